@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The on-disk logic of lnkfs, shared by the kernel module and the tools.
+ *
+ * Nothing here knows buffer heads, journals or pread(): the core reaches the
+ * volume through the host interface (host.h), which each host supplies as
+ * static inlines. Every function that modifies metadata takes a transaction
+ * (lnkfs_tx); the caller has reserved the credits stated with the function.
+ *
+ * Errors are negative error numbers. -EFSCORRUPTED (EUCLEAN) says that a
+ * structure contradicts itself, -EFSBADCRC (EBADMSG) that its checksum is
+ * wrong; both have been reported through lnkfs_report() by whoever saw them
+ * first.
+ */
+#ifndef LNKFS_CORE_H
+#define LNKFS_CORE_H
+
+#include "host_types.h"
+#include "../lnkfs_format.h"
+
+/**
+ * enum lnkfs_btype - what a metadata block is; selects its verifier and seal
+ * @LNKFS_B_GDESC: group descriptors, owner = first group of the run
+ * @LNKFS_B_BITMAP: block bitmap, owner = group
+ * @LNKFS_B_IMAP: inode block map, owner = group
+ * @LNKFS_B_FULLMAP: map of full inode blocks, owner = group
+ * @LNKFS_B_ORPHMAP: orphan map, owner = group
+ * @LNKFS_B_INODE: inode block, checked record by record
+ * @LNKFS_B_BTREE: B+tree node, owner = inode
+ * @LNKFS_B_DIR: directory block, owner = inode
+ * @LNKFS_B_RAW: body of a slow symlink, nothing to check or seal
+ * @LNKFS_B_TYPES: number of types
+ */
+enum lnkfs_btype {
+	LNKFS_B_GDESC,
+	LNKFS_B_BITMAP,
+	LNKFS_B_IMAP,
+	LNKFS_B_FULLMAP,
+	LNKFS_B_ORPHMAP,
+	LNKFS_B_INODE,
+	LNKFS_B_BTREE,
+	LNKFS_B_DIR,
+	LNKFS_B_RAW,
+	LNKFS_B_TYPES
+};
+
+/**
+ * struct lnkfs_group - in-memory state of a block group
+ * @lock: protects everything below and the group's maps and descriptor
+ * @free_blocks: blocks whose bitmap bit is clear, busy ones included
+ * @inode_blocks: blocks that are inode blocks
+ * @free_slots: free slots in them
+ * @used_inodes: records in them
+ * @used_dirs: of these directories
+ * @flags: LNKFS_BG_*
+ * @busy_blocks: free blocks not yet allocatable (their free is not committed)
+ * @busy: bitmap of those (group_blocks bits), or NULL when there are none
+ * @alloc_hint: where the next search of the bitmap starts, block in group
+ * @inode_hint: where the next search for a free slot starts, block in group
+ */
+struct lnkfs_group {
+	lnkfs_lock_t lock;
+	u32 free_blocks;
+	u32 inode_blocks;
+	u32 free_slots;
+	u32 used_inodes;
+	u32 used_dirs;
+	u16 flags;
+	u32 busy_blocks;
+	unsigned long *busy;
+	u32 alloc_hint;
+	u32 inode_hint;
+};
+
+/**
+ * struct lnkfs_fs - a volume as the core sees it, embedded in the host's own
+ * @blocks: size in blocks
+ * @block_size: bytes
+ * @block_bits: log2 of @block_size
+ * @slot_bits: log2 of inode slots a block
+ * @group_blocks: blocks of a full group
+ * @groups: number of groups
+ * @desc_per_block: descriptors in a descriptor block
+ * @csum_seed: crc32c of the metadata UUID, seed of every checksum
+ * @fsid: h_fsid of every block header
+ * @hash_seed: key of the directory hash
+ * @max_links: highest link count
+ * @fast_max: longest fast symlink target, bytes
+ * @root_ino: root directory
+ * @journal_start: first block of the internal journal
+ * @journal_blocks: its length
+ * @dir_group: group in which the last directory was placed
+ * @group: per-group state, @groups of them
+ */
+struct lnkfs_fs {
+	u64 blocks;
+	u32 block_size;
+	u32 block_bits;
+	u32 slot_bits;
+	u32 group_blocks;
+	u32 groups;
+	u32 desc_per_block;
+	u32 csum_seed;
+	u64 fsid;
+	u8 hash_seed[16];
+	u32 max_links;
+	u32 fast_max;
+	u64 root_ino;
+	u64 journal_start;
+	u32 journal_blocks;
+	u32 dir_group;
+	struct lnkfs_group *group;
+};
+
+/**
+ * struct lnkfs_cinode - a decoded inode record
+ * @ino: inode number
+ * @gen: generation
+ * @mode: type and permissions
+ * @fork: LNKFS_FORK_*
+ * @slots: slots of the record, 1..LNKFS_MAX_SLOTS
+ * @uid: owner
+ * @gid: group
+ * @projid: project
+ * @nlink: link count
+ * @size: bytes
+ * @blocks: volume blocks held
+ * @flags: FreeBSD st_flags
+ * @lflags: LNKFS_LF_*
+ * @atime: time stamps in the on-disk unit
+ * @mtime: modification
+ * @ctime: change
+ * @btime: birth
+ * @version: change counter
+ * @parent: parent directory (directories only)
+ * @parent_pos: reserved
+ * @fork_len: bytes of the area in use by the fork
+ * @xattr_len: bytes at its end in use by xattrs
+ * @area_len: LNKFS_AREA_LEN(@slots)
+ * @area: the inline area, @area_len bytes, owned by whoever set it
+ *
+ * The core changes @fork, @size (directories), @blocks, @fork_len and the area;
+ * the caller stores the record (lnkfs_inode_store) in the same transaction,
+ * also when the function failed.
+ */
+struct lnkfs_cinode {
+	u64 ino;
+	u32 gen;
+	u16 mode;
+	u8 fork;
+	u8 slots;
+	u32 uid;
+	u32 gid;
+	u32 projid;
+	u32 nlink;
+	u64 size;
+	u64 blocks;
+	u32 flags;
+	u32 lflags;
+	u64 atime;
+	u64 mtime;
+	u64 ctime;
+	u64 btime;
+	u64 version;
+	u64 parent;
+	u64 parent_pos;
+	u16 fork_len;
+	u16 xattr_len;
+	u16 area_len;
+	u8 *area;
+};
+
+#include "host.h"
+
+/* ---- super.c: superblock and geometry ---- */
+
+/* What is wrong with a superblock; see lnkfs_super_check(). */
+int lnkfs_super_check(const struct lnkfs_super_block *sb, u64 blocknr,
+		      u64 device_bytes, const char **why);
+void lnkfs_super_seal(struct lnkfs_super_block *sb);
+void lnkfs_super_load(struct lnkfs_fs *fs, const struct lnkfs_super_block *sb);
+u64 lnkfs_group_overhead_total(const struct lnkfs_fs *fs);
+
+/**
+ * lnkfs_group_first() - first block of a group
+ * @fs: volume
+ * @group: group number
+ */
+static inline u64 lnkfs_group_first(const struct lnkfs_fs *fs, u32 group)
+{
+	return (u64)group * fs->group_blocks;
+}
+
+/**
+ * lnkfs_group_size() - blocks of a group; the last one may be short
+ * @fs: volume
+ * @group: group number
+ */
+static inline u32 lnkfs_group_size(const struct lnkfs_fs *fs, u32 group)
+{
+	u64 left = fs->blocks - lnkfs_group_first(fs, group);
+
+	return left < fs->group_blocks ? (u32)left : fs->group_blocks;
+}
+
+bool lnkfs_group_has_super(u32 group);
+bool lnkfs_group_has_desc(const struct lnkfs_fs *fs, u32 group);
+u32 lnkfs_group_overhead(const struct lnkfs_fs *fs, u32 group);
+u32 lnkfs_group_of(const struct lnkfs_fs *fs, u64 block);
+u64 lnkfs_group_map_block(const struct lnkfs_fs *fs, u32 group, enum lnkfs_btype type);
+u64 lnkfs_gdesc_block(const struct lnkfs_fs *fs, u32 group);
+
+/* ---- verify.c: checksums and verifiers ---- */
+
+u32 lnkfs_magic_of(enum lnkfs_btype type);
+void lnkfs_header_init(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype type,
+		       u64 block, u64 owner, u32 gen);
+int lnkfs_verify_block(const struct lnkfs_fs *fs, const void *data, enum lnkfs_btype type,
+		       u64 block, u64 owner, u32 gen);
+int lnkfs_verify_record(const struct lnkfs_fs *fs, const void *data, u64 block, u32 slot);
+void lnkfs_seal_block(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype type, u64 block);
+
+/* ---- group.c: descriptors ---- */
+
+int lnkfs_group_load(struct lnkfs_fs *fs, u32 group);
+int lnkfs_group_sync(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group);
+
+/* ---- balloc.c: blocks ---- */
+
+/* flags of lnkfs_balloc() */
+#define LNKFS_BA_META		0x1	/* may take from the pool kept for tree splits */
+#define LNKFS_BA_RESERVED	0x2	/* the caller holds a reservation for these blocks */
+#define LNKFS_BA_CLUSTER	0x4	/* start aligned to an inode cluster, or fail */
+
+int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
+		 unsigned int flags, u64 *start, u32 *got);
+int lnkfs_bfree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 start, u32 len);
+int lnkfs_map_find(const void *bits, const void *busy, u32 from, u32 end, u32 min,
+		   u32 want, u32 *start);
+bool lnkfs_block_valid(const struct lnkfs_fs *fs, u64 block, u64 len);
+
+/* ---- ialloc.c: inode slots ---- */
+
+int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
+		 bool dir, u64 *ino);
+int lnkfs_ifree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, u32 slots, bool dir);
+u32 lnkfs_ialloc_dir_group(struct lnkfs_fs *fs, u32 parent_group);
+int lnkfs_orphan_add(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino);
+int lnkfs_orphan_del(struct lnkfs_fs *fs, u64 ino);
+int lnkfs_orphan_clean(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 *from, u32 budget);
+int lnkfs_orphan_next(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *block);
+
+/* ---- inode.c: records ---- */
+
+/* flags of lnkfs_inode_load() */
+#define LNKFS_IL_ORPHAN		0x1	/* a record with nlink 0 is wanted, too */
+
+int lnkfs_inode_load(struct lnkfs_fs *fs, u64 ino, unsigned int flags,
+		     struct lnkfs_cinode *ci);
+int lnkfs_inode_store(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+int lnkfs_inode_decode(const struct lnkfs_fs *fs, const void *data, u64 block, u32 slot,
+		       struct lnkfs_cinode *ci);
+int lnkfs_inode_check(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+bool lnkfs_ino_valid(const struct lnkfs_fs *fs, u64 ino);
+u32 lnkfs_fork_room(const struct lnkfs_cinode *ci);
+
+/**
+ * lnkfs_ino_block() - block that holds an inode
+ * @fs: volume
+ * @ino: inode number
+ */
+static inline u64 lnkfs_ino_block(const struct lnkfs_fs *fs, u64 ino)
+{
+	return ino >> fs->slot_bits;
+}
+
+/**
+ * lnkfs_ino_slot() - slot of an inode in its block
+ * @fs: volume
+ * @ino: inode number
+ */
+static inline u32 lnkfs_ino_slot(const struct lnkfs_fs *fs, u64 ino)
+{
+	return (u32)(ino & ((1u << fs->slot_bits) - 1));
+}
+
+/* ---- btree.c: the generic B+tree ---- */
+
+/**
+ * struct lnkfs_btree - handle on one tree, built on the stack by its user
+ * @fs: volume
+ * @ci: owning inode: supplies owner, generation, allocation goal; its block
+ *	count follows the nodes
+ * @root: the root in the inode's inline area (struct lnkfs_btree_root)
+ * @root_size: bytes of the root, header included; multiple of 8
+ * @vsize: bytes of a leaf value: 0, 8, 16
+ * @tree: LNKFS_TREE_*
+ *
+ * Locking: readers share, a writer excludes; the owner of the inode sees to
+ * it. No lock is taken here but the group locks of the allocator.
+ */
+struct lnkfs_btree {
+	struct lnkfs_fs *fs;
+	struct lnkfs_cinode *ci;
+	void *root;
+	u32 root_size;
+	u8 vsize;
+	u8 tree;
+};
+
+void lnkfs_btree_init_root(const struct lnkfs_btree *bt);
+int lnkfs_btree_check_root(const struct lnkfs_btree *bt);
+int lnkfs_btree_check_node(const struct lnkfs_fs *fs, const void *data);
+int lnkfs_btree_lookup_le(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value);
+int lnkfs_btree_lookup_ge(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value);
+int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, const void *value);
+int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 new_key,
+		       const void *value);
+int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key);
+u32 lnkfs_btree_level(const struct lnkfs_btree *bt);
+u32 lnkfs_btree_insert_credits(u32 level);
+u32 lnkfs_btree_delete_credits(u32 level);
+
+/* ---- extent.c: logical to physical ---- */
+
+#define LNKFS_EXT_HOLE		0x80000000	/* in memory only: nothing is mapped */
+#define LNKFS_MAX_LBLK		(1ULL << 53)	/* logical blocks are below this */
+
+/**
+ * struct lnkfs_ext - a decoded extent
+ * @lblk: first logical block
+ * @block: first physical block, 0 for a hole
+ * @len: blocks; of a hole as far as it is known to reach
+ * @flags: LNKFS_EXT_UNWRITTEN, LNKFS_EXT_HOLE
+ */
+struct lnkfs_ext {
+	u64 lblk;
+	u64 block;
+	u64 len;
+	u32 flags;
+};
+
+void lnkfs_ext_init(struct lnkfs_cinode *ci);
+int lnkfs_ext_lookup(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk,
+		     struct lnkfs_ext *ext);
+int lnkfs_ext_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		     const struct lnkfs_ext *ext);
+int lnkfs_ext_convert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		      u64 lblk, u64 len, u64 *done);
+int lnkfs_ext_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		     u64 from, u64 to, u32 budget);
+u32 lnkfs_ext_level(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+u32 lnkfs_ext_insert_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+u32 lnkfs_ext_convert_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+u32 lnkfs_ext_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 budget);
+
+/* ---- dir.c, dirblock.c, dirindex.c: directories ---- */
+
+#define LNKFS_DIR_FIRST_POS	64	/* position of the first entry; below: . and .. */
+
+/**
+ * struct lnkfs_name - a directory entry found or listed
+ * @ino: inode it names
+ * @pos: position (readdir cookie)
+ * @type: DT_*
+ * @len: bytes of the name
+ * @name: the name, not terminated; valid only while the callback runs
+ */
+struct lnkfs_name {
+	u64 ino;
+	u64 pos;
+	u8 type;
+	u8 len;
+	const char *name;
+};
+
+/* Callback of lnkfs_dir_iterate(): 0 to go on, else to stop there. */
+typedef int (*lnkfs_dir_actor)(void *ctx, const struct lnkfs_name *name);
+
+void lnkfs_dir_init(struct lnkfs_cinode *ci);
+u32 lnkfs_dir_hash(const struct lnkfs_fs *fs, const char *name, u32 len);
+int lnkfs_dir_lookup(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, const char *name,
+		     u32 len, struct lnkfs_name *out);
+int lnkfs_dir_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
+		  const char *name, u32 len, u64 ino, u8 type, u64 *pos);
+int lnkfs_dir_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
+		     const char *name, u32 len);
+int lnkfs_dir_replace(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
+		      const char *name, u32 len, u64 ino, u8 type);
+int lnkfs_dir_is_empty(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
+u64 lnkfs_dir_end(const struct lnkfs_fs *fs, const struct lnkfs_cinode *dir);
+int lnkfs_dir_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 *pos, u64 end,
+		      lnkfs_dir_actor actor, void *ctx);
+int lnkfs_dir_check_block(const struct lnkfs_fs *fs, const void *data);
+int lnkfs_dir_check_entries(const void *entries, u32 len);
+u32 lnkfs_dir_add_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
+u32 lnkfs_dir_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
+
+/* ---- symlink.c: targets ---- */
+
+u32 lnkfs_symlink_slots(const struct lnkfs_fs *fs, u32 len);
+void lnkfs_symlink_set_fast(struct lnkfs_cinode *ci, const char *target, u32 len);
+int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			   const char *target, u32 len);
+int lnkfs_symlink_read_slow(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, char *target);
+int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+
+/*
+ * Credits of the small operations, in blocks. An allocation or a free touches
+ * a bitmap and a descriptor block; a slot taken or given back the inode block,
+ * the three inode maps, and the bitmap and descriptor (a cluster may come or
+ * go with it).
+ */
+#define LNKFS_CREDITS_ALLOC	2
+#define LNKFS_CREDITS_FREE	2
+#define LNKFS_CREDITS_STORE	1
+#define LNKFS_CREDITS_ORPHAN	2
+#define LNKFS_CREDITS_IALLOC	(8 + LNKFS_CREDITS_ALLOC + 16)
+#define LNKFS_CREDITS_IFREE	8
+
+#endif /* LNKFS_CORE_H */

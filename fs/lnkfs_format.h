@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * lnkfs on-disk format.
+ *
+ * Every structure that lnkfs writes to a volume is here and nothing else is.
+ * The header is shared by the kernel module and the userspace tools. All
+ * integers are little-endian; a comment before a member gives its byte offset.
+ * Documentation/ondisk-format.rst describes the same structures in tables.
+ */
+#ifndef LNKFS_FORMAT_H
+#define LNKFS_FORMAT_H
+
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <linux/types.h>
+#else
+#include <assert.h>
+#include <linux/types.h>
+#endif
+
+#define LNKFS_SIZE_CHECK(type, bytes)					\
+	_Static_assert(sizeof(struct type) == (bytes), #type " is not " #bytes " bytes")
+
+/*
+ * Magic numbers. Read as ASCII in memory order they spell the name given.
+ */
+#define LNKFS_SUPER_MAGIC	0x464b4e4c	/* "LNKF", also statfs f_type */
+#define LNKFS_MAGIC_GDESC	0x44474b4c	/* "LKGD" group descriptors */
+#define LNKFS_MAGIC_BITMAP	0x4d424b4c	/* "LKBM" block bitmap */
+#define LNKFS_MAGIC_IMAP	0x4d494b4c	/* "LKIM" inode block map */
+#define LNKFS_MAGIC_FULLMAP	0x4d464b4c	/* "LKFM" full inode blocks */
+#define LNKFS_MAGIC_ORPHMAP	0x4d4f4b4c	/* "LKOM" orphan map */
+#define LNKFS_MAGIC_BTREE	0x54424b4c	/* "LKBT" B+tree node */
+#define LNKFS_MAGIC_DIR		0x42444b4c	/* "LKDB" directory block */
+#define LNKFS_MAGIC_XATTR	0x41584b4c	/* "LKXA" reserved for xattr blocks */
+#define LNKFS_SLOT_MAGIC	0x534c		/* "LS"   inode slot */
+
+/* Geometry. */
+#define LNKFS_MIN_BLOCK_BITS	10
+#define LNKFS_MAX_BLOCK_BITS	12
+#define LNKFS_SUPER_OFFSET	1024	/* bytes from the start of the device */
+#define LNKFS_SUPER_SIZE	1024
+#define LNKFS_MAP_HEADER	64	/* bytes before the bits of a map block */
+#define LNKFS_SLOT_SIZE		256
+#define LNKFS_MAX_SLOTS		8	/* slots of the largest inode record */
+#define LNKFS_CLUSTER_BYTES	16384	/* inode blocks are taken in clusters of this */
+#define LNKFS_MAX_BLOCKS	(1ULL << 48)
+#define LNKFS_NAME_LEN		255
+#define LNKFS_SYMLINK_MAX	4095
+#define LNKFS_LABEL_LEN		64	/* bytes, the last one is always NUL */
+#define LNKFS_MIN_JOURNAL_BLOCKS 1280
+
+/*
+ * Feature masks, with ext4's meaning: an unknown compat bit is ignored, an
+ * unknown ro_compat bit allows read-only mounts, an unknown incompat bit
+ * refuses the mount.
+ */
+#define LNKFS_COMPAT_FAST_COMMIT	0x00000001	/* reserved */
+#define LNKFS_COMPAT_SUPP		0
+#define LNKFS_RO_COMPAT_QUOTA		0x00000001	/* reserved */
+#define LNKFS_RO_COMPAT_BACKREF		0x00000002	/* reserved */
+#define LNKFS_RO_COMPAT_SUPP		0
+#define LNKFS_INCOMPAT_JOURNAL_DEV	0x00000001	/* reserved: external journal */
+#define LNKFS_INCOMPAT_SUPP		0
+
+/* s_state */
+#define LNKFS_STATE_CLEAN	0x0001	/* unmounted cleanly */
+#define LNKFS_STATE_ERROR	0x0002	/* an error was recorded */
+
+/* s_errors */
+#define LNKFS_ERRORS_CONTINUE	1
+#define LNKFS_ERRORS_RO		2
+#define LNKFS_ERRORS_PANIC	3
+
+/**
+ * struct lnkfs_error_record - one recorded error (superblock member)
+ */
+struct lnkfs_error_record {
+	/* 00 */ __le64	e_time;		/* nanoseconds, inode time stamp format */
+	/* 08 */ __le64	e_ino;		/* inode concerned, or 0 */
+	/* 10 */ __le64	e_block;	/* block concerned, or 0 */
+	/* 18 */ __le32	e_errno;	/* positive error number */
+	/* 1c */ __le32	e_line;		/* source line */
+	/* 20 */ __u8	e_func[32];	/* function name, NUL-padded */
+};
+LNKFS_SIZE_CHECK(lnkfs_error_record, 64);
+
+/**
+ * struct lnkfs_super_block - at byte 1024 of the device; backups stand at the
+ * start of the first block of groups 1 and of the powers of 3, 5 and 7
+ */
+struct lnkfs_super_block {
+	/* 000 */ __le32 s_magic;		/* LNKFS_SUPER_MAGIC */
+	/* 004 */ __le32 s_checksum;		/* crc32c(~0) of the 1024 bytes, this field zero */
+	/* 008 */ __le64 s_blocknr;		/* block that holds this copy */
+	/* 010 */ __le32 s_feature_compat;
+	/* 014 */ __le32 s_feature_incompat;
+	/* 018 */ __le32 s_feature_ro_compat;
+	/* 01c */ __u8	 s_block_bits;		/* log2 of the block size: 10, 11, 12 */
+	/* 01d */ __u8	 s_errors;		/* LNKFS_ERRORS_* */
+	/* 01e */ __le16 s_state;		/* LNKFS_STATE_* */
+	/* 020 */ __u8	 s_uuid[16];		/* the user's; may be changed */
+	/* 030 */ __u8	 s_meta_uuid[16];	/* seeds every checksum; never changes */
+	/* 040 */ __u8	 s_label[LNKFS_LABEL_LEN];
+	/* 080 */ __le64 s_blocks;		/* blocks of the volume */
+	/* 088 */ __le64 s_reserved_blocks;	/* only for CAP_SYS_RESOURCE */
+	/* 090 */ __le64 s_root_ino;
+	/* 098 */ __le64 s_lpf_ino;		/* lost+found, or 0 */
+	/* 0a0 */ __le64 s_journal_start;	/* first block of the internal journal */
+	/* 0a8 */ __le32 s_journal_blocks;	/* its length in blocks */
+	/* 0ac */ __le32 s_fc_blocks;		/* of these set aside for fast commits: 0 */
+	/* 0b0 */ __u8	 s_journal_uuid[16];	/* of an external journal; zero */
+	/* 0c0 */ __u8	 s_hash_seed[16];	/* siphash key of the directory hash */
+	/* 0d0 */ __le32 s_max_links;		/* EMLINK above */
+	/* 0d4 */ __le32 s_fast_symlink_max;	/* longest target kept in the inode, bytes */
+	/* 0d8 */ __le64 s_mkfs_time;		/* times: as in the inode */
+	/* 0e0 */ __le64 s_mount_time;
+	/* 0e8 */ __le64 s_write_time;
+	/* 0f0 */ __le64 s_check_time;
+	/* 0f8 */ __le32 s_mount_count;
+	/* 0fc */ __le32 s_default_opts;	/* reserved for default mount options: 0 */
+	/* 100 */ __le64 s_lifetime_kib;	/* KiB written over the volume's life */
+	/* 108 */ __le64 s_free_blocks;		/* at the last clean unmount; advisory */
+	/* 110 */ __le64 s_used_inodes;		/* likewise */
+	/* 118 */ __le64 s_quota_ino[3];	/* reserved: user, group, project; 0 */
+	/* 130 */ __le32 s_error_count;
+	/* 134 */ __le32 s_pad0;
+	/* 138 */ __le64 s_pad1;
+	/* 140 */ struct lnkfs_error_record s_first_error;
+	/* 180 */ struct lnkfs_error_record s_last_error;
+	/* 1c0 */ __u8	 s_last_mounted[64];	/* NUL-terminated path, or empty */
+	/* 200 */ __u8	 s_reserved[512];	/* zero */
+};
+LNKFS_SIZE_CHECK(lnkfs_super_block, 1024);
+
+/**
+ * struct lnkfs_block_header - starts every metadata block except the
+ * superblock, inode blocks (their records carry the same facts) and the raw
+ * bodies of slow symlinks
+ */
+struct lnkfs_block_header {
+	/* 00 */ __le32	h_magic;
+	/* 04 */ __le32	h_checksum;	/* crc32c(seed) of the block, this field zero */
+	/* 08 */ __le64	h_blocknr;	/* where this block belongs */
+	/* 10 */ __le64	h_owner;	/* inode number; group number of a group's block */
+	/* 18 */ __le64	h_fsid;		/* the two halves of s_meta_uuid, xored */
+	/* 20 */ __le32	h_gen;		/* the owning inode's generation; 0 for group blocks */
+	/* 24 */ __le32	h_pad;
+};
+LNKFS_SIZE_CHECK(lnkfs_block_header, 40);
+
+/**
+ * struct lnkfs_map_block - head of the four per-group maps: block bitmap,
+ * inode block map, full map, orphan map. One bit a block of the group, bit n
+ * in byte n / 8, least significant first; bits past the end of the volume are
+ * set in the block bitmap and clear in the others.
+ */
+struct lnkfs_map_block {
+	/* 00 */ struct lnkfs_block_header m_header;
+	/* 28 */ __u8	m_pad[24];
+	/* 40 */ __u8	m_bits[];
+};
+LNKFS_SIZE_CHECK(lnkfs_map_block, LNKFS_MAP_HEADER);
+
+/* bg_flags */
+#define LNKFS_BG_BLOCK_UNINIT	0x0001	/* the block bitmap has never been written */
+#define LNKFS_BG_INODE_UNINIT	0x0002	/* none of the three inode maps has */
+#define LNKFS_BG_ORPHANS	0x0004	/* a bit of the orphan map may be set */
+
+/**
+ * struct lnkfs_group_desc - one block group
+ */
+struct lnkfs_group_desc {
+	/* 00 */ __le32	bg_free_blocks;
+	/* 04 */ __le32	bg_inode_blocks;	/* blocks that are inode blocks */
+	/* 08 */ __le32	bg_free_slots;		/* free slots in them */
+	/* 0c */ __le32	bg_used_inodes;		/* records in them */
+	/* 10 */ __le32	bg_used_dirs;		/* of these directories */
+	/* 14 */ __le16	bg_flags;		/* LNKFS_BG_* */
+	/* 16 */ __u8	bg_reserved[42];
+};
+LNKFS_SIZE_CHECK(lnkfs_group_desc, 64);
+
+/**
+ * struct lnkfs_gdesc_block - descriptors of one run of groups (a meta-group),
+ * in the run's first group; copies made by mkfs in its second and last
+ */
+struct lnkfs_gdesc_block {
+	/* 00 */ struct lnkfs_block_header d_header;	/* h_owner: first group of the run */
+	/* 28 */ __u8	d_pad[24];
+	/* 40 */ struct lnkfs_group_desc d_desc[];
+};
+LNKFS_SIZE_CHECK(lnkfs_gdesc_block, 64);
+
+/* sl_type */
+#define LNKFS_SLOT_FREE		1
+#define LNKFS_SLOT_HEAD		2
+#define LNKFS_SLOT_CONT		3
+
+/**
+ * struct lnkfs_slot - starts every 256-byte slot of an inode block
+ */
+struct lnkfs_slot {
+	/* 0 */ __le16	sl_magic;	/* LNKFS_SLOT_MAGIC */
+	/* 2 */ __u8	sl_type;	/* LNKFS_SLOT_* */
+	/* 3 */ __u8	sl_count;	/* head: slots of the record; continuation: its index (1..); free: 1 */
+	/*
+	 * Head: crc32c over all slots of the record; free: over the slot; both
+	 * seeded with the volume's seed continued over the le64 number of this
+	 * slot (block * slots per block + slot), this field zero.
+	 * Continuation: 0.
+	 */
+	/* 4 */ __le32	sl_checksum;
+};
+LNKFS_SIZE_CHECK(lnkfs_slot, 8);
+
+/* i_fork: what the front of the inline area holds */
+#define LNKFS_FORK_NONE		0	/* nothing: fifo, socket */
+#define LNKFS_FORK_FAST_LINK	1	/* symlink target, i_fork_len bytes */
+#define LNKFS_FORK_SLOW_LINK	2	/* struct lnkfs_slow_link */
+#define LNKFS_FORK_DIR_INLINE	3	/* directory entries */
+#define LNKFS_FORK_DIR_BLOCKS	4	/* struct lnkfs_dir_fork, extent root, index root */
+#define LNKFS_FORK_EXTENTS	5	/* extent root of a regular file */
+#define LNKFS_FORK_DEVICE	6	/* struct lnkfs_device */
+
+/* i_lflags: what Linux has and FreeBSD's flag word has not */
+#define LNKFS_LF_SYNC		0x00000001
+#define LNKFS_LF_DIRSYNC	0x00000002
+#define LNKFS_LF_NOATIME	0x00000004
+#define LNKFS_LF_PROJINHERIT	0x00000008
+#define LNKFS_LF_TRUNCATING	0x80000000	/* blocks past i_size wait to be freed */
+#define LNKFS_LF_ALL		(LNKFS_LF_SYNC | LNKFS_LF_DIRSYNC | LNKFS_LF_NOATIME | \
+				 LNKFS_LF_PROJINHERIT | LNKFS_LF_TRUNCATING)
+
+/**
+ * struct lnkfs_inode - fixed part of an inode record, from the start of its
+ * head slot. The inline area follows: the rest of the head slot, then the
+ * bytes after the header of each continuation slot. The fork stands at its
+ * front, inline extended attributes at its back, zeroes between.
+ *
+ * Time stamps are unsigned nanoseconds since 1901-12-13 20:45:52 UTC, that is
+ * since second -2^31 of the Unix epoch.
+ */
+struct lnkfs_inode {
+	/* 00 */ struct lnkfs_slot i_slot;
+	/* 08 */ __le64	i_ino;		/* own number */
+	/* 10 */ __le32	i_gen;		/* random, never 0 */
+	/* 14 */ __le16	i_mode;
+	/* 16 */ __u8	i_fork;		/* LNKFS_FORK_* */
+	/* 17 */ __u8	i_pad0;
+	/* 18 */ __le32	i_uid;
+	/* 1c */ __le32	i_gid;
+	/* 20 */ __le32	i_projid;
+	/* 24 */ __le32	i_nlink;
+	/* 28 */ __le64	i_size;		/* bytes */
+	/* 30 */ __le64	i_blocks;	/* volume blocks held, tree nodes included */
+	/* 38 */ __le32	i_flags;	/* FreeBSD st_flags values */
+	/* 3c */ __le32	i_lflags;	/* LNKFS_LF_* */
+	/* 40 */ __le64	i_atime;
+	/* 48 */ __le64	i_mtime;
+	/* 50 */ __le64	i_ctime;
+	/* 58 */ __le64	i_btime;
+	/* 60 */ __le64	i_version;
+	/* 68 */ __le64	i_parent;	/* directories: parent's number; others: reserved, 0 */
+	/* 70 */ __le64	i_parent_pos;	/* reserved, 0 */
+	/* 78 */ __le16	i_fork_len;	/* bytes of the inline area in use by the fork */
+	/* 7a */ __le16	i_xattr_len;	/* bytes at its back in use by xattrs: 0 */
+	/* 7c */ __le32	i_pad1;
+	/* 80 */ __u8	i_area[];
+};
+LNKFS_SIZE_CHECK(lnkfs_inode, 128);
+
+/* Bytes of the inline area of a record of n slots: 128, 376, ... 1864. */
+#define LNKFS_AREA_LEN(n)	((n) * (LNKFS_SLOT_SIZE - 8) - 120)
+
+/**
+ * struct lnkfs_slow_link - fork of a slow symlink. The body is raw target
+ * text in contiguous blocks, zero-padded to their end.
+ */
+struct lnkfs_slow_link {
+	/* 00 */ __le64	l_block;	/* first block of the body */
+	/* 08 */ __le32	l_blocks;	/* blocks of the body */
+	/*
+	 * crc32c of the i_size bytes of the target, seeded with the volume's
+	 * seed continued over le64 i_ino and le32 i_gen
+	 */
+	/* 0c */ __le32	l_checksum;
+};
+LNKFS_SIZE_CHECK(lnkfs_slow_link, 16);
+
+/**
+ * struct lnkfs_device - fork of a device node
+ */
+struct lnkfs_device {
+	/* 0 */ __le32	v_major;
+	/* 4 */ __le32	v_minor;
+};
+LNKFS_SIZE_CHECK(lnkfs_device, 8);
+
+/* bt_tree, n_tree */
+#define LNKFS_TREE_EXTENT	1	/* key: logical block; value: struct lnkfs_extent */
+#define LNKFS_TREE_DIR		2	/* key: see LNKFS_DIR_*; no value */
+
+/**
+ * struct lnkfs_btree_root - root node of a B+tree, in an inline area.
+ * Records follow as in a node.
+ */
+struct lnkfs_btree_root {
+	/* 0 */ __le16	bt_level;	/* 0: the root is a leaf */
+	/* 2 */ __le16	bt_count;	/* records in use */
+	/* 4 */ __u8	bt_vsize;	/* bytes of a leaf record's value: 0, 8, 16 */
+	/* 5 */ __u8	bt_tree;	/* LNKFS_TREE_* */
+	/* 6 */ __le16	bt_pad;
+};
+LNKFS_SIZE_CHECK(lnkfs_btree_root, 8);
+
+/**
+ * struct lnkfs_btree_node - head of a B+tree node block. Leaf records are a
+ * le64 key and n_vsize bytes of value; interior records a le64 key and the
+ * le64 block of the child, whose keys are all at or above the key (the first
+ * key of a node counts as minus infinity). Keys ascend strictly.
+ */
+struct lnkfs_btree_node {
+	/* 00 */ struct lnkfs_block_header n_header;
+	/* 28 */ __le16	n_level;	/* 0: leaf */
+	/* 2a */ __le16	n_count;
+	/* 2c */ __u8	n_vsize;
+	/* 2d */ __u8	n_tree;
+	/* 2e */ __u8	n_pad[18];
+	/* 40 */ __u8	n_records[];
+};
+LNKFS_SIZE_CHECK(lnkfs_btree_node, 64);
+
+#define LNKFS_BTREE_MAX_LEVEL	12	/* of a root; more is corruption */
+
+/* x_flags */
+#define LNKFS_EXT_UNWRITTEN	0x00000001	/* allocated, reads as zeroes */
+
+/**
+ * struct lnkfs_extent - value of an extent tree record
+ */
+struct lnkfs_extent {
+	/* 00 */ __le64	x_block;	/* first physical block */
+	/* 08 */ __le32	x_len;		/* blocks, never 0; an extent stays within one group */
+	/* 0c */ __le32	x_flags;	/* LNKFS_EXT_* */
+};
+LNKFS_SIZE_CHECK(lnkfs_extent, 16);
+
+/**
+ * struct lnkfs_dirent - directory entry. Lengths and positions are multiples
+ * of 8. A free one (a hole) has d_name_len 0; only its first 8 bytes have a
+ * meaning, the rest is zero. Holes never stand side by side.
+ */
+struct lnkfs_dirent {
+	/* 00 */ __le16	d_rec_len;	/* bytes from this entry to the next */
+	/* 02 */ __u8	d_name_len;	/* 1..255, or 0: a hole */
+	/* 03 */ __u8	d_type;		/* DT_* of the inode; 0 in a hole */
+	/* 04 */ __le32	d_hash;		/* directory hash of the name, 31 bits; 0 in a hole */
+	/* 08 */ __le64	d_ino;
+	/* 10 */ __u8	d_name[];	/* not terminated; zeroes to a multiple of 8 */
+};
+LNKFS_SIZE_CHECK(lnkfs_dirent, 16);
+
+#define LNKFS_DIRENT_LEN(namelen)	((16 + (namelen) + 7) & ~7)
+
+/**
+ * struct lnkfs_dir_block - head of a directory block; entries follow to the
+ * block's end. An inline directory's entries are those of block 0: an entry
+ * at offset x of the inline area has the position 64 + x.
+ */
+struct lnkfs_dir_block {
+	/* 00 */ struct lnkfs_block_header b_header;
+	/* 28 */ __le32	b_index;	/* logical block of the directory */
+	/* 2c */ __le16	b_hole;		/* length of the largest hole, bytes */
+	/* 2e */ __le16	b_count;	/* entries in use */
+	/* 30 */ __u8	b_pad[16];
+	/* 40 */ __u8	b_entries[];
+};
+LNKFS_SIZE_CHECK(lnkfs_dir_block, 64);
+
+/**
+ * struct lnkfs_dir_fork - fork of a directory with blocks: this head, then
+ * f_ext_len bytes of extent root, then f_idx_len bytes of index root. The
+ * index is empty while the directory has one block.
+ */
+struct lnkfs_dir_fork {
+	/* 0 */ __le16	f_ext_len;
+	/* 2 */ __le16	f_idx_len;
+	/* 4 */ __le32	f_pad;
+};
+LNKFS_SIZE_CHECK(lnkfs_dir_fork, 8);
+
+/*
+ * Directory index keys.
+ * Name:  (31-bit hash << 32) | (position / 8)
+ * Room:  bit 63 | (room class << 32) | logical block; one for every block
+ *        whose largest hole has a class
+ * The room class of a hole is the number of LNKFS_DIR_ROOM_SIZES at or below
+ * its length; class 0 has no key.
+ */
+#define LNKFS_DIR_ROOM_KEY	(1ULL << 63)
+#define LNKFS_DIR_ROOM_SIZES	{ 24, 32, 40, 48, 64, 96, 128, 192, 272 }
+#define LNKFS_DIR_MAX_BLOCKS(bits)	(1ULL << (35 - (bits)))	/* position / 8 is 32 bits */
+
+#endif /* LNKFS_FORMAT_H */
