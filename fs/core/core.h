@@ -235,6 +235,19 @@ int lnkfs_group_sync(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group);
 int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
 		 unsigned int flags, u64 *start, u32 *got);
 int lnkfs_bfree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 start, u32 len);
+
+/*
+ * The same within one group whose lock the caller holds; offsets are blocks
+ * in the group. Bitmap, counters and descriptor (lnkfs_group_sync) are
+ * brought up to date together or, on any error, not at all.
+ * lnkfs_balloc_locked() searches from @goal_off to the group's end, then from
+ * its start; -ENOSPC when the group has no free run of @min blocks (with
+ * LNKFS_BA_CLUSTER: that starts at a multiple of the blocks of an inode
+ * cluster, counted from the group's start), or lnkfs_space_take() refuses.
+ */
+int lnkfs_balloc_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 goal_off,
+			u32 min, u32 want, unsigned int flags, u32 *off, u32 *got);
+int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u32 len);
 int lnkfs_map_find(const void *bits, const void *busy, u32 from, u32 end, u32 min,
 		   u32 want, u32 *start);
 bool lnkfs_block_valid(const struct lnkfs_fs *fs, u64 block, u64 len);
@@ -258,6 +271,8 @@ int lnkfs_orphan_next(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *block);
 int lnkfs_inode_load(struct lnkfs_fs *fs, u64 ino, unsigned int flags,
 		     struct lnkfs_cinode *ci);
 int lnkfs_inode_store(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+void lnkfs_inode_encode(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
+			void *data, u32 slot);
 int lnkfs_inode_decode(const struct lnkfs_fs *fs, const void *data, u64 block, u32 slot,
 		       struct lnkfs_cinode *ci);
 int lnkfs_inode_check(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
