@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the kernel module share.
+ *
+ * Lock order, outermost first:
+ *	inode_lock, invalidate_lock, folio lock, jbd2 handle, ext_lock,
+ *	the core's group lock, raw_lock, space_lock.
+ * Inside a handle: no folio lock of an inode's mapping, no wait for data
+ * writeback, no final iput, no i_rwsem, no copy from or to user memory.
+ */
+#ifndef LNKFS_INTERNAL_H
+#define LNKFS_INTERNAL_H
+
+#include <linux/fs.h>
+#include <linux/jbd2.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include "compat.h"
+#include "core/core.h"
+
+/* lnkfs_sb_info.opts */
+#define LNKFS_OPT_NORECOVERY	0x1	/* do not replay the journal (read-only) */
+
+/* lnkfs_sb_info.state, bit numbers */
+#define LNKFS_SB_ERROR		0	/* an error has been recorded */
+#define LNKFS_SB_SHUTDOWN	1	/* nothing may be written any more */
+
+struct lnkfs_trigger {
+	struct jbd2_buffer_trigger_type jbd;
+	struct lnkfs_fs *fs;
+	enum lnkfs_btype type;
+};
+
+/**
+ * struct lnkfs_sb_info - a mounted volume
+ * @fs: the volume as the core sees it
+ * @sb: the VFS's
+ * @super_bh: buffer of the primary superblock, never journaled
+ * @super: the superblock in it; changed under lock_buffer(@super_bh)
+ * @journal: jbd2's, or NULL with norecovery
+ * @trigger: checksum trigger for each block type
+ * @opts: LNKFS_OPT_*
+ * @errors: LNKFS_ERRORS_*
+ * @state: LNKFS_SB_* bits
+ * @overhead: blocks that can never hold files
+ * @space_lock: protects the four counters below
+ * @free: blocks free and allocatable now (busy ones excluded)
+ * @busy: freed blocks that wait for their transaction to commit
+ * @reserved: blocks promised to delayed allocation, out of @free
+ * @pool: blocks of @free kept back for tree splits
+ * @root_reserve: blocks of @free only for CAP_SYS_RESOURCE
+ * @used_inodes: records in use
+ * @free_slots: free inode slots in inode blocks
+ * @busy_list: struct lnkfs_busy, in transaction order, under @space_lock
+ * @orphans: orphan count by inode block (values), see host_kernel.c
+ * @orphan_work: clears orphan bits lazily
+ * @error_work: writes the error record to the superblock
+ * @error_lock: protects @error
+ * @error: the newest error, not yet written
+ * @error_new: errors since the last write of the superblock
+ * @ioend_wq: completes writes (extent conversion, disk size)
+ * @wb_err: error sequence of the device at mount
+ */
+struct lnkfs_sb_info {
+	struct lnkfs_fs fs;
+	struct super_block *sb;
+	struct buffer_head *super_bh;
+	struct lnkfs_super_block *super;
+	journal_t *journal;
+	struct lnkfs_trigger trigger[LNKFS_B_TYPES];
+	unsigned int opts;
+	unsigned int errors;
+	unsigned long state;
+	u64 overhead;
+	spinlock_t space_lock;
+	s64 free;
+	s64 busy;
+	s64 reserved;
+	s64 pool;
+	s64 root_reserve;
+	atomic64_t used_inodes;
+	atomic64_t free_slots;
+	struct list_head busy_list;
+	struct xarray orphans;
+	struct delayed_work orphan_work;
+	struct work_struct error_work;
+	spinlock_t error_lock;
+	struct lnkfs_error_record error;
+	u32 error_new;
+	struct workqueue_struct *ioend_wq;
+	errseq_t wb_err;
+};
+
+/**
+ * struct lnkfs_inode_info - an inode in memory
+ * @ci: the decoded record. The VFS inode is the authority for mode, owner,
+ *	link count, times and version, which lnkfs_store() copies into @ci. For
+ *	regular files @ci.size is the size on disk (never above i_size but in
+ *	a truncate), for others it equals i_size.
+ * @ext_lock: extent lock: protects the extent tree, @ci.blocks, the fork
+ * @raw_lock: one encoder of the record at a time; protects @ci.size
+ * @link_body: cached target of a slow symlink
+ * @sync_tid: transaction that fsync has to wait for
+ * @datasync_tid: the same for fdatasync
+ * @orphan: counted in the orphan map (under a handle)
+ * @da_lock: protects @da_root and @da_blocks
+ * @da_root: ranges with delayed allocation (delalloc.c)
+ * @da_blocks: blocks in these ranges
+ * @ioend_lock: protects @ioend_list
+ * @ioend_list: finished writes that wait for @ioend_work
+ * @ioend_work: completes them
+ * @vfs_inode: the VFS's part
+ */
+struct lnkfs_inode_info {
+	struct lnkfs_cinode ci;
+	struct rw_semaphore ext_lock;
+	spinlock_t raw_lock;
+	char *link_body;
+	tid_t sync_tid;
+	tid_t datasync_tid;
+	bool orphan;
+	spinlock_t da_lock;
+	struct rb_root da_root;
+	u64 da_blocks;
+	spinlock_t ioend_lock;
+	struct list_head ioend_list;
+	struct work_struct ioend_work;
+	struct inode vfs_inode;
+};
+
+static inline struct lnkfs_sb_info *LNKFS_SB(struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline struct lnkfs_inode_info *LNKFS_I(struct inode *inode)
+{
+	return container_of(inode, struct lnkfs_inode_info, vfs_inode);
+}
+
+static inline struct lnkfs_fs *LNKFS_FS(struct inode *inode)
+{
+	return &LNKFS_SB(inode->i_sb)->fs;
+}
+
+/* ---- super.c ---- */
+void lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean);
+extern struct file_system_type lnkfs_fs_type;
+
+/* ---- options.c ---- */
+struct fs_context;
+struct seq_file;
+
+/**
+ * struct lnkfs_mount_opts - what the mount options said (fc->fs_private)
+ * @opts: LNKFS_OPT_*
+ * @errors: LNKFS_ERRORS_*, or 0: as the superblock says
+ */
+struct lnkfs_mount_opts {
+	unsigned int opts;
+	unsigned int errors;
+};
+
+extern const struct fs_parameter_spec lnkfs_parameters[];
+int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param);
+int lnkfs_show_options(struct seq_file *seq, struct dentry *root);
+
+/* ---- journal.c ---- */
+int lnkfs_journal_open(struct lnkfs_sb_info *sbi);
+int lnkfs_journal_close(struct lnkfs_sb_info *sbi);
+handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes);
+int lnkfs_end(handle_t *handle);
+int lnkfs_restart(handle_t *handle, u32 credits, u32 revokes);
+int lnkfs_force_commit(struct super_block *sb);
+bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries);
+int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+int lnkfs_sync_fs(struct super_block *sb, int wait);
+void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync);
+
+/* ---- host_kernel.c ---- */
+int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, u64 blocks);
+void lnkfs_space_unreserve(struct lnkfs_sb_info *sbi, u64 blocks);
+void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction);
+void lnkfs_busy_free_all(struct lnkfs_sb_info *sbi);
+
+/* ---- orphan.c ---- */
+int lnkfs_orphan_inode(handle_t *handle, struct inode *inode);
+void lnkfs_unorphan_inode(struct inode *inode);
+int lnkfs_orphan_recover(struct super_block *sb);
+void lnkfs_orphan_worker(struct work_struct *work);
+void lnkfs_orphan_flush(struct lnkfs_sb_info *sbi);
+
+/* ---- inode.c ---- */
+extern struct kmem_cache *lnkfs_inode_cachep;
+struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags);
+struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode *dir,
+			      umode_t mode, u32 slots, dev_t rdev);
+int lnkfs_store(handle_t *handle, struct inode *inode);
+void lnkfs_dirty_inode(struct inode *inode, int flags);
+int lnkfs_write_inode(struct inode *inode, struct writeback_control *wbc);
+void lnkfs_evict_inode(struct inode *inode);
+int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+int lnkfs_getattr(lnkfs_idmap *idmap, const struct path *path, struct kstat *stat,
+		  u32 request_mask, unsigned int query_flags);
+u64 lnkfs_time_encode(struct timespec64 ts);
+struct timespec64 lnkfs_time_decode(u64 t);
+
+/* ---- namei.c, dir.c, symlink.c ---- */
+extern const struct inode_operations lnkfs_dir_iops;
+extern const struct inode_operations lnkfs_special_iops;
+extern const struct inode_operations lnkfs_fast_symlink_iops;
+extern const struct inode_operations lnkfs_slow_symlink_iops;
+extern const struct file_operations lnkfs_dir_fops;
+
+/* ---- file.c: operations on regular files ---- */
+extern const struct inode_operations lnkfs_file_iops;
+extern const struct file_operations lnkfs_file_fops;
+
+/* ---- data.c: iomap and the address space ---- */
+extern const struct address_space_operations lnkfs_aops;
+extern const struct iomap_ops lnkfs_read_iomap_ops;
+extern const struct iomap_ops lnkfs_write_iomap_ops;
+extern const struct iomap_ops lnkfs_dio_write_iomap_ops;
+void lnkfs_ioend_worker(struct work_struct *work);
+
+/* ---- delalloc.c: ranges waiting for their blocks ---- */
+int lnkfs_da_init(void);
+void lnkfs_da_exit(void);
+
+/* ---- truncate.c ---- */
+int lnkfs_setsize(struct inode *inode, loff_t newsize);
+int lnkfs_truncate_blocks(struct inode *inode, loff_t size);
+
+#endif /* LNKFS_INTERNAL_H */
