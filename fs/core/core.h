@@ -212,6 +212,8 @@ u64 lnkfs_gdesc_block(const struct lnkfs_fs *fs, u32 group);
 
 /* ---- verify.c: checksums and verifiers ---- */
 
+#define LNKFS_ANY_OWNER	(~0ULL)	/* tools only: check neither owner nor generation */
+
 u32 lnkfs_magic_of(enum lnkfs_btype type);
 void lnkfs_header_init(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype type,
 		       u64 block, u64 owner, u32 gen);

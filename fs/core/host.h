@@ -31,6 +31,7 @@
  *   void lnkfs_bget(buf)		one more reference
  *
  * Locks
+ *   void lnkfs_lock_init(lnkfs_lock_t *)
  *   void lnkfs_group_lock(fs, group), lnkfs_group_unlock(fs, group)
  *
  * Space (called under the group's lock)

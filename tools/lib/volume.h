@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A volume opened by a tool: device, block cache, superblock, transactions.
+ *
+ * Nothing here is thread-safe. Functions return 0 or a negative error number.
+ */
+#ifndef LNKFS_VOLUME_H
+#define LNKFS_VOLUME_H
+
+#include "core.h"
+
+/**
+ * struct lnkfs_dev - where the blocks are
+ * @fd: open file, or -1 when the volume is in memory
+ * @mem: the memory, or NULL
+ * @bytes: size
+ * @is_blk: a block device
+ * @direct: opened with O_DIRECT: transfers go through @bounce
+ * @readonly: writes are refused with -EROFS
+ * @bounce: aligned buffer of LNKFS_BOUNCE bytes
+ * @error: first write error, negative; sticky
+ * @reads: read requests done
+ * @writes: write requests done
+ */
+struct lnkfs_dev {
+	int fd;
+	u8 *mem;
+	u64 bytes;
+	bool is_blk;
+	bool direct;
+	bool readonly;
+	u8 *bounce;
+	int error;
+	u64 reads;
+	u64 writes;
+};
+
+#define LNKFS_BOUNCE	(1u << 20)
+
+/* flags of lnkfs_dev_open() and lnkfs_volume_open() */
+#define LNKFS_DEV_WRITE		0x1	/* else read-only */
+#define LNKFS_DEV_CREATE	0x2	/* create the file if it is missing */
+#define LNKFS_DEV_EXCL		0x4	/* O_EXCL on a device: refuse if it is in use */
+#define LNKFS_VOL_NO_GROUPS	0x8	/* do not load the descriptors (fs.group is NULL) */
+#define LNKFS_VOL_ANY_FEATURE	0x10	/* do not refuse unknown features */
+
+int lnkfs_dev_open(struct lnkfs_dev *dev, const char *path, unsigned int flags);
+int lnkfs_dev_open_mem(struct lnkfs_dev *dev, u64 bytes);
+int lnkfs_dev_resize(struct lnkfs_dev *dev, u64 bytes);
+int lnkfs_dev_read(struct lnkfs_dev *dev, u64 off, void *buf, size_t len);
+int lnkfs_dev_write(struct lnkfs_dev *dev, u64 off, const void *buf, size_t len);
+int lnkfs_dev_zero(struct lnkfs_dev *dev, u64 off, u64 len);
+int lnkfs_dev_discard(struct lnkfs_dev *dev, u64 off, u64 len);
+int lnkfs_dev_sync(struct lnkfs_dev *dev);
+int lnkfs_dev_close(struct lnkfs_dev *dev);
+
+/**
+ * struct lnkfs_fault - make the n-th call fail, once; 0: never
+ * @bread: lnkfs_bread() gives -EIO
+ * @bnew: lnkfs_bnew() gives -ENOMEM
+ * @baccess: lnkfs_baccess() gives -EROFS, as an aborted journal does
+ * @bforget: lnkfs_bforget() gives -EIO
+ * @space: lnkfs_space_take() gives -ENOSPC
+ * @freed: lnkfs_space_freed() gives -ENOMEM
+ * @orphan: lnkfs_orphan_count() gives -ENOMEM (only for a positive delta)
+ * @write: writing blocks out gives -EIO
+ * @fired: failures so far
+ */
+struct lnkfs_fault {
+	u32 bread;
+	u32 bnew;
+	u32 baccess;
+	u32 bforget;
+	u32 space;
+	u32 freed;
+	u32 orphan;
+	u32 write;
+	u32 fired;
+};
+
+/* The n-th lnkfs_alloc() gives NULL, once; 0: never. */
+extern u32 lnkfs_fault_alloc;
+
+struct lnkfs_freed {
+	u32 group;
+	u32 start;
+	u32 len;
+};
+
+struct lnkfs_ocount {
+	u64 block;
+	int count;
+	struct lnkfs_ocount *next;
+};
+
+#define LNKFS_OHASH	64
+
+/**
+ * struct lnkfs_volume - a volume in a tool's hands
+ * @fs: what the core sees
+ * @dev: its device
+ * @sb: superblock as it will be written (lnkfs_volume_write_super())
+ * @sb_block: block that @sb was read from; not the primary's when a backup was used
+ * @hash: cache, by block
+ * @hash_mask: its size - 1, a power of two
+ * @newest: LRU list
+ * @oldest: LRU list
+ * @bufs: blocks in the cache
+ * @max_bufs: bound; exceeded only by blocks that are referenced
+ * @dirty: dirty blocks in the cache
+ * @free_blocks: blocks the allocator may still hand out
+ * @inodes: records in use
+ * @free_slots: free slots
+ * @busy: keep freed blocks busy until lnkfs_volume_commit(), as the kernel does
+ * @freed: what waits for it
+ * @nr_freed: entries of @freed
+ * @max_freed: room in @freed
+ * @orphans: counts of orphans per inode block
+ * @idle_orphan_blocks: times a count has come back to 0
+ * @fault: fault injection
+ * @strict: abort() when a transaction touches more blocks than its credits
+ * @overruns: transactions' blocks beyond their credits
+ * @reports: calls of lnkfs_report()
+ * @report: where its message goes; NULL: standard error
+ * @report_ctx: argument of @report
+ * @quiet: say nothing
+ */
+struct lnkfs_volume {
+	struct lnkfs_fs fs;
+	struct lnkfs_dev dev;
+	struct lnkfs_super_block sb;
+	u64 sb_block;
+
+	lnkfs_buf **hash;
+	u32 hash_mask;
+	lnkfs_buf *newest;
+	lnkfs_buf *oldest;
+	u32 bufs;
+	u32 max_bufs;
+	u32 dirty;
+
+	s64 free_blocks;
+	s64 inodes;
+	s64 free_slots;
+
+	bool busy;
+	struct lnkfs_freed *freed;
+	u32 nr_freed;
+	u32 max_freed;
+
+	struct lnkfs_ocount *orphans[LNKFS_OHASH];
+	u64 idle_orphan_blocks;
+
+	struct lnkfs_fault fault;
+	bool strict;
+	u64 overruns;
+	u64 reports;
+	void (*report)(void *ctx, int err, u64 ino, u64 block, const char *text);
+	void *report_ctx;
+	bool quiet;
+};
+
+/**
+ * lnkfs_volume_of() - the volume around what the core sees
+ * @fs: its fs member
+ */
+static inline struct lnkfs_volume *lnkfs_volume_of(struct lnkfs_fs *fs)
+{
+	return container_of(fs, struct lnkfs_volume, fs);
+}
+
+/**
+ * struct lnkfs_utx - a transaction; does nothing but count
+ * @volume: its volume
+ * @credits: blocks it may touch; 0: any number
+ * @used: distinct blocks touched
+ * @revokes: blocks forgotten
+ * @open: write accesses that have not been dirtied yet
+ * @set: the blocks, an open hash
+ * @room: size of @set, a power of two
+ */
+struct lnkfs_utx {
+	struct lnkfs_volume *volume;
+	u32 credits;
+	u32 used;
+	u32 revokes;
+	u32 open;
+	u64 *set;
+	u32 room;
+};
+
+void lnkfs_tx_begin(lnkfs_tx *tx, struct lnkfs_volume *v, u32 credits);
+u32 lnkfs_tx_end(lnkfs_tx *tx);
+
+/* cache.c */
+int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);
+int lnkfs_cache_flush(struct lnkfs_volume *v);
+int lnkfs_cache_drop(struct lnkfs_volume *v);
+void lnkfs_cache_free(struct lnkfs_volume *v);
+
+/* volume.c */
+int lnkfs_volume_open(struct lnkfs_volume *v, const char *path, unsigned int flags,
+		      const char **why);
+int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char **why);
+int lnkfs_volume_load_groups(struct lnkfs_volume *v);
+int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups);
+int lnkfs_volume_flush(struct lnkfs_volume *v);
+void lnkfs_volume_commit(struct lnkfs_volume *v);
+int lnkfs_volume_close(struct lnkfs_volume *v);
+
+/**
+ * struct lnkfs_format - what a new volume should be; zero means the default
+ *	unless said otherwise
+ * @blocks: size; 0: what the device holds
+ * @block_bits: log2 of the block size; 0: by size
+ * @journal_blocks: blocks of the journal; 0: by size
+ * @reserved_permille: tenths of a percent kept for CAP_SYS_RESOURCE; taken as it is
+ * @max_links: limit on hard links
+ * @fast_symlink_max: longest fast target; taken as it is, ~0: default
+ * @errors: LNKFS_ERRORS_*
+ * @label: at most LNKFS_LABEL_LEN - 1 bytes, or NULL
+ * @uuid: user-visible UUID, must be set
+ * @meta_uuid: metadata UUID, must be set
+ * @hash_seed: directory hash key, must be set
+ * @now: time stamp in the on-disk unit
+ * @uid: owner of the root directory
+ * @gid: its group
+ * @no_root: make no root directory (unit tests of the layers below)
+ * @progress: called with done and total groups, or NULL
+ */
+struct lnkfs_format {
+	u64 blocks;
+	u32 block_bits;
+	u32 journal_blocks;
+	u32 reserved_permille;
+	u32 max_links;
+	u32 fast_symlink_max;
+	u8 errors;
+	const char *label;
+	u8 uuid[16];
+	u8 meta_uuid[16];
+	u8 hash_seed[16];
+	u64 now;
+	u32 uid;
+	u32 gid;
+	bool no_root;
+	void (*progress)(u64 done, u64 total);
+};
+
+#define LNKFS_DEFAULT_MAX_LINKS	0x7fffffffu
+
+/* format.c */
+int lnkfs_format_plan(const struct lnkfs_format *f, u64 device_bytes,
+		      struct lnkfs_super_block *sb, const char **why);
+u64 lnkfs_format_min_bytes(u32 block_bits);
+int lnkfs_format_volume(struct lnkfs_volume *v, const struct lnkfs_format *f,
+			const char **why);
+int lnkfs_format_mem(struct lnkfs_volume *v, u64 bytes, u32 block_bits, bool no_root);
+
+#endif /* LNKFS_VOLUME_H */
