@@ -367,13 +367,18 @@ LNKFS_SIZE_CHECK(lnkfs_dirent, 16);
  * struct lnkfs_dir_block - head of a directory block; entries follow to the
  * block's end. An inline directory's entries are those of block 0: an entry
  * at offset x of the inline area has the position 64 + x.
+ *
+ * b_room never exceeds the room class of b_hole. It is lower where a tree node
+ * for the right key could not be had: the room is then not found, but no
+ * removal fails for want of space.
  */
 struct lnkfs_dir_block {
 	/* 00 */ struct lnkfs_block_header b_header;
 	/* 28 */ __le32	b_index;	/* logical block of the directory */
 	/* 2c */ __le16	b_hole;		/* length of the largest hole, bytes */
 	/* 2e */ __le16	b_count;	/* entries in use */
-	/* 30 */ __u8	b_pad[16];
+	/* 30 */ __u8	b_room;		/* class of this block's room key, 0: it has none */
+	/* 31 */ __u8	b_pad[15];
 	/* 40 */ __u8	b_entries[];
 };
 LNKFS_SIZE_CHECK(lnkfs_dir_block, 64);
@@ -381,7 +386,9 @@ LNKFS_SIZE_CHECK(lnkfs_dir_block, 64);
 /**
  * struct lnkfs_dir_fork - fork of a directory with blocks: this head, then
  * f_ext_len bytes of extent root, then f_idx_len bytes of index root. The
- * index is empty while the directory has one block.
+ * index comes into use with the second block and stays in use until the
+ * directory is empty: where i_size is one block and the index root has no
+ * record, the entries of block 0 are not indexed.
  */
 struct lnkfs_dir_fork {
 	/* 0 */ __le16	f_ext_len;
@@ -394,7 +401,7 @@ LNKFS_SIZE_CHECK(lnkfs_dir_fork, 8);
  * Directory index keys.
  * Name:  (31-bit hash << 32) | (position / 8)
  * Room:  bit 63 | (room class << 32) | logical block; one for every block
- *        whose largest hole has a class
+ *        whose b_room is not 0
  * The room class of a hole is the number of LNKFS_DIR_ROOM_SIZES at or below
  * its length; class 0 has no key.
  */
