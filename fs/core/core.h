@@ -277,7 +277,8 @@ void lnkfs_inode_encode(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci
 			void *data, u32 slot);
 int lnkfs_inode_decode(const struct lnkfs_fs *fs, const void *data, u64 block, u32 slot,
 		       struct lnkfs_cinode *ci);
-int lnkfs_inode_check(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+int lnkfs_inode_check(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+bool lnkfs_record_at(const struct lnkfs_fs *fs, const void *data, u32 slot, u32 count);
 bool lnkfs_ino_valid(const struct lnkfs_fs *fs, u64 ino);
 u32 lnkfs_fork_room(const struct lnkfs_cinode *ci);
 
@@ -432,6 +433,7 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 #define LNKFS_CREDITS_FREE	2
 #define LNKFS_CREDITS_STORE	1
 #define LNKFS_CREDITS_ORPHAN	2
+#define LNKFS_CREDITS_SLOW_LINK	(LNKFS_CREDITS_ALLOC + 4)
 #define LNKFS_CREDITS_IALLOC	(8 + LNKFS_CREDITS_ALLOC + 16)
 #define LNKFS_CREDITS_IFREE	8
 
