@@ -10,12 +10,6 @@
  */
 #include "core.h"
 
-#ifdef __KERNEL__
-#include <linux/stat.h>
-#else
-#include <sys/stat.h>
-#endif
-
 #define HEAD_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_inode))
 #define CONT_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_slot))
 
