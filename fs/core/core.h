@@ -331,6 +331,8 @@ int lnkfs_btree_check_root(const struct lnkfs_btree *bt);
 int lnkfs_btree_check_node(const struct lnkfs_fs *fs, const void *data);
 int lnkfs_btree_lookup_le(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value);
 int lnkfs_btree_lookup_ge(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value);
+int lnkfs_btree_lookup_span(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value,
+			    u64 *next);
 int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, const void *value);
 int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 new_key,
 		       const void *value);
@@ -338,6 +340,7 @@ int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key);
 u32 lnkfs_btree_level(const struct lnkfs_btree *bt);
 u32 lnkfs_btree_insert_credits(u32 level);
 u32 lnkfs_btree_delete_credits(u32 level);
+u32 lnkfs_btree_revokes(u32 level);
 
 /* ---- extent.c: logical to physical ---- */
 
@@ -371,6 +374,7 @@ u32 lnkfs_ext_level(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_ext_insert_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_ext_convert_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_ext_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 budget);
+u32 lnkfs_ext_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 budget);
 
 /* ---- dir.c, dirblock.c, dirindex.c: directories ---- */
 
