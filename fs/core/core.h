@@ -273,8 +273,7 @@ int lnkfs_orphan_next(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *block);
 int lnkfs_inode_load(struct lnkfs_fs *fs, u64 ino, unsigned int flags,
 		     struct lnkfs_cinode *ci);
 int lnkfs_inode_store(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
-void lnkfs_inode_encode(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
-			void *data, u32 slot);
+void lnkfs_inode_encode(const struct lnkfs_cinode *ci, void *data, u32 slot);
 int lnkfs_inode_decode(const struct lnkfs_fs *fs, const void *data, u64 block, u32 slot,
 		       struct lnkfs_cinode *ci);
 int lnkfs_inode_check(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);

@@ -96,7 +96,6 @@ static void area_scatter(u8 *record, const u8 *area, u32 slots)
 
 /**
  * lnkfs_inode_encode() - copy an inode into its record
- * @fs: volume
  * @ci: inode; its area holds @ci->area_len bytes
  * @data: inode block, with write access
  * @slot: first slot of the record, whose headers say @ci->slots already
@@ -105,8 +104,7 @@ static void area_scatter(u8 *record, const u8 *area, u32 slots)
  * A pure copy: never sleeps, cannot fail, and leaves the slots' headers alone
  * (the checksum is made when the block is sealed). May run under a spinlock.
  */
-void lnkfs_inode_encode(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
-			void *data, u32 slot)
+void lnkfs_inode_encode(const struct lnkfs_cinode *ci, void *data, u32 slot)
 {
 	struct lnkfs_inode *di = data + slot * LNKFS_SLOT_SIZE;
 
@@ -165,7 +163,7 @@ int lnkfs_inode_store(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cino
 	err = lnkfs_baccess(tx, fs, buf, LNKFS_B_INODE);
 	if (err)
 		goto out;
-	lnkfs_inode_encode(fs, ci, lnkfs_bdata(buf), slot);
+	lnkfs_inode_encode(ci, lnkfs_bdata(buf), slot);
 	lnkfs_bdirty(tx, fs, buf);
 out:
 	lnkfs_bput(buf);
