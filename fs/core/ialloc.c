@@ -1,0 +1,909 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inode slots: where new records go, what becomes of freed ones, and the map
+ * of orphans.
+ *
+ * Any block of a group can become an inode block. Blocks are taken in aligned
+ * clusters while there are any, singly when the group is fragmented, and given
+ * back when they are empty, except for one cluster's worth per group. The
+ * group's lock is held across each operation, so the maps, the slot headers,
+ * the counters and the descriptor change together.
+ *
+ * All that can fail is done before the first byte is changed.
+ */
+#include "core.h"
+
+/*
+ * Inode blocks looked into before a new cluster is taken: few, or more when a
+ * good part of the group's slots is free.
+ */
+#define PROBES_FEW	8
+#define PROBES_MANY	64
+
+/* Groups looked at when a directory is placed. */
+#define DIR_WINDOW	64
+
+/**
+ * struct imaps - the inode maps of a locked group
+ * @imap: is an inode block
+ * @full: has no free slot
+ * @orph: may hold an orphan; NULL where it is not needed
+ */
+struct imaps {
+	lnkfs_buf *imap;
+	lnkfs_buf *full;
+	lnkfs_buf *orph;
+};
+
+/**
+ * struct claim - slots picked for a new record
+ * @off: inode block, block in the group
+ * @slot: first slot
+ * @slots: how many
+ * @fills: the block has no free slot after that
+ */
+struct claim {
+	u32 off;
+	u32 slot;
+	u32 slots;
+	bool fills;
+};
+
+static void *map_bits(lnkfs_buf *buf)
+{
+	return lnkfs_bdata(buf) + LNKFS_MAP_HEADER;
+}
+
+static int read_map(struct lnkfs_fs *fs, u32 group, enum lnkfs_btype type, lnkfs_buf **out)
+{
+	return lnkfs_bread(fs, lnkfs_group_map_block(fs, group, type), type, group, 0, out);
+}
+
+static void maps_put(struct imaps *maps)
+{
+	lnkfs_bput(maps->imap);
+	lnkfs_bput(maps->full);
+	lnkfs_bput(maps->orph);
+}
+
+static u32 cluster_blocks(const struct lnkfs_fs *fs)
+{
+	return LNKFS_CLUSTER_BYTES >> fs->block_bits;
+}
+
+static u32 block_slots(const struct lnkfs_fs *fs)
+{
+	return 1u << fs->slot_bits;
+}
+
+static void slot_set(void *data, u32 slot, u8 type, u8 count)
+{
+	struct lnkfs_slot *sl = data + slot * LNKFS_SLOT_SIZE;
+
+	memset(sl, 0, LNKFS_SLOT_SIZE);
+	sl->sl_magic = cpu_to_le16(LNKFS_SLOT_MAGIC);
+	sl->sl_type = type;
+	sl->sl_count = count;
+}
+
+/*
+ * Claimed slots hold a record with number 0 until the owner stores its own, so
+ * that whoever asks for the new number meanwhile is told it does not exist.
+ */
+static void slots_claim(void *data, const struct claim *cl)
+{
+	u32 i;
+
+	slot_set(data, cl->slot, LNKFS_SLOT_HEAD, cl->slots);
+	for (i = 1; i < cl->slots; i++)
+		slot_set(data, cl->slot + i, LNKFS_SLOT_CONT, i);
+}
+
+static void slots_release(void *data, u32 slot, u32 slots)
+{
+	u32 i;
+
+	for (i = 0; i < slots; i++)
+		slot_set(data, slot + i, LNKFS_SLOT_FREE, 1);
+}
+
+/*
+ * Walk the slots of an inode block. Returns the number of free ones or
+ * -EFSCORRUPTED; *@found is the first of @want adjacent free ones, or the
+ * number of slots when there are none.
+ */
+static int slots_scan(const struct lnkfs_fs *fs, const void *data, u32 want, u32 *found)
+{
+	u32 slots = block_slots(fs);
+	u32 slot = 0, run = 0, free = 0;
+
+	*found = slots;
+	while (slot < slots) {
+		const struct lnkfs_slot *sl = data + slot * LNKFS_SLOT_SIZE;
+
+		if (sl->sl_type == LNKFS_SLOT_FREE && sl->sl_count == 1 &&
+		    le16_to_cpu(sl->sl_magic) == LNKFS_SLOT_MAGIC) {
+			free++;
+			slot++;
+			if (++run == want && *found == slots)
+				*found = slot - run;
+		} else if (lnkfs_record_at(fs, data, slot, sl->sl_count)) {
+			run = 0;
+			slot += sl->sl_count;
+		} else {
+			return -EFSCORRUPTED;
+		}
+	}
+	return free;
+}
+
+/* Change the counters of a locked group. */
+static void counters_move(struct lnkfs_group *grp, int blocks, int slots, int inodes, int dirs)
+{
+	grp->inode_blocks += blocks;
+	grp->free_slots += slots;
+	grp->used_inodes += inodes;
+	grp->used_dirs += dirs;
+}
+
+/* ---- allocation ---- */
+
+/*
+ * Are there enough adjacent free slots in this inode block? 1 and its buffer,
+ * 0, or an error. A block that cannot be read or contradicts itself has been
+ * reported and is passed over: others may do.
+ */
+static int probe_block(struct lnkfs_fs *fs, u32 group, u32 off, struct claim *cl,
+		       lnkfs_buf **out)
+{
+	u64 block = lnkfs_group_first(fs, group) + off;
+	lnkfs_buf *buf;
+	int free, err;
+
+	err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	if (!lnkfs_bbad(buf)) {
+		free = slots_scan(fs, lnkfs_bdata(buf), cl->slots, &cl->slot);
+		if (free < 0) {
+			lnkfs_report(fs, free, 0, block, "bad slot headers in an inode block");
+		} else if (cl->slot < block_slots(fs)) {
+			cl->off = off;
+			cl->fills = free == (int)cl->slots;
+			*out = buf;
+			return 1;
+		}
+	}
+	lnkfs_bput(buf);
+	return 0;
+}
+
+/*
+ * Look for free slots in inode blocks that are not full, @probes of them at
+ * most, from the group's hint on. 1 and the block's buffer, 0, or an error.
+ */
+static int probe_group(struct lnkfs_fs *fs, u32 group, const struct imaps *maps, u32 probes,
+		       struct claim *cl, lnkfs_buf **out)
+{
+	u32 size = lnkfs_group_size(fs, group);
+	u32 hint = fs->group[group].inode_hint;
+	u32 off, end, part;
+	int err;
+
+	if (hint >= size)
+		hint = 0;
+	for (part = 0; part < 2; part++) {
+		off = part ? 0 : hint;
+		end = part ? hint : size;
+		for (; probes; off++) {
+			off = lnkfs_find_next_bit(map_bits(maps->imap), end, off);
+			if (off >= end)
+				break;
+			if (lnkfs_test_bit(off, map_bits(maps->full)))
+				continue;
+			probes--;
+			err = probe_block(fs, group, off, cl, out);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* Mark the claim in the block and the maps. Nothing here can fail. */
+static void claim_commit(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, const struct claim *cl,
+			 const struct imaps *maps, lnkfs_buf *buf)
+{
+	slots_claim(lnkfs_bdata(buf), cl);
+	lnkfs_bdirty(tx, fs, buf);
+	if (cl->fills) {
+		lnkfs_set_bit(cl->off, map_bits(maps->full));
+		lnkfs_bdirty(tx, fs, maps->full);
+	}
+	fs->group[group].inode_hint = cl->off;
+}
+
+/* Take slots of an existing inode block: 1, 0 when there are none, or an error. */
+static int take_existing(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 probes,
+			 bool dir, struct claim *cl)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	struct imaps maps = { NULL, NULL, NULL };
+	lnkfs_buf *buf = NULL;
+	int err;
+
+	if ((grp->flags & LNKFS_BG_INODE_UNINIT) || grp->free_slots < cl->slots)
+		return 0;
+	err = read_map(fs, group, LNKFS_B_IMAP, &maps.imap);
+	if (!err)
+		err = read_map(fs, group, LNKFS_B_FULLMAP, &maps.full);
+	if (!err)
+		err = probe_group(fs, group, &maps, probes, cl, &buf);
+	if (err != 1)
+		goto out;
+
+	err = lnkfs_baccess(tx, fs, buf, LNKFS_B_INODE);
+	if (err)
+		goto out;
+	if (cl->fills) {
+		err = lnkfs_baccess(tx, fs, maps.full, LNKFS_B_FULLMAP);
+		if (err)
+			goto dirty_block;
+	}
+	counters_move(grp, 0, -(int)cl->slots, 1, dir);
+	err = lnkfs_group_sync(tx, fs, group);
+	if (err) {
+		counters_move(grp, 0, cl->slots, -1, -(int)dir);
+		if (cl->fills)
+			lnkfs_bdirty(tx, fs, maps.full);
+		goto dirty_block;
+	}
+	claim_commit(tx, fs, group, cl, &maps, buf);
+	lnkfs_inode_count(fs, 1, -(int)cl->slots);
+	err = 1;
+	goto out;
+
+dirty_block:
+	lnkfs_bdirty(tx, fs, buf);
+out:
+	lnkfs_bput(buf);
+	maps_put(&maps);
+	return err;
+}
+
+static int new_map(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, enum lnkfs_btype type,
+		   lnkfs_buf **out)
+{
+	u64 block = lnkfs_group_map_block(fs, group, type);
+	int err = lnkfs_bnew(tx, fs, block, type, out);
+
+	if (!err)
+		lnkfs_header_init(fs, lnkfs_bdata(*out), type, block, group, 0);
+	return err;
+}
+
+static void maps_dirty(lnkfs_tx *tx, struct lnkfs_fs *fs, struct imaps *maps)
+{
+	if (maps->imap)
+		lnkfs_bdirty(tx, fs, maps->imap);
+	if (maps->full)
+		lnkfs_bdirty(tx, fs, maps->full);
+	if (maps->orph)
+		lnkfs_bdirty(tx, fs, maps->orph);
+}
+
+/*
+ * Get the maps of a group that is about to have new inode blocks, with write
+ * access: all three made anew in a group that has none, else the first and,
+ * for a record that fills its block, the second.
+ */
+static int maps_open(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool fills,
+		     struct imaps *maps)
+{
+	struct imaps got = { NULL, NULL, NULL };
+	int err;
+
+	if (fs->group[group].flags & LNKFS_BG_INODE_UNINIT) {
+		err = new_map(tx, fs, group, LNKFS_B_IMAP, &maps->imap);
+		if (!err)
+			err = new_map(tx, fs, group, LNKFS_B_FULLMAP, &maps->full);
+		if (!err)
+			err = new_map(tx, fs, group, LNKFS_B_ORPHMAP, &maps->orph);
+		got = *maps;
+	} else {
+		err = read_map(fs, group, LNKFS_B_IMAP, &maps->imap);
+		if (!err)
+			err = lnkfs_baccess(tx, fs, maps->imap, LNKFS_B_IMAP);
+		if (!err)
+			got.imap = maps->imap;
+		if (!err && fills)
+			err = read_map(fs, group, LNKFS_B_FULLMAP, &maps->full);
+		if (!err && fills)
+			err = lnkfs_baccess(tx, fs, maps->full, LNKFS_B_FULLMAP);
+		if (!err)
+			got.full = maps->full;
+	}
+	if (err) {
+		maps_dirty(tx, fs, &got);
+		maps_put(maps);
+	}
+	return err;
+}
+
+static void forget_blocks(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u32 count)
+{
+	while (count--)
+		lnkfs_bforget(tx, fs, lnkfs_group_first(fs, group) + off + count);
+}
+
+/* Make empty inode blocks; the first one's buffer stays open for the claim. */
+static int new_inode_blocks(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u32 count,
+			    lnkfs_buf **first)
+{
+	lnkfs_buf *buf;
+	u32 i;
+	int err;
+
+	*first = NULL;
+	for (i = 0; i < count; i++) {
+		err = lnkfs_bnew(tx, fs, lnkfs_group_first(fs, group) + off + i,
+				 LNKFS_B_INODE, &buf);
+		if (err) {
+			lnkfs_bput(*first);
+			forget_blocks(tx, fs, group, off, i);
+			return err;
+		}
+		slots_release(lnkfs_bdata(buf), 0, block_slots(fs));
+		lnkfs_bdirty(tx, fs, buf);
+		if (i)
+			lnkfs_bput(buf);
+		else
+			*first = buf;
+	}
+	return 0;
+}
+
+/*
+ * Turn blocks into inode blocks, an aligned cluster if there is one, and take
+ * slots of the first: 1, 0 when the group has no free block, or an error.
+ */
+static int take_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool dir, struct claim *cl)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	struct imaps maps = { NULL, NULL, NULL };
+	u16 flags = grp->flags;
+	u32 off, count, i;
+	lnkfs_buf *buf;
+	int slots, err;
+
+	err = lnkfs_balloc_locked(tx, fs, group, grp->inode_hint, cluster_blocks(fs),
+				  cluster_blocks(fs), LNKFS_BA_CLUSTER, &off, &count);
+	if (err == -ENOSPC)
+		err = lnkfs_balloc_locked(tx, fs, group, grp->inode_hint, 1, 1, 0, &off, &count);
+	if (err)
+		return err == -ENOSPC ? 0 : err;
+
+	cl->off = off;
+	cl->slot = 0;
+	cl->fills = cl->slots == block_slots(fs);
+	err = maps_open(tx, fs, group, cl->fills, &maps);
+	if (err)
+		goto undo_blocks;
+	err = new_inode_blocks(tx, fs, group, off, count, &buf);
+	if (err)
+		goto undo_maps;
+	slots = count << fs->slot_bits;
+	counters_move(grp, count, slots - (int)cl->slots, 1, dir);
+	grp->flags &= ~LNKFS_BG_INODE_UNINIT;
+	err = lnkfs_group_sync(tx, fs, group);
+	if (err) {
+		grp->flags = flags;
+		counters_move(grp, -(int)count, (int)cl->slots - slots, -1, -(int)dir);
+		lnkfs_bput(buf);
+		forget_blocks(tx, fs, group, off, count);
+		goto undo_maps;
+	}
+
+	for (i = 0; i < count; i++)
+		lnkfs_set_bit(off + i, map_bits(maps.imap));
+	claim_commit(tx, fs, group, cl, &maps, buf);
+	maps_dirty(tx, fs, &maps);
+	lnkfs_inode_count(fs, 1, slots - (int)cl->slots);
+	lnkfs_bput(buf);
+	maps_put(&maps);
+	return 1;
+
+undo_maps:
+	maps_dirty(tx, fs, &maps);
+	maps_put(&maps);
+undo_blocks:
+	lnkfs_bfree_locked(tx, fs, group, off, count);
+	return err;
+}
+
+static u32 probe_budget(const struct lnkfs_fs *fs, const struct lnkfs_group *grp)
+{
+	return grp->free_slots > (grp->inode_blocks << fs->slot_bits) / 4 ?
+		PROBES_MANY : PROBES_FEW;
+}
+
+/* One group, in one of lnkfs_ialloc()'s two passes: 1, 0 or an error. */
+static int ialloc_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool every_block,
+			bool dir, struct claim *cl)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	u32 probes = every_block ? grp->inode_blocks : probe_budget(fs, grp);
+	int err;
+
+	err = take_existing(tx, fs, group, probes, dir, cl);
+	if (!err && !every_block && grp->free_blocks)
+		err = take_new(tx, fs, group, dir, cl);
+	return err;
+}
+
+/**
+ * lnkfs_ialloc() - take slots for a new inode
+ * @tx: transaction with LNKFS_CREDITS_IALLOC credits
+ * @fs: volume
+ * @goal_group: where it should be
+ * @slots: of the record, 1..LNKFS_MAX_SLOTS, at most those of a block
+ * @dir: it is a directory
+ * @ino: set to its number
+ *
+ * Takes group locks, one at a time. The slots hold a record that does not
+ * count as an inode until the caller stores it, in the same transaction.
+ *
+ * Return: 0; -ENOSPC; -EINVAL for an impossible @slots; -EIO, -ENOMEM,
+ * -EFSCORRUPTED, -EFSBADCRC. Nothing has changed on an error.
+ */
+int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
+		 bool dir, u64 *ino)
+{
+	struct claim cl = { .slots = slots };
+	u32 pass, i, group;
+	int err;
+
+	if (!slots || slots > LNKFS_MAX_SLOTS || slots > block_slots(fs))
+		return -EINVAL;
+	if (goal_group >= fs->groups)
+		goal_group = 0;
+	for (pass = 0; pass < 2; pass++) {
+		group = goal_group;
+		for (i = 0; i < fs->groups; i++) {
+			lnkfs_group_lock(fs, group);
+			err = ialloc_group(tx, fs, group, pass, dir, &cl);
+			lnkfs_group_unlock(fs, group);
+			if (err < 0)
+				return err;
+			if (err) {
+				*ino = ((lnkfs_group_first(fs, group) + cl.off)
+					<< fs->slot_bits) + cl.slot;
+				return 0;
+			}
+			if (++group == fs->groups)
+				group = 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+/* ---- freeing ---- */
+
+/*
+ * Give an empty inode block back to free space. Optional: when anything is in
+ * the way the block stays what it is.
+ */
+static void give_back(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	struct imaps maps = { NULL, NULL, NULL };
+	int slots = block_slots(fs);
+	bool orphan;
+
+	if (read_map(fs, group, LNKFS_B_IMAP, &maps.imap) ||
+	    read_map(fs, group, LNKFS_B_ORPHMAP, &maps.orph))
+		goto out;
+	if (lnkfs_baccess(tx, fs, maps.imap, LNKFS_B_IMAP))
+		goto out;
+	orphan = lnkfs_test_bit(off, map_bits(maps.orph));
+	if (orphan && lnkfs_baccess(tx, fs, maps.orph, LNKFS_B_ORPHMAP))
+		goto dirty_imap;
+
+	counters_move(grp, -1, -slots, 0, 0);
+	if (lnkfs_bfree_locked(tx, fs, group, off, 1)) {
+		counters_move(grp, 1, slots, 0, 0);
+	} else {
+		lnkfs_clear_bit(off, map_bits(maps.imap));
+		if (orphan)
+			lnkfs_clear_bit(off, map_bits(maps.orph));
+		lnkfs_bforget(tx, fs, lnkfs_group_first(fs, group) + off);
+		lnkfs_inode_count(fs, 0, -slots);
+	}
+	if (orphan)
+		lnkfs_bdirty(tx, fs, maps.orph);
+dirty_imap:
+	lnkfs_bdirty(tx, fs, maps.imap);
+out:
+	maps_put(&maps);
+}
+
+/* What contradicts the freeing of this record, or NULL. */
+static const char *ifree_why_not(const struct lnkfs_fs *fs, u32 group, const void *data,
+				 u64 ino, u32 slots, bool dir)
+{
+	const struct lnkfs_group *grp = &fs->group[group];
+	u32 slot = lnkfs_ino_slot(fs, ino);
+	const struct lnkfs_inode *di = data + slot * LNKFS_SLOT_SIZE;
+
+	if (!lnkfs_record_at(fs, data, slot, slots))
+		return "freeing an inode that has no record";
+	if (di->i_ino && le64_to_cpu(di->i_ino) != ino)
+		return "freeing an inode whose record says another number";
+	if (!grp->used_inodes || (dir && !grp->used_dirs) ||
+	    grp->free_slots + slots > grp->inode_blocks << fs->slot_bits)
+		return "freeing more inodes than the group has";
+	return NULL;
+}
+
+/* Is this block an inode block? 0, -EFSCORRUPTED (reported) or another error. */
+static int check_imap(struct lnkfs_fs *fs, u32 group, u32 off, u64 ino)
+{
+	lnkfs_buf *imap;
+	int err, used = 0;
+
+	if (!(fs->group[group].flags & LNKFS_BG_INODE_UNINIT)) {
+		err = read_map(fs, group, LNKFS_B_IMAP, &imap);
+		if (err)
+			return err;
+		used = lnkfs_test_bit(off, map_bits(imap));
+		lnkfs_bput(imap);
+	}
+	if (!used)
+		return lnkfs_report(fs, -EFSCORRUPTED, ino, lnkfs_ino_block(fs, ino),
+				    "inode in a block that is not an inode block");
+	return 0;
+}
+
+static int ifree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u64 ino, u32 slots,
+			bool dir)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	u64 block = lnkfs_ino_block(fs, ino);
+	u32 off = block - lnkfs_group_first(fs, group);
+	lnkfs_buf *buf = NULL, *full = NULL;
+	bool was_full, empty = false;
+	const char *why;
+	u32 dummy;
+	int err;
+
+	err = check_imap(fs, group, off, ino);
+	if (err)
+		return err;
+	err = read_map(fs, group, LNKFS_B_FULLMAP, &full);
+	if (!err)
+		err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
+	if (err)
+		goto out;
+	why = ifree_why_not(fs, group, lnkfs_bdata(buf), ino, slots, dir);
+	if (why) {
+		err = lnkfs_report(fs, -EFSCORRUPTED, ino, block, "%s", why);
+		goto out;
+	}
+
+	err = lnkfs_baccess(tx, fs, buf, LNKFS_B_INODE);
+	if (err)
+		goto out;
+	was_full = lnkfs_test_bit(off, map_bits(full));
+	if (was_full)
+		err = lnkfs_baccess(tx, fs, full, LNKFS_B_FULLMAP);
+	if (err)
+		goto dirty_block;
+	counters_move(grp, 0, slots, -1, -(int)dir);
+	err = lnkfs_group_sync(tx, fs, group);
+	if (err) {
+		counters_move(grp, 0, -(int)slots, 1, dir);
+	} else {
+		slots_release(lnkfs_bdata(buf), lnkfs_ino_slot(fs, ino), slots);
+		if (was_full)
+			lnkfs_clear_bit(off, map_bits(full));
+		if (off < grp->inode_hint)
+			grp->inode_hint = off;
+		lnkfs_inode_count(fs, -1, slots);
+		empty = slots_scan(fs, lnkfs_bdata(buf), 1, &dummy) == (int)block_slots(fs);
+	}
+	if (was_full)
+		lnkfs_bdirty(tx, fs, full);
+dirty_block:
+	lnkfs_bdirty(tx, fs, buf);
+out:
+	lnkfs_bput(buf);
+	lnkfs_bput(full);
+	if (!err && empty && grp->inode_blocks > cluster_blocks(fs))
+		give_back(tx, fs, group, off);
+	return err;
+}
+
+/**
+ * lnkfs_ifree() - free the slots of an inode
+ * @tx: transaction with LNKFS_CREDITS_IFREE credits and a revoke credit
+ * @fs: volume
+ * @ino: inode number; whatever the inode owned has been freed
+ * @slots: of its record
+ * @dir: it is a directory
+ *
+ * Takes the group's lock. The last inode of a block may turn the block into
+ * free space; its orphan bit goes with it, whatever the in-memory count says.
+ *
+ * Return: 0; -EFSCORRUPTED when there is no such record (freed twice?),
+ * -EFSBADCRC, -EIO, -ENOMEM. Nothing has changed on an error.
+ */
+int lnkfs_ifree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, u32 slots, bool dir)
+{
+	u32 group;
+	int err;
+
+	if (!lnkfs_ino_valid(fs, ino))
+		return lnkfs_report(fs, -EFSCORRUPTED, ino, 0, "freeing an impossible inode");
+	group = lnkfs_group_of(fs, lnkfs_ino_block(fs, ino));
+	lnkfs_group_lock(fs, group);
+	err = ifree_locked(tx, fs, group, ino, slots, dir);
+	lnkfs_group_unlock(fs, group);
+	return err;
+}
+
+/* ---- placement ---- */
+
+/**
+ * lnkfs_ialloc_dir_group() - group for a new directory
+ * @fs: volume
+ * @parent_group: where its parent is
+ *
+ * Keeps directories by their parents while there is room and not too many are
+ * there already, else spreads them: of the next DIR_WINDOW groups, the one with
+ * fewest directories of those with at least the average of free blocks. Reads
+ * counters without locks: the answer is advice. Cannot fail.
+ */
+u32 lnkfs_ialloc_dir_group(struct lnkfs_fs *fs, u32 parent_group)
+{
+	u32 window = fs->groups < DIR_WINDOW ? fs->groups : DIR_WINDOW;
+	u32 first = READ_ONCE(fs->dir_group);
+	u32 best = parent_group, best_dirs = ~0u;
+	u64 free = 0, dirs = 0;
+	u32 i, group;
+
+	if (first >= fs->groups)
+		first = 0;
+	for (i = 0, group = first; i < window; i++) {
+		free += READ_ONCE(fs->group[group].free_blocks);
+		dirs += READ_ONCE(fs->group[group].used_dirs);
+		if (++group == fs->groups)
+			group = 0;
+	}
+	free = div_u64(free, window);
+	dirs = div_u64(dirs, window);
+	if (parent_group < fs->groups &&
+	    READ_ONCE(fs->group[parent_group].free_blocks) >= free - free / 4 &&
+	    READ_ONCE(fs->group[parent_group].used_dirs) <= dirs + fs->group_blocks / 64)
+		return parent_group;
+
+	for (i = 0; i < window; i++) {
+		if (++first >= fs->groups)
+			first = 0;
+		if (READ_ONCE(fs->group[first].free_blocks) < free ||
+		    READ_ONCE(fs->group[first].used_dirs) >= best_dirs)
+			continue;
+		best = first;
+		best_dirs = READ_ONCE(fs->group[first].used_dirs);
+	}
+	WRITE_ONCE(fs->dir_group, best);
+	return best;
+}
+
+/* ---- orphans ---- */
+
+static int orphan_mark(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u64 ino)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	u32 off = lnkfs_ino_block(fs, ino) - lnkfs_group_first(fs, group);
+	u16 flags = grp->flags;
+	lnkfs_buf *orph;
+	int err;
+
+	err = check_imap(fs, group, off, ino);
+	if (err)
+		return err;
+	err = read_map(fs, group, LNKFS_B_ORPHMAP, &orph);
+	if (err)
+		return err;
+	if (lnkfs_test_bit(off, map_bits(orph)) && (flags & LNKFS_BG_ORPHANS))
+		goto out;
+	err = lnkfs_baccess(tx, fs, orph, LNKFS_B_ORPHMAP);
+	if (err)
+		goto out;
+	if (!(flags & LNKFS_BG_ORPHANS)) {
+		grp->flags |= LNKFS_BG_ORPHANS;
+		err = lnkfs_group_sync(tx, fs, group);
+	}
+	if (err)
+		grp->flags = flags;
+	else
+		lnkfs_set_bit(off, map_bits(orph));
+	lnkfs_bdirty(tx, fs, orph);
+out:
+	lnkfs_bput(orph);
+	return err;
+}
+
+/**
+ * lnkfs_orphan_add() - say that an inode is about to become an orphan
+ * @tx: transaction with LNKFS_CREDITS_ORPHAN credits
+ * @fs: volume
+ * @ino: inode that gets link count 0 or LNKFS_LF_TRUNCATING in @tx
+ *
+ * Takes the group's lock. Each call is matched by one of lnkfs_orphan_del().
+ *
+ * Return: 0; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC, and nothing has changed.
+ */
+int lnkfs_orphan_add(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino)
+{
+	u64 block = lnkfs_ino_block(fs, ino);
+	u32 group;
+	int err;
+
+	if (!lnkfs_ino_valid(fs, ino))
+		return lnkfs_report(fs, -EFSCORRUPTED, ino, 0, "impossible orphan");
+	group = lnkfs_group_of(fs, block);
+	lnkfs_group_lock(fs, group);
+	err = lnkfs_orphan_count(fs, block, 1);
+	if (err >= 0) {
+		err = orphan_mark(tx, fs, group, ino);
+		if (err)
+			lnkfs_orphan_count(fs, block, -1);
+	}
+	lnkfs_group_unlock(fs, group);
+	return err;
+}
+
+/**
+ * lnkfs_orphan_del() - an inode is no orphan any more
+ * @fs: volume
+ * @ino: inode that lnkfs_orphan_add() was called for
+ *
+ * Takes the group's lock. Changes nothing on disk: the bit is cleared lazily
+ * (lnkfs_orphan_clean()). The transaction that ends the orphan's life has to be
+ * open still, so that no earlier one can clear the bit.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int lnkfs_orphan_del(struct lnkfs_fs *fs, u64 ino)
+{
+	u64 block = lnkfs_ino_block(fs, ino);
+	u32 group = lnkfs_group_of(fs, block);
+	int err;
+
+	lnkfs_group_lock(fs, group);
+	err = lnkfs_orphan_count(fs, block, -1);
+	lnkfs_group_unlock(fs, group);
+	return err < 0 ? err : 0;
+}
+
+static int orphan_clean_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 *from,
+			       u32 budget)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	u32 size = lnkfs_group_size(fs, group);
+	lnkfs_buf *orph;
+	u16 flags = grp->flags;
+	u32 off;
+	int err;
+
+	if (!(flags & LNKFS_BG_ORPHANS) || (flags & LNKFS_BG_INODE_UNINIT))
+		return 0;
+	err = read_map(fs, group, LNKFS_B_ORPHMAP, &orph);
+	if (err)
+		return err;
+	err = lnkfs_baccess(tx, fs, orph, LNKFS_B_ORPHMAP);
+	if (err)
+		goto out;
+	for (off = *from; budget; budget--, off++) {
+		off = lnkfs_find_next_bit(map_bits(orph), size, off);
+		if (off >= size)
+			break;
+		if (lnkfs_orphan_idle(fs, lnkfs_group_first(fs, group) + off))
+			lnkfs_clear_bit(off, map_bits(orph));
+	}
+	*from = off;
+	if (off < size) {
+		err = 1;
+	} else if (lnkfs_find_next_bit(map_bits(orph), size, 0) >= size) {
+		grp->flags &= ~LNKFS_BG_ORPHANS;
+		err = lnkfs_group_sync(tx, fs, group);
+		if (err)
+			grp->flags = flags;
+	}
+	lnkfs_bdirty(tx, fs, orph);
+out:
+	lnkfs_bput(orph);
+	return err;
+}
+
+/**
+ * lnkfs_orphan_clean() - clear the orphan bits of blocks without orphans
+ * @tx: transaction with LNKFS_CREDITS_ORPHAN credits
+ * @fs: volume
+ * @group: group to look through
+ * @from: where to go on, block in the group; advanced
+ * @budget: set bits to look at
+ *
+ * Takes the group's lock. The group's ORPHANS flag goes with the last bit.
+ *
+ * Return: 1 when the budget was used up before the end of the group; 0 when the
+ * group is done; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_orphan_clean(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 *from, u32 budget)
+{
+	int err;
+
+	lnkfs_group_lock(fs, group);
+	err = orphan_clean_locked(tx, fs, group, from, budget);
+	lnkfs_group_unlock(fs, group);
+	return err;
+}
+
+static int orphan_next_locked(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *block)
+{
+	u32 size = lnkfs_group_size(fs, group);
+	u16 flags = fs->group[group].flags;
+	lnkfs_buf *orph, *imap = NULL;
+	int err;
+
+	if (!(flags & LNKFS_BG_ORPHANS) || (flags & LNKFS_BG_INODE_UNINIT))
+		return -ENOENT;
+	err = read_map(fs, group, LNKFS_B_ORPHMAP, &orph);
+	if (err)
+		return err;
+	err = read_map(fs, group, LNKFS_B_IMAP, &imap);
+	if (err)
+		goto out;
+	err = -ENOENT;
+	while (*from < size) {
+		u32 off = lnkfs_find_next_bit(map_bits(orph), size, *from);
+
+		*from = off + 1;
+		if (off >= size)
+			break;
+		*block = lnkfs_group_first(fs, group) + off;
+		if (lnkfs_test_bit(off, map_bits(imap))) {
+			err = 0;
+			break;
+		}
+		lnkfs_report(fs, -EFSCORRUPTED, 0, *block,
+			     "orphan bit of a block that is not an inode block");
+	}
+out:
+	lnkfs_bput(imap);
+	lnkfs_bput(orph);
+	return err;
+}
+
+/**
+ * lnkfs_orphan_next() - next inode block that may hold orphans
+ * @fs: volume
+ * @group: group to look through
+ * @from: where to go on, block in the group; advanced past the block found
+ * @block: set to the inode block
+ *
+ * Takes the group's lock.
+ *
+ * Return: 0; -ENOENT at the end of the group; -EIO, -ENOMEM, -EFSCORRUPTED,
+ * -EFSBADCRC.
+ */
+int lnkfs_orphan_next(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *block)
+{
+	int err;
+
+	lnkfs_group_lock(fs, group);
+	err = orphan_next_locked(fs, group, from, block);
+	lnkfs_group_unlock(fs, group);
+	return err;
+}
