@@ -15,6 +15,7 @@
  * @valid: @data has been read or created
  * @checked: verified as @type since it was read
  * @dirty: to be sealed and written
+ * @accessed: write access taken and not yet followed by lnkfs_bdirty()
  * @bad: an inode block with a bad record; write access is refused
  * @next: hash chain
  * @newer: LRU list
@@ -28,6 +29,7 @@ struct lnkfs_ubuf {
 	bool valid;
 	bool checked;
 	bool dirty;
+	bool accessed;
 	bool bad;
 	struct lnkfs_ubuf *next;
 	struct lnkfs_ubuf *newer;

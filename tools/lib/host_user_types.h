@@ -29,6 +29,11 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
+#define U16_MAX	UINT16_MAX
+#define U32_MAX	UINT32_MAX
+#define U64_MAX	UINT64_MAX
+#define S64_MAX	INT64_MAX
+
 #ifndef EFSCORRUPTED
 #define EFSCORRUPTED	EUCLEAN
 #endif

@@ -43,6 +43,7 @@ struct lnkfs_dev {
 #define LNKFS_DEV_EXCL		0x4	/* O_EXCL on a device: refuse if it is in use */
 #define LNKFS_VOL_NO_GROUPS	0x8	/* do not load the descriptors (fs.group is NULL) */
 #define LNKFS_VOL_ANY_FEATURE	0x10	/* do not refuse unknown features */
+#define LNKFS_VOL_ANY_BACKUP	0x20	/* look for backups even where no superblock is left */
 
 int lnkfs_dev_open(struct lnkfs_dev *dev, const char *path, unsigned int flags);
 int lnkfs_dev_open_mem(struct lnkfs_dev *dev, u64 bytes);
@@ -81,6 +82,18 @@ struct lnkfs_fault {
 /* The n-th lnkfs_alloc() gives NULL, once; 0: never. */
 extern u32 lnkfs_fault_alloc;
 
+/* Not 0: lnkfs_random32() is a repeatable sequence from this state. */
+extern u64 lnkfs_random_state;
+
+/**
+ * lnkfs_fault_hit() - count a call down
+ * @v: volume
+ * @n: its counter in @v->fault
+ *
+ * Return: whether this call has to fail.
+ */
+#define lnkfs_fault_hit(v, n)	((n) && !--(n) && ++(v)->fault.fired)
+
 struct lnkfs_freed {
 	u32 group;
 	u32 start;
@@ -118,8 +131,9 @@ struct lnkfs_ocount {
  * @orphans: counts of orphans per inode block
  * @idle_orphan_blocks: times a count has come back to 0
  * @fault: fault injection
- * @strict: abort() when a transaction touches more blocks than its credits
- * @overruns: transactions' blocks beyond their credits
+ * @strict: abort() on a misuse of the host interface: credits exceeded, a
+ *	block dirtied without access or the reverse, a lock not held
+ * @misuses: how many there were
  * @reports: calls of lnkfs_report()
  * @report: where its message goes; NULL: standard error
  * @report_ctx: argument of @report
@@ -153,7 +167,7 @@ struct lnkfs_volume {
 
 	struct lnkfs_fault fault;
 	bool strict;
-	u64 overruns;
+	u64 misuses;
 	u64 reports;
 	void (*report)(void *ctx, int err, u64 ino, u64 block, const char *text);
 	void *report_ctx;
@@ -191,6 +205,10 @@ struct lnkfs_utx {
 
 void lnkfs_tx_begin(lnkfs_tx *tx, struct lnkfs_volume *v, u32 credits);
 u32 lnkfs_tx_end(lnkfs_tx *tx);
+
+/* host.c */
+void lnkfs_misuse(struct lnkfs_volume *v, const char *what, u64 block);
+void lnkfs_orphans_free(struct lnkfs_volume *v);
 
 /* cache.c */
 int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Opening, writing back and closing a volume.
+ */
+#include <stdlib.h>
+
+#include "volume.h"
+
+#define CACHE_MIB	64
+
+/* Read and check the copy of the superblock at a byte offset. */
+static int read_super(struct lnkfs_volume *v, u64 off, u64 block, const char **why)
+{
+	int err = lnkfs_dev_read(&v->dev, off, &v->sb, sizeof(v->sb));
+
+	if (err) {
+		*why = "cannot read the superblock";
+		return err;
+	}
+	err = lnkfs_super_check(&v->sb, block, v->dev.bytes, why);
+	if (!err)
+		v->sb_block = le64_to_cpu(v->sb.s_blocknr);
+	return err;
+}
+
+static int find_backup(struct lnkfs_volume *v)
+{
+	static const u32 groups[] = { 1, 3, 5, 7, 9, 25, 27, 49 };
+	const char *why;
+	u32 bits, i;
+
+	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
+		u64 group_blocks = ((1u << bits) - LNKFS_MAP_HEADER) * 8;
+
+		for (i = 0; i < ARRAY_SIZE(groups); i++) {
+			u64 block = groups[i] * group_blocks;
+
+			if ((block + 1) << bits > v->dev.bytes)
+				break;
+			if (read_super(v, block << bits, block, &why) == 0 &&
+			    v->sb.s_block_bits == bits)
+				return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int check_features(const struct lnkfs_volume *v, unsigned int flags, const char **why)
+{
+	const struct lnkfs_super_block *sb = &v->sb;
+
+	if (flags & LNKFS_VOL_ANY_FEATURE)
+		return 0;
+	if (le32_to_cpu(sb->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP) {
+		*why = "unknown incompatible features";
+		return -EOPNOTSUPP;
+	}
+	if (flags & LNKFS_DEV_WRITE &&
+	    le32_to_cpu(sb->s_feature_ro_compat) & ~LNKFS_RO_COMPAT_SUPP) {
+		*why = "unknown features that allow only reading";
+		return -EROFS;
+	}
+	return 0;
+}
+
+/**
+ * lnkfs_volume_load_groups() - read all group descriptors
+ * @v: volume without groups
+ *
+ * Also sets the volume's free and inode figures. Return: 0, -ENOMEM, or what
+ * lnkfs_group_load() says of the first bad one.
+ */
+int lnkfs_volume_load_groups(struct lnkfs_volume *v)
+{
+	struct lnkfs_fs *fs = &v->fs;
+	u32 i;
+	int err;
+
+	fs->group = calloc(fs->groups, sizeof(struct lnkfs_group));
+	if (!fs->group)
+		return -ENOMEM;
+	v->free_blocks = 0;
+	v->inodes = 0;
+	v->free_slots = 0;
+	for (i = 0; i < fs->groups; i++) {
+		err = lnkfs_group_load(fs, i);
+		if (err) {
+			free(fs->group);
+			fs->group = NULL;
+			return err;
+		}
+		v->free_blocks += fs->group[i].free_blocks;
+		v->inodes += fs->group[i].used_inodes;
+		v->free_slots += fs->group[i].free_slots;
+	}
+	return 0;
+}
+
+/**
+ * lnkfs_volume_open_dev() - open the volume on a device that is open
+ * @v: zeroed, but for @v->dev and for what says where reports go
+ * @flags: LNKFS_DEV_WRITE, LNKFS_VOL_*
+ * @why: set to a phrase when something is wrong, also when a backup superblock
+ *	had to be used and the volume was opened; else NULL
+ *
+ * Return: 0; -EINVAL when there is no lnkfs volume; -EFSBADCRC, -EFSCORRUPTED;
+ * -EOPNOTSUPP and -EROFS for unknown features; -EIO, -ENOMEM. After an error
+ * only the device is left open.
+ */
+int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char **why)
+{
+	int err = read_super(v, LNKFS_SUPER_OFFSET, 0, why);
+
+	if (err && (err != -EINVAL || flags & LNKFS_VOL_ANY_BACKUP) && !find_backup(v))
+		err = 0;
+	if (!err)
+		err = check_features(v, flags, why);
+	if (err)
+		return err;
+	/* Beyond an unknown incompatible feature only the superblock can be used. */
+	if (le32_to_cpu(v->sb.s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP)
+		return 0;
+	lnkfs_super_load(&v->fs, &v->sb);
+	err = lnkfs_cache_init(v, CACHE_MIB);
+	if (!err && !(flags & LNKFS_VOL_NO_GROUPS)) {
+		err = lnkfs_volume_load_groups(v);
+		if (err && !*why)
+			*why = "bad group descriptor";
+	}
+	if (err)
+		lnkfs_cache_free(v);
+	return err;
+}
+
+/**
+ * lnkfs_volume_open() - open a device or an image
+ * @v: zeroed, but for what says where reports go
+ * @path: its name
+ * @flags: LNKFS_DEV_*, LNKFS_VOL_*
+ * @why: as lnkfs_volume_open_dev(); NULL when @path could not be opened
+ *
+ * Return: as lnkfs_dev_open() and lnkfs_volume_open_dev(); after an error
+ * nothing is left open.
+ */
+int lnkfs_volume_open(struct lnkfs_volume *v, const char *path, unsigned int flags,
+		      const char **why)
+{
+	int err;
+
+	*why = NULL;
+	err = lnkfs_dev_open(&v->dev, path, flags);
+	if (err)
+		return err;
+	err = lnkfs_volume_open_dev(v, flags, why);
+	if (err)
+		lnkfs_dev_close(&v->dev);
+	return err;
+}
+
+static int write_copy(struct lnkfs_volume *v, u64 block, u32 at, u8 *data)
+{
+	struct lnkfs_super_block sb = v->sb;
+
+	sb.s_blocknr = cpu_to_le64(block);
+	lnkfs_super_seal(&sb);
+	memcpy(data + at, &sb, sizeof(sb));
+	return lnkfs_dev_write(&v->dev, block << v->fs.block_bits, data, v->fs.block_size);
+}
+
+/**
+ * lnkfs_volume_write_super() - write @v->sb
+ * @v: volume
+ * @backups: to the backups, too
+ *
+ * Return: 0 or the first error.
+ */
+int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups)
+{
+	u64 block = LNKFS_SUPER_OFFSET >> v->fs.block_bits;
+	u32 at = LNKFS_SUPER_OFFSET & (v->fs.block_size - 1);
+	u8 *data = malloc(v->fs.block_size);
+	u32 group;
+	int err;
+
+	if (!data)
+		return -ENOMEM;
+	/* What else is in the block (a boot loader's part) stays. */
+	err = lnkfs_dev_read(&v->dev, block << v->fs.block_bits, data, v->fs.block_size);
+	if (!err)
+		err = write_copy(v, block, at, data);
+	memset(data, 0, v->fs.block_size);
+	for (group = 1; !err && backups && group < v->fs.groups; group++)
+		if (lnkfs_group_has_super(group))
+			err = write_copy(v, lnkfs_group_first(&v->fs, group), 0, data);
+	free(data);
+	return err;
+}
+
+/**
+ * lnkfs_volume_flush() - write everything back and make it durable
+ * @v: volume
+ *
+ * The superblock is written by lnkfs_volume_write_super() alone.
+ *
+ * Return: 0 or the first error, also of earlier writes.
+ */
+int lnkfs_volume_flush(struct lnkfs_volume *v)
+{
+	int err = lnkfs_cache_flush(v);
+	int err2 = lnkfs_dev_sync(&v->dev);
+
+	return err ? err : err2;
+}
+
+/**
+ * lnkfs_volume_close() - write everything back and close
+ * @v: volume
+ *
+ * Return: 0 or the first error; all is closed in any case.
+ */
+int lnkfs_volume_close(struct lnkfs_volume *v)
+{
+	int err = v->dev.readonly ? 0 : lnkfs_volume_flush(v);
+	int err2;
+	u32 i;
+
+	lnkfs_cache_free(v);
+	lnkfs_orphans_free(v);
+	if (v->fs.group)
+		for (i = 0; i < v->fs.groups; i++)
+			free(v->fs.group[i].busy);
+	free(v->fs.group);
+	v->fs.group = NULL;
+	free(v->freed);
+	v->freed = NULL;
+	err2 = lnkfs_dev_close(&v->dev);
+	return err ? err : err2;
+}
