@@ -361,7 +361,7 @@ struct lnkfs_dirent {
 };
 LNKFS_SIZE_CHECK(lnkfs_dirent, 16);
 
-#define LNKFS_DIRENT_LEN(namelen)	((16 + (namelen) + 7) & ~7)
+#define LNKFS_DIRENT_LEN(namelen)	((16u + (namelen) + 7) & ~7u)
 
 /**
  * struct lnkfs_dir_block - head of a directory block; entries follow to the

@@ -412,6 +412,7 @@ int lnkfs_dir_is_empty(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u64 lnkfs_dir_end(const struct lnkfs_fs *fs, const struct lnkfs_cinode *dir);
 int lnkfs_dir_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 *pos, u64 end,
 		      lnkfs_dir_actor actor, void *ctx);
+int lnkfs_dir_trim(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 int lnkfs_dir_check_block(const struct lnkfs_fs *fs, const void *data);
 int lnkfs_dir_check_entries(const void *entries, u32 len);
 u32 lnkfs_dir_add_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
