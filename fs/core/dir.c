@@ -940,7 +940,7 @@ out:
 
 static int stop_at_first(void *ctx, const struct lnkfs_name *name)
 {
-	*(bool *)ctx = true;
+	*(u64 *)ctx = name->pos;
 	return 1;
 }
 
@@ -954,8 +954,7 @@ static int stop_at_first(void *ctx, const struct lnkfs_name *name)
  */
 int lnkfs_dir_is_empty(struct lnkfs_fs *fs, struct lnkfs_cinode *dir)
 {
-	bool found = false;
-	u64 pos = 0;
+	u64 pos = 0, found = 0;
 	int err;
 
 	err = lnkfs_dir_iterate(fs, dir, &pos, lnkfs_dir_end(fs, dir), stop_at_first, &found);
