@@ -9,6 +9,7 @@ tests, the command), made afresh each time because that takes no time.
 
 import fcntl
 import functools
+import glob
 import hashlib
 import lzma
 import os
@@ -309,6 +310,9 @@ def build_base(kernel, path, modtree):
             cpio.program(p)
     cpio.file("/etc/mke2fs.conf", "etc/mke2fs.conf")
     cpio.tree("/usr/lib/locale/C.utf8", "usr/lib/locale/C.utf8")
+    for path in glob.glob("/usr/lib/*/perl-base/*"):
+        if os.path.basename(path) != "unicore":
+            cpio.tree(path, path)
     applets = subprocess.run(["/usr/bin/busybox", "--list"], stdout=subprocess.PIPE,
                              text=True, check=True).stdout.split()
     for applet in applets:

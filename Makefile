@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# lnkfs: the kernel module, its tools and their tests. "make help" lists the
+# targets. The module's own list of objects is in Kbuild.
+
+top := $(CURDIR)
+build := $(top)/build
+cache := $(or $(LNKFS_CACHE),$(build))
+
+# Headers to build the module for: the running kernel's, else any installed.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build/Makefile \
+		/usr/src/linux-headers-*-amd64/Makefile))
+kdir := $(abspath $(patsubst %/Makefile,%,$(KDIR)))
+KVER = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(kdir)/include/generated/utsrelease.h)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+MODDIR ?= $(DESTDIR)/lib/modules/$(KVER)/updates
+
+# The kernels that the tests boot, and the one that "make run" boots.
+TEST_KERNELS ?= 6.1 6.12
+KERNEL ?= 6.1
+abi = $(shell cat $(cache)/kernels/$(1)/abi)
+headers = /usr/src/linux-headers-$(call abi,$(1))
+
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+endif
+
+# $(call mirror,DIR): the module's sources in DIR, by symlinks: the objects for one
+# kernel stay apart from those for another, and out of the source tree.
+define mirror
+mkdir -p $(1) && find $(1) -type l -delete && \
+find Kbuild fs -name Kbuild -o -name '*.[chS]' | (cd $(1) && while read -r f; do \
+	mkdir -p "$$(dirname "$$f")" && ln -s "$(top)/$$f" "$$f" || exit; done)
+endef
+
+all: modules tools
+
+help:
+	@echo 'all           module and tools (the default)'
+	@echo 'modules       lnkfs.ko here, for the kernel headers in KDIR=$(kdir)'
+	@echo 'tools         the tools, in build/tools'
+	@echo 'install       install module, tools, header and man pages (DESTDIR=, PREFIX=$(PREFIX))'
+	@echo 'run           a tour of lnkfs in a virtual machine, or CMD=... there (KERNEL=$(KERNEL))'
+	@echo 'check         every test: static, unit, and in virtual machines with kernels $(TEST_KERNELS)'
+	@echo 'check-static  builds without warnings for each kernel, and sparse'
+	@echo 'check-unit    the unit tests of the core, in userspace'
+	@echo 'check-vm      the tests in virtual machines (TEST_KERNELS=, SUITES=)'
+	@echo 'deps          install what building and testing need (as root, Debian 12)'
+	@echo 'test-modules  the module for each of the test kernels'
+	@echo 'test-programs the tests that run in virtual machines'
+	@echo 'clean         remove what was built'
+	@echo 'distclean     remove also what was downloaded'
+
+modules:
+	$(if $(kdir),,$(error no kernel headers found: install linux-headers-amd64 or set KDIR))
+	$(Q)$(call mirror,$(build)/modules-$(KVER))
+	$(Q)$(MAKE) -C $(kdir) M=$(build)/modules-$(KVER) modules
+	$(Q)cp $(build)/modules-$(KVER)/lnkfs.ko lnkfs.ko
+
+tools:
+	$(Q)mkdir -p $(build)/tools
+	$(Q)$(MAKE) -C tools O=$(build)/tools all
+
+install: all
+	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib \
+		$(DESTDIR)$(PREFIX)/include $(MODDIR)
+	$(Q)set -e; for f in $(build)/tools/*; do case "$${f##*/}" in \
+		*.a|*.so|*.so.*) cp -P "$$f" $(DESTDIR)$(PREFIX)/lib/ ;; \
+		*.lnkfs|lnkctl) install -m 755 "$$f" $(DESTDIR)$(PREFIX)/sbin/ ;; esac; done
+	$(Q)[ ! -e fs/lnkfs.h ] || install -m 644 fs/lnkfs.h $(DESTDIR)$(PREFIX)/include/
+	$(Q)set -e; for f in Documentation/*.[1-8] Documentation/man/*.[1-8] tools/*.[1-8]; do \
+		[ ! -e $$f ] || install -D -m 644 $$f \
+			"$(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}"; done
+	$(Q)install -m 644 lnkfs.ko $(MODDIR)
+	$(Q)[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" depmod $(KVER)
+
+deps:
+	$(Q)tests/vm/setup
+
+# W=1, because these builds are also the check for warnings.
+test-modules: $(TEST_KERNELS:%=test-module-%)
+test-module-%: deps
+	$(Q)$(call mirror,$(build)/ko-$(call abi,$*))
+	$(Q)mkdir -p $(build)/logs
+	$(Q)tests/build-module $* $(call headers,$*) $(build)/ko-$(call abi,$*)
+
+test-programs: deps
+	$(Q)mkdir -p $(build)/selftests-obj
+	$(Q)$(MAKE) -C tests/selftests KSFT=$(cache)/kselftest OUTPUT=$(build)/selftests-obj \
+		STAGE=$(build)/selftests stage
+
+run: test-module-$(KERNEL) tools
+	$(Q)KERNEL=$(KERNEL) tests/vm/tour-host $(if $(CMD),'$(subst ','\'',$(CMD))')
+
+check: deps
+	$(Q)KERNELS='$(TEST_KERNELS)' tests/check $(SUITES)
+
+check-static: deps
+	$(Q)KERNELS='$(TEST_KERNELS)' tests/check static
+
+check-unit: deps
+	$(Q)KERNELS='$(TEST_KERNELS)' tests/check unit
+
+check-vm: deps
+	$(Q)KERNELS='$(TEST_KERNELS)' tests/check $(or $(SUITES),vm)
+
+clean:
+	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit \
+		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
+		$(build)/logs lnkfs.ko
+
+distclean: clean
+	$(Q)rm -rf $(build)
+
+.PHONY: all help modules tools install deps test-modules test-programs run check \
+	check-static check-unit check-vm clean distclean
