@@ -1,0 +1,1185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic B+tree: 64-bit keys, values of a fixed size, root in an inode.
+ *
+ * The root stands in the inline area of the inode record and is smaller than
+ * a node block. When it overflows, its records move down into a new node, for
+ * which there is always room; when one node is left below it and its records
+ * fit, they move up again.
+ *
+ * The first key of an interior node counts as minus infinity: it is at or
+ * above the lowest key that the node may hold and below the node's second key,
+ * no more. It is never relied upon and it never needs to follow when smaller
+ * keys arrive below it. Where a separator is set right after it, it is
+ * lowered to stay the smaller one (bt_lower_first()).
+ *
+ * An operation that modifies the tree first reads all it needs, allocates all
+ * blocks and gets write access to all blocks; only then does it change the
+ * first byte, and from there on nothing can fail.
+ */
+#include "core.h"
+
+/* Bytes of the largest record. */
+#define BT_MAX_RECORD		24
+
+/* The greatest key there is. */
+#define BT_LAST_KEY		(~0ULL)
+
+_Static_assert(offsetof(struct lnkfs_btree_node, n_records) -
+	       offsetof(struct lnkfs_btree_node, n_level) >= sizeof(struct lnkfs_btree_root) &&
+	       offsetof(struct lnkfs_btree_node, n_count) -
+	       offsetof(struct lnkfs_btree_node, n_level) ==
+	       offsetof(struct lnkfs_btree_root, bt_count) &&
+	       offsetof(struct lnkfs_btree_node, n_vsize) -
+	       offsetof(struct lnkfs_btree_node, n_level) ==
+	       offsetof(struct lnkfs_btree_root, bt_vsize) &&
+	       offsetof(struct lnkfs_btree_node, n_tree) -
+	       offsetof(struct lnkfs_btree_node, n_level) ==
+	       offsetof(struct lnkfs_btree_root, bt_tree),
+	       "root and node heads differ");
+
+/*
+ * A root or a node, seen the same way: the fields of the two heads stand in
+ * the same order.
+ */
+struct bt_view {
+	struct lnkfs_btree_root *head;
+	u8 *records;
+	u32 rsize;		/* bytes of a record */
+	u32 cap;		/* records that fit */
+};
+
+/*
+ * One level of a descent. Keys of the node are in [lo, hi].
+ */
+struct bt_step {
+	lnkfs_buf *buf;		/* NULL: the root */
+	lnkfs_buf *sib;		/* deletion: sibling taking part, or NULL */
+	u64 lo;
+	u64 hi;
+	u32 idx;		/* interior: the child taken */
+	u8 action;		/* deletion: enum bt_action */
+	u8 sib_left;		/* deletion: the sibling is the left one */
+};
+
+struct bt_path {
+	u32 level;		/* of the root */
+	struct bt_step step[LNKFS_BTREE_MAX_LEVEL + 1];
+};
+
+/* What deletion does with a node that has lost a record. */
+enum bt_action {
+	BT_KEEP,		/* nothing more */
+	BT_MERGE,		/* join it with its sibling, free the right one */
+	BT_BALANCE,		/* share the records with its sibling */
+	BT_FREE,		/* it is empty and alone: free it */
+};
+
+static u32 bt_record_size(u32 level, u32 vsize)
+{
+	return level ? 16 : 8 + vsize;
+}
+
+static u32 bt_node_cap(const struct lnkfs_fs *fs, u32 level, u32 vsize)
+{
+	return (fs->block_size - (u32)sizeof(struct lnkfs_btree_node)) /
+	       bt_record_size(level, vsize);
+}
+
+/* The root holds less than a node, so that its records never fill one. */
+static u32 bt_root_cap(const struct lnkfs_btree *bt, u32 level)
+{
+	u32 node = bt_node_cap(bt->fs, level, bt->vsize) - 1;
+	u32 root = (bt->root_size - (u32)sizeof(struct lnkfs_btree_root)) /
+		   bt_record_size(level, bt->vsize);
+
+	return root < node ? root : node;
+}
+
+static u32 bt_level(const struct bt_view *v)
+{
+	return le16_to_cpu(v->head->bt_level);
+}
+
+static u32 bt_count(const struct bt_view *v)
+{
+	return le16_to_cpu(v->head->bt_count);
+}
+
+static void bt_set_count(const struct bt_view *v, u32 count)
+{
+	v->head->bt_count = cpu_to_le16((u16)count);
+}
+
+static u8 *bt_record(const struct bt_view *v, u32 i)
+{
+	return v->records + (size_t)i * v->rsize;
+}
+
+static u64 bt_key(const struct bt_view *v, u32 i)
+{
+	return le64_to_cpu(*(const __le64 *)bt_record(v, i));
+}
+
+static void bt_set_key(const struct bt_view *v, u32 i, u64 key)
+{
+	*(__le64 *)bt_record(v, i) = cpu_to_le64(key);
+}
+
+static u64 bt_child(const struct bt_view *v, u32 i)
+{
+	return le64_to_cpu(*(const __le64 *)(bt_record(v, i) + 8));
+}
+
+static struct bt_view bt_root_view(const struct lnkfs_btree *bt)
+{
+	struct bt_view v;
+	u32 level;
+
+	v.head = bt->root;
+	v.records = (u8 *)bt->root + sizeof(struct lnkfs_btree_root);
+	level = bt_level(&v);
+	v.rsize = bt_record_size(level, bt->vsize);
+	v.cap = bt_root_cap(bt, level);
+	return v;
+}
+
+static struct bt_view bt_node_view(const struct lnkfs_fs *fs, void *data)
+{
+	struct lnkfs_btree_node *node = data;
+	u32 level = le16_to_cpu(node->n_level);
+	struct bt_view v;
+
+	v.head = (void *)((u8 *)data + offsetof(struct lnkfs_btree_node, n_level));
+	v.records = node->n_records;
+	v.rsize = bt_record_size(level, node->n_vsize);
+	v.cap = bt_node_cap(fs, level, node->n_vsize);
+	return v;
+}
+
+static struct bt_view bt_view_of(const struct lnkfs_btree *bt, lnkfs_buf *buf)
+{
+	return buf ? bt_node_view(bt->fs, lnkfs_bdata(buf)) : bt_root_view(bt);
+}
+
+/* Number of keys from index @from on that are at or below @key, plus @from. */
+static u32 bt_search(const struct bt_view *v, u64 key, u32 from)
+{
+	u32 lo = from, hi = bt_count(v);
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (bt_key(v, mid) <= key)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Index of the child of an interior node whose range @key lies in. */
+static u32 bt_child_index(const struct bt_view *v, u64 key)
+{
+	return bt_search(v, key, 1) - 1;
+}
+
+/* Range of child @i of a node with the range [*lo, *hi]. */
+static void bt_narrow(const struct bt_view *v, u32 i, u64 *lo, u64 *hi)
+{
+	if (i)
+		*lo = bt_key(v, i);
+	if (i + 1 < bt_count(v))
+		*hi = bt_key(v, i + 1) - 1;
+}
+
+static bool bt_ascending(const struct bt_view *v)
+{
+	u32 i, count = bt_count(v);
+
+	for (i = 1; i < count; i++)
+		if (bt_key(v, i - 1) >= bt_key(v, i))
+			return false;
+	return true;
+}
+
+/*
+ * Cheap check of the root before each use: enough to stay inside it. The
+ * order of its keys is checked by lnkfs_btree_check_root().
+ */
+static int bt_check_root_head(const struct lnkfs_btree *bt)
+{
+	const struct lnkfs_btree_root *root = bt->root;
+	struct bt_view v;
+
+	if (bt->root_size < sizeof(*root) || bt->root_size % 8 ||
+	    root->bt_vsize != bt->vsize || root->bt_tree != bt->tree ||
+	    le16_to_cpu(root->bt_level) > LNKFS_BTREE_MAX_LEVEL)
+		goto bad;
+	v = bt_root_view(bt);
+	if (bt_count(&v) > v.cap || (bt_level(&v) && !bt_count(&v)))
+		goto bad;
+	return 0;
+bad:
+	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0, "bad root of tree %u",
+			    bt->tree);
+}
+
+/*
+ * Read a node and check that it is the one its parent promises: @level and
+ * keys in [@lo, @hi]. The order of its keys was checked when it came from disk.
+ */
+static int bt_read(const struct lnkfs_btree *bt, u64 block, u32 level, u64 lo, u64 hi,
+		   lnkfs_buf **out)
+{
+	struct bt_view v;
+	lnkfs_buf *buf;
+	u32 count;
+	int err;
+
+	*out = NULL;
+	if (!lnkfs_block_valid(bt->fs, block, 1))
+		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
+				    "node of tree %u where none can be", bt->tree);
+	err = lnkfs_bread(bt->fs, block, LNKFS_B_BTREE, bt->ci->ino, bt->ci->gen, &buf);
+	if (err)
+		return err;
+	v = bt_node_view(bt->fs, lnkfs_bdata(buf));
+	count = bt_count(&v);
+	if (bt_level(&v) == level && v.head->bt_vsize == bt->vsize &&
+	    v.head->bt_tree == bt->tree && count && count <= v.cap &&
+	    bt_key(&v, 0) >= lo && bt_key(&v, count - 1) <= hi) {
+		*out = buf;
+		return 0;
+	}
+	lnkfs_bput(buf);
+	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
+			    "node of tree %u does not fit its parent", bt->tree);
+}
+
+/**
+ * lnkfs_btree_init_root() - make the root an empty leaf
+ * @bt: tree; @root_size, @vsize and @tree say what it will be
+ */
+void lnkfs_btree_init_root(const struct lnkfs_btree *bt)
+{
+	struct lnkfs_btree_root *root = bt->root;
+
+	memset(root, 0, bt->root_size);
+	root->bt_vsize = bt->vsize;
+	root->bt_tree = bt->tree;
+}
+
+/**
+ * lnkfs_btree_check_root() - check a root that came from disk
+ * @bt: tree
+ *
+ * To be called once when the inode is loaded; the operations repeat only what
+ * keeps them inside the root.
+ *
+ * Return: 0 or -EFSCORRUPTED, reported.
+ */
+int lnkfs_btree_check_root(const struct lnkfs_btree *bt)
+{
+	struct bt_view v;
+	int err;
+
+	err = bt_check_root_head(bt);
+	if (err)
+		return err;
+	v = bt_root_view(bt);
+	if (bt_root_cap(bt, 1) < 2 || !bt_ascending(&v))
+		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0,
+				    "bad records in the root of tree %u", bt->tree);
+	return 0;
+}
+
+/**
+ * lnkfs_btree_check_node() - check what a node block can say about itself
+ * @fs: volume
+ * @data: the block, its header already verified
+ *
+ * Return: 0 or -EFSCORRUPTED; reporting is left to the caller.
+ */
+int lnkfs_btree_check_node(const struct lnkfs_fs *fs, const void *data)
+{
+	const struct lnkfs_btree_node *node = data;
+	struct bt_view v;
+
+	if (le16_to_cpu(node->n_level) >= LNKFS_BTREE_MAX_LEVEL ||
+	    (node->n_vsize != 0 && node->n_vsize != 8 && node->n_vsize != 16) ||
+	    (node->n_tree != LNKFS_TREE_EXTENT && node->n_tree != LNKFS_TREE_DIR))
+		return -EFSCORRUPTED;
+	v = bt_node_view(fs, (void *)data);
+	if (!bt_count(&v) || bt_count(&v) > v.cap || !bt_ascending(&v))
+		return -EFSCORRUPTED;
+	return 0;
+}
+
+/**
+ * lnkfs_btree_level() - levels of nodes below the root
+ * @bt: tree
+ *
+ * Return: the root's level, at most LNKFS_BTREE_MAX_LEVEL whatever it holds.
+ */
+u32 lnkfs_btree_level(const struct lnkfs_btree *bt)
+{
+	const struct lnkfs_btree_root *root = bt->root;
+	u32 level = le16_to_cpu(root->bt_level);
+
+	return level < LNKFS_BTREE_MAX_LEVEL ? level : LNKFS_BTREE_MAX_LEVEL;
+}
+
+/* A subtree that holds the neighbours of the leaf that a key leads to. */
+struct bt_turn {
+	bool exists;
+	u64 block;
+	u32 level;
+	u64 lo;
+	u64 hi;
+};
+
+static void bt_set_turn(struct bt_turn *turn, const struct bt_view *v, u32 i, u64 lo, u64 hi)
+{
+	turn->exists = true;
+	turn->block = bt_child(v, i);
+	turn->level = bt_level(v) - 1;
+	bt_narrow(v, i, &lo, &hi);
+	turn->lo = lo;
+	turn->hi = hi;
+}
+
+/* Get the last (@last) or first leaf of a subtree. */
+static int bt_edge_leaf(const struct lnkfs_btree *bt, const struct bt_turn *turn, bool last,
+			lnkfs_buf **out)
+{
+	u64 block = turn->block, lo = turn->lo, hi = turn->hi;
+	u32 level = turn->level, i;
+	struct bt_view v;
+	lnkfs_buf *buf;
+	int err;
+
+	for (;;) {
+		err = bt_read(bt, block, level, lo, hi, &buf);
+		if (err)
+			return err;
+		if (!level)
+			break;
+		v = bt_node_view(bt->fs, lnkfs_bdata(buf));
+		i = last ? bt_count(&v) - 1 : 0;
+		block = bt_child(&v, i);
+		bt_narrow(&v, i, &lo, &hi);
+		lnkfs_bput(buf);
+		level--;
+	}
+	*out = buf;
+	return 0;
+}
+
+/*
+ * Get the leaf that @key leads to (*out, NULL for a root that is a leaf) and
+ * the subtrees left and right of the way to it.
+ */
+static int bt_find_leaf(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **out,
+			struct bt_turn *left, struct bt_turn *right)
+{
+	struct bt_view v;
+	lnkfs_buf *buf = NULL, *child;
+	u64 lo = 0, hi = BT_LAST_KEY;
+	u32 level, i;
+	int err;
+
+	left->exists = false;
+	right->exists = false;
+	err = bt_check_root_head(bt);
+	if (err)
+		return err;
+	v = bt_root_view(bt);
+	for (level = bt_level(&v); level; level--) {
+		i = bt_child_index(&v, key);
+		if (i)
+			bt_set_turn(left, &v, i - 1, lo, hi);
+		if (i + 1 < bt_count(&v))
+			bt_set_turn(right, &v, i + 1, lo, hi);
+		bt_narrow(&v, i, &lo, &hi);
+		err = bt_read(bt, bt_child(&v, i), level - 1, lo, hi, &child);
+		lnkfs_bput(buf);
+		if (err)
+			return err;
+		buf = child;
+		v = bt_node_view(bt->fs, lnkfs_bdata(buf));
+	}
+	*out = buf;
+	return 0;
+}
+
+static void bt_take(const struct lnkfs_btree *bt, const struct bt_view *v, u32 i, u64 *found,
+		    void *value)
+{
+	*found = bt_key(v, i);
+	if (value)
+		memcpy(value, bt_record(v, i) + 8, bt->vsize);
+}
+
+/**
+ * lnkfs_btree_lookup_span() - find a record and the key that follows it
+ * @bt: tree
+ * @key: key looked for
+ * @found: result: the greatest key at or below @key
+ * @value: result: its value, @bt->vsize bytes; or NULL
+ * @next: result: the smallest key above @key, ~0 when there is none
+ *
+ * Return: 0; -ENOENT when no key is at or below @key (@next is set all the
+ * same); -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_btree_lookup_span(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value,
+			    u64 *next)
+{
+	struct bt_turn left, right;
+	lnkfs_buf *leaf, *other;
+	struct bt_view v;
+	u32 pos;
+	int err;
+
+	err = bt_find_leaf(bt, key, &leaf, &left, &right);
+	if (err)
+		return err;
+	v = bt_view_of(bt, leaf);
+	pos = bt_search(&v, key, 0);
+	*next = pos < bt_count(&v) ? bt_key(&v, pos) : BT_LAST_KEY;
+	if (pos)
+		bt_take(bt, &v, pos - 1, found, value);
+	if (pos < bt_count(&v))
+		right.exists = false;
+	lnkfs_bput(leaf);
+
+	if (right.exists) {
+		err = bt_edge_leaf(bt, &right, false, &other);
+		if (err)
+			return err;
+		v = bt_view_of(bt, other);
+		*next = bt_key(&v, 0);
+		lnkfs_bput(other);
+	}
+	if (pos)
+		return 0;
+	if (!left.exists)
+		return -ENOENT;
+	err = bt_edge_leaf(bt, &left, true, &other);
+	if (err)
+		return err;
+	v = bt_view_of(bt, other);
+	bt_take(bt, &v, bt_count(&v) - 1, found, value);
+	lnkfs_bput(other);
+	return 0;
+}
+
+/**
+ * lnkfs_btree_lookup_le() - find the record at or before a key
+ * @bt: tree
+ * @key: key looked for
+ * @found: result: the greatest key at or below @key
+ * @value: result: its value, @bt->vsize bytes; or NULL
+ *
+ * Return: 0, -ENOENT, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_btree_lookup_le(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value)
+{
+	struct bt_turn left, right;
+	struct bt_view v;
+	lnkfs_buf *leaf;
+	u32 pos;
+	int err;
+
+	err = bt_find_leaf(bt, key, &leaf, &left, &right);
+	if (err)
+		return err;
+	v = bt_view_of(bt, leaf);
+	pos = bt_search(&v, key, 0);
+	if (!pos) {
+		lnkfs_bput(leaf);
+		if (!left.exists)
+			return -ENOENT;
+		err = bt_edge_leaf(bt, &left, true, &leaf);
+		if (err)
+			return err;
+		v = bt_view_of(bt, leaf);
+		pos = bt_count(&v);
+	}
+	bt_take(bt, &v, pos - 1, found, value);
+	lnkfs_bput(leaf);
+	return 0;
+}
+
+/**
+ * lnkfs_btree_lookup_ge() - find the record at or after a key
+ * @bt: tree
+ * @key: key looked for
+ * @found: result: the smallest key at or above @key
+ * @value: result: its value, @bt->vsize bytes; or NULL
+ *
+ * Return: 0, -ENOENT, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_btree_lookup_ge(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value)
+{
+	struct bt_turn left, right;
+	struct bt_view v;
+	lnkfs_buf *leaf;
+	u32 pos;
+	int err;
+
+	err = bt_find_leaf(bt, key, &leaf, &left, &right);
+	if (err)
+		return err;
+	v = bt_view_of(bt, leaf);
+	pos = bt_search(&v, key, 0);
+	if (pos && bt_key(&v, pos - 1) == key)
+		pos--;
+	if (pos == bt_count(&v)) {
+		lnkfs_bput(leaf);
+		if (!right.exists)
+			return -ENOENT;
+		err = bt_edge_leaf(bt, &right, false, &leaf);
+		if (err)
+			return err;
+		v = bt_view_of(bt, leaf);
+		pos = 0;
+	}
+	bt_take(bt, &v, pos, found, value);
+	lnkfs_bput(leaf);
+	return 0;
+}
+
+static void bt_release(struct bt_path *path)
+{
+	u32 l;
+
+	for (l = 0; l < path->level; l++) {
+		lnkfs_bput(path->step[l].buf);
+		lnkfs_bput(path->step[l].sib);
+	}
+}
+
+/* Descend to the leaf that @key leads to, keeping every node of the way. */
+static int bt_descend(const struct lnkfs_btree *bt, u64 key, struct bt_path *path)
+{
+	struct bt_step *step;
+	struct bt_view v;
+	u32 l;
+	int err;
+
+	path->level = 0;
+	err = lnkfs_btree_check_root(bt);
+	if (err)
+		return err;
+	v = bt_root_view(bt);
+	path->level = bt_level(&v);
+	memset(path->step, 0, (path->level + 1) * sizeof(path->step[0]));
+	path->step[path->level].hi = BT_LAST_KEY;
+	for (l = path->level; l; l--) {
+		step = &path->step[l];
+		step->idx = bt_child_index(&v, key);
+		step[-1].lo = step->lo;
+		step[-1].hi = step->hi;
+		bt_narrow(&v, step->idx, &step[-1].lo, &step[-1].hi);
+		err = bt_read(bt, bt_child(&v, step->idx), l - 1, step[-1].lo, step[-1].hi,
+			      &step[-1].buf);
+		if (err) {
+			bt_release(path);
+			return err;
+		}
+		v = bt_view_of(bt, step[-1].buf);
+	}
+	return 0;
+}
+
+static void bt_insert_at(const struct bt_view *v, u32 pos, const u8 *record)
+{
+	u32 count = bt_count(v);
+
+	memmove(bt_record(v, pos + 1), bt_record(v, pos), (size_t)(count - pos) * v->rsize);
+	memcpy(bt_record(v, pos), record, v->rsize);
+	bt_set_count(v, count + 1);
+}
+
+static void bt_remove_at(const struct bt_view *v, u32 pos)
+{
+	u32 count = bt_count(v) - 1;
+
+	memmove(bt_record(v, pos), bt_record(v, pos + 1), (size_t)(count - pos) * v->rsize);
+	bt_set_count(v, count);
+}
+
+/* Append the @n first records of @from to @to. */
+static void bt_move_head(const struct bt_view *to, const struct bt_view *from, u32 n)
+{
+	u32 count = bt_count(from) - n;
+
+	memcpy(bt_record(to, bt_count(to)), bt_record(from, 0), (size_t)n * to->rsize);
+	bt_set_count(to, bt_count(to) + n);
+	memmove(bt_record(from, 0), bt_record(from, n), (size_t)count * from->rsize);
+	bt_set_count(from, count);
+}
+
+/* Put the @n last records of @from before those of @to. */
+static void bt_move_tail(const struct bt_view *to, const struct bt_view *from, u32 n)
+{
+	u32 count = bt_count(from) - n;
+
+	memmove(bt_record(to, n), bt_record(to, 0), (size_t)bt_count(to) * to->rsize);
+	memcpy(bt_record(to, 0), bt_record(from, count), (size_t)n * to->rsize);
+	bt_set_count(to, bt_count(to) + n);
+	bt_set_count(from, count);
+}
+
+/*
+ * A separator is about to stand at index 1 of @parent, above the first key of
+ * its child @left at index 0: make sure it is above the parent's own first
+ * key, which may be greater than what child 0 holds.
+ */
+static void bt_lower_first(const struct bt_view *parent, const struct bt_view *left)
+{
+	if (bt_key(left, 0) < bt_key(parent, 0))
+		bt_set_key(parent, 0, bt_key(left, 0));
+}
+
+/*
+ * Give back a block that is no longer, or not yet, part of the tree. When that
+ * fails the tree is right all the same; the block stays in use until the
+ * volume is checked, and the failure is on record.
+ */
+static void bt_give_back(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, bool had_buffer)
+{
+	int err = had_buffer ? lnkfs_bforget(tx, bt->fs, block) : 0;
+
+	if (!err)
+		err = lnkfs_bfree(tx, bt->fs, block, 1);
+	if (err)
+		lnkfs_report(bt->fs, err, bt->ci->ino, block, "node of tree %u is lost",
+			     bt->tree);
+}
+
+/* Give back @n new nodes that were not used. */
+static void bt_drop_new(lnkfs_tx *tx, const struct lnkfs_btree *bt, lnkfs_buf **fresh, u32 n)
+{
+	while (n--) {
+		u64 block = lnkfs_bblock(fresh[n]);
+
+		lnkfs_bdirty(tx, bt->fs, fresh[n]);
+		lnkfs_bput(fresh[n]);
+		bt_give_back(tx, bt, block, true);
+	}
+}
+
+/* Is a block that the allocator called free one of those we stand on? */
+static bool bt_on_path(const struct bt_path *path, u64 block)
+{
+	u32 l;
+
+	for (l = 0; l < path->level; l++)
+		if (lnkfs_bblock(path->step[l].buf) == block)
+			return true;
+	return false;
+}
+
+/* Allocate a node of level @level and make it a formatted, empty buffer. */
+static int bt_new_node(lnkfs_tx *tx, const struct lnkfs_btree *bt, const struct bt_path *path,
+		       u32 level, lnkfs_buf **out)
+{
+	struct lnkfs_btree_node *node;
+	u64 goal, block;
+	u32 got;
+	int err;
+
+	goal = path->step[level].buf ? lnkfs_bblock(path->step[level].buf) + 1 :
+	       lnkfs_ino_block(bt->fs, bt->ci->ino) + 1;
+	err = lnkfs_balloc(tx, bt->fs, goal, 1, 1, LNKFS_BA_META, &block, &got);
+	if (err)
+		return err;
+	if (bt_on_path(path, block))
+		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
+				    "node of tree %u was marked free", bt->tree);
+	err = lnkfs_bnew(tx, bt->fs, block, LNKFS_B_BTREE, out);
+	if (err) {
+		bt_give_back(tx, bt, block, false);
+		return err;
+	}
+	node = lnkfs_bdata(*out);
+	lnkfs_header_init(bt->fs, node, LNKFS_B_BTREE, block, bt->ci->ino, bt->ci->gen);
+	node->n_level = cpu_to_le16((u16)level);
+	node->n_vsize = bt->vsize;
+	node->n_tree = bt->tree;
+	return 0;
+}
+
+/*
+ * Split the full node at level @l into itself and @new, with @record going to
+ * index @pos. On return @record and *pos are what the parent has to take.
+ */
+static void bt_split(const struct lnkfs_btree *bt, const struct bt_path *path, u32 l,
+		     lnkfs_buf *new, u32 *pos, u8 *record)
+{
+	struct bt_view left = bt_view_of(bt, path->step[l].buf);
+	struct bt_view right = bt_view_of(bt, new);
+	struct bt_view parent = bt_view_of(bt, path->step[l + 1].buf);
+	u32 count = bt_count(&left), at = count / 2;
+	__le64 up[2];
+
+	/* Keys that arrive in ascending order leave full nodes behind. */
+	if (*pos == count && path->step[l].hi == BT_LAST_KEY)
+		at = count;
+	bt_move_tail(&right, &left, count - at);
+	if (*pos > at || at == count)
+		bt_insert_at(&right, *pos - at, record);
+	else
+		bt_insert_at(&left, *pos, record);
+	if (!path->step[l + 1].idx)
+		bt_lower_first(&parent, &left);
+	up[0] = cpu_to_le64(bt_key(&right, 0));
+	up[1] = cpu_to_le64(lnkfs_bblock(new));
+	memcpy(record, up, sizeof(up));
+	*pos = path->step[l + 1].idx + 1;
+}
+
+/* Move the records of the root into @new, which becomes its only child. */
+static void bt_push_down(const struct lnkfs_btree *bt, lnkfs_buf *new)
+{
+	struct bt_view root = bt_root_view(bt), node = bt_view_of(bt, new);
+	__le64 only[2];
+
+	only[0] = cpu_to_le64(bt_key(&root, 0));
+	only[1] = cpu_to_le64(lnkfs_bblock(new));
+	bt_move_head(&node, &root, bt_count(&root));
+	root.head->bt_level = cpu_to_le16((u16)(bt_level(&root) + 1));
+	root = bt_root_view(bt);
+	memcpy(bt_record(&root, 0), only, sizeof(only));
+	bt_set_count(&root, 1);
+}
+
+/*
+ * Insert @record at index @pos of the leaf; @fresh has a node for each of the
+ * @full levels that are full.
+ */
+static noinline_for_stack void bt_do_insert(const struct lnkfs_btree *bt,
+					    const struct bt_path *path, lnkfs_buf **fresh,
+					    u32 full, u32 pos, u8 *record)
+{
+	struct bt_view v;
+	u32 l;
+
+	for (l = 0; l < full && l < path->level; l++)
+		bt_split(bt, path, l, fresh[l], &pos, record);
+	if (l < full) {
+		bt_push_down(bt, fresh[l]);
+		v = bt_view_of(bt, fresh[l]);
+	} else {
+		v = bt_view_of(bt, path->step[l].buf);
+	}
+	bt_insert_at(&v, pos, record);
+}
+
+/**
+ * lnkfs_btree_insert() - add a record
+ * @tx: transaction with lnkfs_btree_insert_credits() and, for the way back
+ *	from an error, lnkfs_btree_revokes()
+ * @bt: tree
+ * @key: its key
+ * @value: its value, @bt->vsize bytes
+ *
+ * On an error the tree is what it was. The blocks of new nodes are added to
+ * the inode's; the caller stores the record.
+ *
+ * Return: 0, -EEXIST, -ENOSPC, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, const void *value)
+{
+	lnkfs_buf *fresh[LNKFS_BTREE_MAX_LEVEL + 1];
+	u32 pos, full, n = 0, accessed = 0;
+	__le64 record[BT_MAX_RECORD / 8];
+	struct bt_path path;
+	struct bt_view v;
+	int err;
+
+	err = bt_descend(bt, key, &path);
+	if (err)
+		return err;
+	v = bt_view_of(bt, path.step[0].buf);
+	pos = bt_search(&v, key, 0);
+	if (pos && bt_key(&v, pos - 1) == key) {
+		err = -EEXIST;
+		goto out;
+	}
+	for (full = 0; full <= path.level; full++) {
+		v = bt_view_of(bt, path.step[full].buf);
+		if (bt_count(&v) < v.cap)
+			break;
+	}
+	if (full > LNKFS_BTREE_MAX_LEVEL) {
+		err = lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0, "tree %u is too high",
+				   bt->tree);
+		goto out;
+	}
+	for (; n < full; n++) {
+		err = bt_new_node(tx, bt, &path, n, &fresh[n]);
+		if (err)
+			goto out;
+	}
+	/* Every split node and the one above that takes the last record. */
+	for (; accessed <= full && accessed < path.level; accessed++) {
+		err = lnkfs_baccess(tx, bt->fs, path.step[accessed].buf, LNKFS_B_BTREE);
+		if (err)
+			goto out;
+	}
+	record[0] = cpu_to_le64(key);
+	if (bt->vsize)
+		memcpy(&record[1], value, bt->vsize);
+	bt_do_insert(bt, &path, fresh, full, pos, (u8 *)record);
+	bt->ci->blocks += n;
+	for (; n; n--) {
+		lnkfs_bdirty(tx, bt->fs, fresh[n - 1]);
+		lnkfs_bput(fresh[n - 1]);
+	}
+out:
+	while (accessed--)
+		lnkfs_bdirty(tx, bt->fs, path.step[accessed].buf);
+	if (err)
+		bt_drop_new(tx, bt, fresh, n);
+	bt_release(&path);
+	return err;
+}
+
+/**
+ * lnkfs_btree_update() - replace a record in place
+ * @tx: transaction; one block is modified at most
+ * @bt: tree
+ * @key: its key
+ * @new_key: the key it gets, which may be the same
+ * @value: the value it gets, @bt->vsize bytes; NULL keeps the value
+ *
+ * The new key has to lie between the record's neighbours in its node and
+ * within the node's range, as the parents see it.
+ *
+ * Return: 0; -ENOENT; -EINVAL when @new_key does not fit there;
+ * -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 new_key,
+		       const void *value)
+{
+	struct bt_path path;
+	struct bt_view v;
+	u64 min, max;
+	u32 pos;
+	int err;
+
+	err = bt_descend(bt, key, &path);
+	if (err)
+		return err;
+	v = bt_view_of(bt, path.step[0].buf);
+	pos = bt_search(&v, key, 0);
+	err = -ENOENT;
+	if (!pos-- || bt_key(&v, pos) != key)
+		goto out;
+	min = pos ? bt_key(&v, pos - 1) + 1 : path.step[0].lo;
+	max = pos + 1 < bt_count(&v) ? bt_key(&v, pos + 1) - 1 : path.step[0].hi;
+	err = -EINVAL;
+	if (new_key < min || new_key > max)
+		goto out;
+	err = path.level ? lnkfs_baccess(tx, bt->fs, path.step[0].buf, LNKFS_B_BTREE) : 0;
+	if (err)
+		goto out;
+	bt_set_key(&v, pos, new_key);
+	if (value && bt->vsize)
+		memcpy(bt_record(&v, pos) + 8, value, bt->vsize);
+	if (path.level)
+		lnkfs_bdirty(tx, bt->fs, path.step[0].buf);
+out:
+	bt_release(&path);
+	return err;
+}
+
+/* Read the sibling to use for the node at level @l: the left one if any. */
+static int bt_read_sibling(const struct lnkfs_btree *bt, struct bt_path *path, u32 l)
+{
+	struct bt_step *step = &path->step[l], *up = step + 1;
+	struct bt_view parent = bt_view_of(bt, up->buf);
+	u64 lo = up->lo, hi = up->hi;
+	u32 i;
+
+	step->sib_left = up->idx != 0;
+	i = up->idx ? up->idx - 1 : 1;
+	bt_narrow(&parent, i, &lo, &hi);
+	return bt_read(bt, bt_child(&parent, i), l, lo, hi, &step->sib);
+}
+
+/*
+ * Decide what becomes of the node at level @l when it loses a record, reading
+ * its sibling where that takes part.
+ */
+static int bt_plan_level(const struct lnkfs_btree *bt, struct bt_path *path, u32 l)
+{
+	struct bt_step *step = &path->step[l];
+	struct bt_view v = bt_view_of(bt, step->buf);
+	struct bt_view parent = bt_view_of(bt, step[1].buf);
+	u32 left = bt_count(&v) - 1;
+	int err;
+
+	step->action = BT_KEEP;
+	if (left >= v.cap / 3)
+		return 0;
+	if (bt_count(&parent) == 1) {
+		if (!left)
+			step->action = BT_FREE;
+		return 0;
+	}
+	err = bt_read_sibling(bt, path, l);
+	if (err)
+		return err;
+	v = bt_view_of(bt, step->sib);
+	/* A merged node keeps some room, or the next insertion would split it. */
+	step->action = left + bt_count(&v) <= v.cap - v.cap / 8 ? BT_MERGE : BT_BALANCE;
+	return 0;
+}
+
+/* Decide for all levels; *top is the highest one below the root that changes. */
+static int bt_plan_delete(const struct lnkfs_btree *bt, struct bt_path *path, u32 *top)
+{
+	u32 l;
+	int err;
+
+	for (l = 0; l < path->level; l++) {
+		err = bt_plan_level(bt, path, l);
+		if (err)
+			return err;
+		if (path->step[l].action == BT_KEEP)
+			break;
+		if (path->step[l].action == BT_BALANCE) {
+			l++;
+			break;
+		}
+	}
+	*top = l;
+	return 0;
+}
+
+/* Join a node with its sibling, or share the records between them. */
+static void bt_join(const struct lnkfs_btree *bt, const struct bt_path *path, u32 l)
+{
+	const struct bt_step *step = &path->step[l];
+	struct bt_view left = bt_view_of(bt, step->sib_left ? step->sib : step->buf);
+	struct bt_view right = bt_view_of(bt, step->sib_left ? step->buf : step->sib);
+	struct bt_view parent = bt_view_of(bt, step[1].buf);
+	u32 at = step->sib_left ? step[1].idx : 1;
+	u32 nl = bt_count(&left), nr = bt_count(&right), half = (nl + nr) / 2;
+
+	/* The right one's first key is going to count, so give it its value. */
+	if (l && nr)
+		bt_set_key(&right, 0, bt_key(&parent, at));
+	if (step->action == BT_MERGE) {
+		bt_move_head(&left, &right, nr);
+		return;
+	}
+	if (nl > half)
+		bt_move_tail(&right, &left, nl - half);
+	else
+		bt_move_head(&left, &right, half - nl);
+	if (at == 1)
+		bt_lower_first(&parent, &left);
+	bt_set_key(&parent, at, bt_key(&right, 0));
+}
+
+/* Remove record @pos of the leaf and do what was planned above. */
+static noinline_for_stack void bt_do_delete(const struct lnkfs_btree *bt, const struct bt_path *path, u32 pos)
+{
+	struct bt_view v;
+	u32 l;
+
+	for (l = 0; ; l++) {
+		const struct bt_step *step = &path->step[l];
+
+		v = bt_view_of(bt, step->buf);
+		bt_remove_at(&v, pos);
+		if (l == path->level || step->action == BT_KEEP)
+			break;
+		if (step->action != BT_FREE)
+			bt_join(bt, path, l);
+		if (step->action == BT_BALANCE)
+			break;
+		pos = step[1].idx;
+		if (step->action == BT_MERGE && !step->sib_left)
+			pos++;
+	}
+	v = bt_root_view(bt);
+	if (!bt_count(&v))
+		v.head->bt_level = 0;
+}
+
+/* Put the nodes of the path and free those that the plan emptied. */
+static void bt_finish_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct bt_path *path)
+{
+	u32 l;
+
+	for (l = 0; l < path->level; l++) {
+		struct bt_step *step = &path->step[l];
+		lnkfs_buf *dead = NULL;
+		u64 block;
+
+		if (step->action == BT_FREE || (step->action == BT_MERGE && step->sib_left))
+			dead = step->buf;
+		else if (step->action == BT_MERGE)
+			dead = step->sib;
+		block = dead ? lnkfs_bblock(dead) : 0;
+		lnkfs_bput(step->buf);
+		lnkfs_bput(step->sib);
+		if (dead) {
+			bt_give_back(tx, bt, block, true);
+			bt->ci->blocks--;
+		}
+	}
+}
+
+/*
+ * When the root has one child left whose records fit into it with some room
+ * to spare, take them up. One level a deletion: this bounds its frees. The
+ * tree is right without it, so an unreadable child is left alone.
+ */
+static void bt_pull_up(lnkfs_tx *tx, const struct lnkfs_btree *bt)
+{
+	struct bt_view root = bt_root_view(bt), v;
+	u32 level = bt_level(&root), cap;
+	lnkfs_buf *buf;
+	u64 block;
+
+	if (!level || bt_count(&root) != 1)
+		return;
+	block = bt_child(&root, 0);
+	if (bt_read(bt, block, level - 1, 0, BT_LAST_KEY, &buf))
+		return;
+	v = bt_view_of(bt, buf);
+	cap = bt_root_cap(bt, level - 1);
+	if (bt_count(&v) > cap - cap / 4) {
+		lnkfs_bput(buf);
+		return;
+	}
+	root.head->bt_level = cpu_to_le16((u16)(level - 1));
+	bt_set_count(&root, bt_count(&v));
+	memcpy(root.records, v.records, (size_t)bt_count(&v) * v.rsize);
+	lnkfs_bput(buf);
+	bt_give_back(tx, bt, block, true);
+	bt->ci->blocks--;
+}
+
+/* Declare that everything in the plan is about to change. */
+static int bt_access_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct bt_path *path,
+			    u32 top)
+{
+	struct bt_step *step;
+	int err = 0;
+	u32 l;
+
+	for (l = 0; l <= top && l < path->level; l++) {
+		step = &path->step[l];
+		err = lnkfs_baccess(tx, bt->fs, step->buf, LNKFS_B_BTREE);
+		if (err)
+			break;
+		if (!step->sib)
+			continue;
+		err = lnkfs_baccess(tx, bt->fs, step->sib, LNKFS_B_BTREE);
+		if (err) {
+			lnkfs_bdirty(tx, bt->fs, step->buf);
+			break;
+		}
+	}
+	if (l > top || l == path->level)
+		return 0;
+	while (l--) {
+		lnkfs_bdirty(tx, bt->fs, path->step[l].buf);
+		if (path->step[l].sib)
+			lnkfs_bdirty(tx, bt->fs, path->step[l].sib);
+	}
+	return err;
+}
+
+/**
+ * lnkfs_btree_delete() - remove a record
+ * @tx: transaction with lnkfs_btree_delete_credits() and lnkfs_btree_revokes()
+ * @bt: tree
+ * @key: its key
+ *
+ * Needs no space. On an error the tree is what it was. A node block that
+ * cannot be given back is reported and stays in use; the record is gone then
+ * and that is no error. The blocks of freed nodes are taken off the inode's;
+ * the caller stores the record.
+ *
+ * Return: 0, -ENOENT, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
+{
+	struct bt_path path;
+	struct bt_view v;
+	u32 pos, top, l;
+	int err;
+
+	err = bt_descend(bt, key, &path);
+	if (err)
+		return err;
+	v = bt_view_of(bt, path.step[0].buf);
+	pos = bt_search(&v, key, 0);
+	err = -ENOENT;
+	if (!pos-- || bt_key(&v, pos) != key)
+		goto out;
+	err = bt_plan_delete(bt, &path, &top);
+	if (err)
+		goto out;
+	err = bt_access_delete(tx, bt, &path, top);
+	if (err)
+		goto out;
+	bt_do_delete(bt, &path, pos);
+	for (l = 0; l <= top && l < path.level; l++) {
+		lnkfs_bdirty(tx, bt->fs, path.step[l].buf);
+		if (path.step[l].sib)
+			lnkfs_bdirty(tx, bt->fs, path.step[l].sib);
+	}
+	bt_finish_delete(tx, bt, &path);
+	bt_pull_up(tx, bt);
+	return 0;
+out:
+	bt_release(&path);
+	return err;
+}
+
+/**
+ * lnkfs_btree_insert_credits() - blocks that an insertion may modify
+ * @level: level of the tree's root
+ *
+ * All nodes of the way and a new node for each of them and for the root, each
+ * allocated in a group of its own. The inode's block is not counted.
+ */
+u32 lnkfs_btree_insert_credits(u32 level)
+{
+	return level + (level + 1) * (1 + LNKFS_CREDITS_ALLOC);
+}
+
+/**
+ * lnkfs_btree_delete_credits() - blocks that a deletion may modify
+ * @level: level of the tree's root
+ *
+ * All nodes of the way with a sibling each, and the frees, each in a group of
+ * its own. The inode's block is not counted.
+ */
+u32 lnkfs_btree_delete_credits(u32 level)
+{
+	return level ? 2 * level + lnkfs_btree_revokes(level) * LNKFS_CREDITS_FREE : 0;
+}
+
+/**
+ * lnkfs_btree_revokes() - blocks that one operation may free
+ * @level: level of the tree's root
+ *
+ * A deletion frees a node on each level below the root and the one whose
+ * records move into the root; an insertion that fails gives back what it
+ * allocated.
+ */
+u32 lnkfs_btree_revokes(u32 level)
+{
+	return level + 1;
+}
