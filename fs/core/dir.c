@@ -344,13 +344,16 @@ static int dir_unmap(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 	if (blocks)
 		return 0;
 	dir_tree(fs, dir, LNKFS_TREE_DIR, &bt);
-	if (!lnkfs_dir_index_unused(&bt))
-		return dir_corrupt(fs, dir, NULL, "index keys without entries");
+	if (!lnkfs_dir_index_unused(&bt) || dir->blocks)
+		return dir_corrupt(fs, dir, NULL, "index keys or blocks without entries");
 	lnkfs_dir_init(dir);
 	return 0;
 }
 
-/* A fresh directory block, all hole, with write access; not mapped yet. */
+/*
+ * A fresh directory block, all hole, not mapped yet. It has write access and the
+ * caller dirties it.
+ */
 static int block_new(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 lblk,
 		     u64 goal, lnkfs_buf **out)
 {
@@ -372,7 +375,6 @@ static int block_new(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 	db->b_index = cpu_to_le32(lblk);
 	db->b_hole = cpu_to_le16(run_len(fs));
 	lnkfs_run_hole(db->b_entries, 0, run_len(fs));
-	lnkfs_bdirty(tx, fs, *out);
 	dir->blocks++;
 	return 0;
 }
@@ -597,6 +599,7 @@ static int append_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *di
 	err = block_new(tx, fs, dir, lblk, goal, &buf);
 	if (err)
 		return err;
+	lnkfs_bdirty(tx, fs, buf);
 	err = block_map(tx, fs, dir, lblk, lnkfs_bblock(buf));
 	if (err) {
 		block_drop(tx, fs, dir, buf);
