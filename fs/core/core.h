@@ -226,6 +226,8 @@ void lnkfs_seal_block(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype ty
 
 int lnkfs_group_load(struct lnkfs_fs *fs, u32 group);
 int lnkfs_group_sync(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group);
+int lnkfs_gdesc_access(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf **out);
+void lnkfs_gdesc_write(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *buf);
 
 /* ---- balloc.c: blocks ---- */
 
