@@ -419,6 +419,7 @@ int lnkfs_dir_check_block(const struct lnkfs_fs *fs, const void *data);
 int lnkfs_dir_check_entries(const void *entries, u32 len);
 u32 lnkfs_dir_add_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u32 lnkfs_dir_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
+u32 lnkfs_dir_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 
 /* ---- symlink.c: targets ---- */
 

@@ -323,12 +323,13 @@ static int blocks_below(const struct lnkfs_btree *ext, u64 below, u64 *blocks)
 
 /*
  * Unmap and free an empty block without a room key; without blocks, the
- * directory is inline again.
+ * directory is inline again. On an error the block is still mapped.
  */
 static int dir_unmap(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 lblk)
 {
 	u64 blocks = dir->size >> fs->block_bits;
 	struct lnkfs_btree bt;
+	struct lnkfs_ext ext;
 	int err;
 
 	if (lblk + 1 == blocks) {
@@ -338,7 +339,8 @@ static int dir_unmap(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 			return err;
 	}
 	err = lnkfs_ext_remove(tx, fs, dir, lblk, lblk + 1, 1);
-	if (err < 0)
+	/* It may be unmapped and not free: lost to this volume until it is checked. */
+	if (err && (lnkfs_ext_lookup(fs, dir, lblk, &ext) || !(ext.flags & LNKFS_EXT_HOLE)))
 		return err;
 	dir->size = blocks << fs->block_bits;
 	if (blocks)
@@ -375,18 +377,15 @@ static int block_new(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 	db->b_index = cpu_to_le32(lblk);
 	db->b_hole = cpu_to_le16(run_len(fs));
 	lnkfs_run_hole(db->b_entries, 0, run_len(fs));
-	dir->blocks++;
 	return 0;
 }
 
 /* Take back block_new(). */
-static void block_drop(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-		       lnkfs_buf *buf)
+static void block_drop(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf)
 {
 	u64 block = lnkfs_bblock(buf);
 
 	lnkfs_bput(buf);
-	dir->blocks--;
 	if (!lnkfs_bforget(tx, fs, block))
 		lnkfs_bfree(tx, fs, block, 1);
 }
@@ -477,7 +476,7 @@ static int dir_to_blocks(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode 
 	memcpy(dir->area, db->b_entries, len);
 	dir->fork_len = len;
 	dir->size = len;
-	block_drop(tx, fs, dir, buf);
+	block_drop(tx, fs, buf);
 	return err;
 }
 
@@ -602,7 +601,7 @@ static int append_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *di
 	lnkfs_bdirty(tx, fs, buf);
 	err = block_map(tx, fs, dir, lblk, lnkfs_bblock(buf));
 	if (err) {
-		block_drop(tx, fs, dir, buf);
+		block_drop(tx, fs, buf);
 		return err;
 	}
 	dir->size = max(dir->size, (lblk + 1) << fs->block_bits);
@@ -746,6 +745,22 @@ out:
 	return err;
 }
 
+/* Let an empty block that is still mapped be found by the next addition. */
+static void block_offer(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 lblk)
+{
+	struct lnkfs_btree idx;
+	lnkfs_buf *buf;
+
+	if (dir_shape(fs, dir) || dir_bread(fs, dir, lblk, &buf))
+		return;
+	dir_tree(fs, dir, LNKFS_TREE_DIR, &idx);
+	if (dir_indexed(&idx) && !lnkfs_baccess(tx, fs, buf, LNKFS_B_DIR)) {
+		lnkfs_dir_index_set_room(tx, &idx, lnkfs_bdata(buf));
+		lnkfs_bdirty(tx, fs, buf);
+	}
+	lnkfs_bput(buf);
+}
+
 /**
  * lnkfs_dir_remove() - remove a name
  * @tx: transaction with lnkfs_dir_remove_credits()
@@ -778,8 +793,8 @@ int lnkfs_dir_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 	err = block_remove(tx, fs, dir, dir_indexed(&idx) ? &idx : NULL, &pl, &empty);
 	lnkfs_bput(pl.buf);
 	/* A block that cannot be unmapped just now stays, empty. */
-	if (!err && empty)
-		dir_unmap(tx, fs, dir, pl.lblk);
+	if (!err && empty && dir_unmap(tx, fs, dir, pl.lblk))
+		block_offer(tx, fs, dir, pl.lblk);
 	return err;
 }
 
@@ -911,7 +926,7 @@ int lnkfs_dir_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 *pos, u
 		      lnkfs_dir_actor actor, void *ctx)
 {
 	struct lnkfs_ext ext;
-	u64 lblk, stop;
+	u64 lblk, blocks, stop;
 	int err;
 
 	err = dir_shape(fs, dir);
@@ -926,8 +941,8 @@ int lnkfs_dir_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 *pos, u
 		goto out;
 	}
 	stop = min(end, dir->size);
-	for (lblk = *pos >> fs->block_bits; lblk << fs->block_bits < stop;
-	     lblk = ext.lblk + ext.len) {
+	blocks = (stop + fs->block_size - 1) >> fs->block_bits;
+	for (lblk = *pos >> fs->block_bits; lblk < blocks; lblk = ext.lblk + ext.len) {
 		err = lnkfs_ext_lookup(fs, dir, lblk, &ext);
 		if (!err && !(ext.flags & LNKFS_EXT_HOLE))
 			err = ext_iterate(fs, dir, &ext, lblk, pos, stop, actor, ctx);
@@ -1031,8 +1046,7 @@ static u32 index_level(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, bool *inde
  * @fs: volume
  * @dir: directory, as it will be when the transaction uses it
  *
- * The inode record is not counted. Up to two blocks are freed (revoked), when
- * an addition fails half-way.
+ * The inode record is not counted.
  */
 u32 lnkfs_dir_add_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir)
 {
@@ -1064,8 +1078,7 @@ u32 lnkfs_dir_add_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir)
  * @fs: volume
  * @dir: directory, as it will be when the transaction uses it
  *
- * The inode record is not counted. Up to one block and the nodes of three
- * root-to-leaf paths are freed (revoked).
+ * The inode record is not counted.
  */
 u32 lnkfs_dir_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir)
 {
@@ -1080,4 +1093,19 @@ u32 lnkfs_dir_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir)
 		credits += 2 * lnkfs_btree_delete_credits(level + 1) +
 			   lnkfs_btree_insert_credits(level);
 	return credits;
+}
+
+/**
+ * lnkfs_dir_revokes() - blocks that one call may free
+ * @fs: volume
+ * @dir: directory, as it will be when the transaction uses it
+ *
+ * An addition frees blocks, too, when it fails half-way.
+ */
+u32 lnkfs_dir_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *dir)
+{
+	bool indexed;
+	u32 level = index_level(fs, dir, &indexed) + 1;
+
+	return 2 + lnkfs_ext_revokes(fs, dir, 1) + 3 * lnkfs_btree_revokes(level);
 }
