@@ -988,7 +988,8 @@ static void bt_join(const struct lnkfs_btree *bt, const struct bt_path *path, u3
 }
 
 /* Remove record @pos of the leaf and do what was planned above. */
-static noinline_for_stack void bt_do_delete(const struct lnkfs_btree *bt, const struct bt_path *path, u32 pos)
+static noinline_for_stack void bt_do_delete(const struct lnkfs_btree *bt,
+					    const struct bt_path *path, u32 pos)
 {
 	struct bt_view v;
 	u32 l;
