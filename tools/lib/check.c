@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The checker's frame: superblocks, descriptors, bitmaps, and the order of the
+ * passes. Inodes are in check_inode.c, trees in check_tree.c, names and link
+ * counts in check_names.c.
+ *
+ * Everything a volume owns is claimed in a bitmap of the checker's own while
+ * the inodes are walked; at the end that bitmap and the volume's must agree.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check_priv.h"
+
+/* jbd2's superblock: what is needed of it, big-endian. */
+#define JBD2_MAGIC		0xc03b3998u
+#define JBD2_MAGIC_AT		0
+#define JBD2_START_AT		28
+
+/**
+ * lnkfs_problem() - report a problem
+ * @c: check
+ * @fmt: what is wrong, without a line end
+ */
+void lnkfs_problem(struct lnkfs_fsck *c, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	c->res.problems++;
+	if (c->say)
+		c->say(c->say_ctx, text);
+}
+
+/* What the core itself finds wrong comes here. */
+static void core_report(void *ctx, int err, u64 ino, u64 block, const char *text)
+{
+	struct lnkfs_fsck *c = ctx;
+
+	lnkfs_problem(c, "inode %" PRIu64 ", block %" PRIu64 ": %s (%s)", ino, block, text,
+		      strerror(-err));
+}
+
+/**
+ * lnkfs_claim() - note that blocks have an owner
+ * @c: check
+ * @block: first block
+ * @len: how many
+ * @ino: owner, 0: the volume itself
+ *
+ * Return: 0; 1 when they are impossible or somebody else's, which has been
+ * reported; -ENOMEM.
+ */
+int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
+{
+	struct lnkfs_fs *fs = c->fs;
+	int ret = 0;
+
+	if (block >= fs->blocks || len > fs->blocks - block ||
+	    (ino && !lnkfs_block_valid(fs, block, len))) {
+		lnkfs_problem(c, "inode %" PRIu64 " owns impossible blocks %" PRIu64 "+%" PRIu64,
+			      ino, block, len);
+		return 1;
+	}
+	for (; len; block++, len--) {
+		u32 group = lnkfs_group_of(fs, block);
+		u32 off = (u32)(block - lnkfs_group_first(fs, group));
+
+		if (!c->owned[group]) {
+			c->owned[group] = calloc(1, fs->block_size);
+			if (!c->owned[group])
+				return -ENOMEM;
+		}
+		if (lnkfs_test_bit(off, c->owned[group])) {
+			lnkfs_problem(c, "block %" PRIu64 " has two owners, one of them inode %"
+				      PRIu64, block, ino);
+			ret = 1;
+		}
+		lnkfs_set_bit(off, c->owned[group]);
+	}
+	return ret;
+}
+
+/* ---- superblock ---- */
+
+static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
+{
+	const struct lnkfs_super_block *main = &c->v->sb;
+	struct lnkfs_super_block sb;
+	const char *why;
+	int err;
+
+	err = lnkfs_dev_read(&c->v->dev, byte, &sb, sizeof(sb));
+	if (err) {
+		lnkfs_problem(c, "superblock at byte %" PRIu64 ": %s", byte, strerror(-err));
+		return;
+	}
+	err = lnkfs_super_check(&sb, blocknr, 0, &why);
+	if (err) {
+		lnkfs_problem(c, "superblock at byte %" PRIu64 ": %s", byte, why);
+		return;
+	}
+	if (memcmp(sb.s_meta_uuid, main->s_meta_uuid, sizeof(sb.s_meta_uuid)) ||
+	    memcmp(sb.s_hash_seed, main->s_hash_seed, sizeof(sb.s_hash_seed)) ||
+	    sb.s_block_bits != main->s_block_bits || sb.s_blocks != main->s_blocks ||
+	    sb.s_root_ino != main->s_root_ino || sb.s_journal_start != main->s_journal_start ||
+	    sb.s_journal_blocks != main->s_journal_blocks)
+		lnkfs_problem(c, "superblock at byte %" PRIu64 " is not this volume's", byte);
+	if (sb.s_pad0 || sb.s_pad1 || memchr_inv(sb.s_reserved, 0, sizeof(sb.s_reserved)))
+		lnkfs_problem(c, "superblock at byte %" PRIu64 ": reserved bytes in use", byte);
+}
+
+static void check_supers(struct lnkfs_fsck *c)
+{
+	struct lnkfs_fs *fs = c->fs;
+	u32 group;
+
+	check_super_copy(c, LNKFS_SUPER_OFFSET, LNKFS_SUPER_OFFSET >> fs->block_bits);
+	for (group = 1; group < fs->groups; group++) {
+		u64 block = lnkfs_group_first(fs, group);
+
+		if (lnkfs_group_has_super(group))
+			check_super_copy(c, block << fs->block_bits, block);
+	}
+}
+
+/* ---- descriptors ---- */
+
+static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data)
+{
+	const struct lnkfs_gdesc_block *gb = data;
+	u32 i;
+
+	if (memchr_inv(gb->d_pad, 0, sizeof(gb->d_pad)))
+		lnkfs_problem(c, "descriptors of group %u on: padding in use", first);
+	for (i = 0; i < c->fs->desc_per_block; i++) {
+		const struct lnkfs_group_desc *d = &gb->d_desc[i];
+
+		if (first + i >= c->fs->groups) {
+			if (memchr_inv(d, 0, sizeof(*d)))
+				lnkfs_problem(c, "descriptor of group %u, which does not exist",
+					      first + i);
+			continue;
+		}
+		if (memchr_inv(d->bg_reserved, 0, sizeof(d->bg_reserved)))
+			lnkfs_problem(c, "descriptor of group %u: reserved bytes in use",
+				      first + i);
+		if (le16_to_cpu(d->bg_flags) & ~(LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT |
+						 LNKFS_BG_ORPHANS))
+			lnkfs_problem(c, "descriptor of group %u: unknown flags", first + i);
+	}
+}
+
+static int check_desc_copy(struct lnkfs_fsck *c, u32 group)
+{
+	struct lnkfs_fs *fs = c->fs;
+	u64 block = lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP) - 1;
+	u32 first = group - group % fs->desc_per_block;
+	void *data = malloc(fs->block_size);
+	int err;
+
+	if (!data)
+		return -ENOMEM;
+	err = lnkfs_dev_read(&c->v->dev, block << fs->block_bits, data, fs->block_size);
+	if (!err)
+		err = lnkfs_verify_block(fs, data, LNKFS_B_GDESC, block, first, 0);
+	if (err)
+		lnkfs_problem(c, "descriptor copy in block %" PRIu64 ": %s", block,
+			      strerror(-err));
+	free(data);
+	return 0;
+}
+
+static int check_descs(struct lnkfs_fsck *c)
+{
+	struct lnkfs_fs *fs = c->fs;
+	lnkfs_buf *buf;
+	u32 group;
+	int err;
+
+	for (group = 0; group < fs->groups; group++) {
+		if (!lnkfs_group_has_desc(fs, group))
+			continue;
+		if (group % fs->desc_per_block) {
+			err = check_desc_copy(c, group);
+			if (err)
+				return err;
+			continue;
+		}
+		err = lnkfs_bread(fs, lnkfs_gdesc_block(fs, group), LNKFS_B_GDESC, group, 0, &buf);
+		if (err == -ENOMEM)
+			return err;
+		if (err) {
+			lnkfs_problem(c, "descriptors of group %u on: %s", group, strerror(-err));
+			continue;
+		}
+		check_desc_fields(c, group, lnkfs_bdata(buf));
+		lnkfs_bput(buf);
+	}
+	return 0;
+}
+
+/* ---- block bitmaps ---- */
+
+static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
+{
+	static const u8 none[1u << LNKFS_MAX_BLOCK_BITS];
+	struct lnkfs_fs *fs = c->fs;
+	const u8 *owned = c->owned[group] ? c->owned[group] : none;
+	u32 size = lnkfs_group_size(fs, group);
+	u32 off, used = 0;
+
+	for (off = 0; off < fs->group_blocks; off++) {
+		int have = lnkfs_test_bit(off, disk);
+		int want = off >= size || lnkfs_test_bit(off, owned);
+
+		used += off < size && want;
+		if (have == want)
+			continue;
+		if (have)
+			lnkfs_problem(c, "block %" PRIu64 " is marked used, but nobody owns it",
+				      lnkfs_group_first(fs, group) + off);
+		else
+			lnkfs_problem(c, "block %" PRIu64 " is in use, but marked free",
+				      lnkfs_group_first(fs, group) + off);
+	}
+	c->res.used_blocks += used;
+	c->res.free_blocks += size - used;
+	if (fs->group[group].free_blocks != size - used)
+		lnkfs_problem(c, "group %u: descriptor says %u free blocks, there are %u", group,
+			      fs->group[group].free_blocks, size - used);
+}
+
+static int check_bitmap(struct lnkfs_fsck *c, u32 group)
+{
+	struct lnkfs_fs *fs = c->fs;
+	const struct lnkfs_map_block *map;
+	lnkfs_buf *buf;
+	u32 off;
+	u8 *fresh;
+	int err;
+
+	if (fs->group[group].flags & LNKFS_BG_BLOCK_UNINIT) {
+		fresh = calloc(1, fs->block_size);
+		if (!fresh)
+			return -ENOMEM;
+		for (off = 0; off < lnkfs_group_overhead(fs, group); off++)
+			lnkfs_set_bit(off, fresh);
+		for (off = lnkfs_group_size(fs, group); off < fs->group_blocks; off++)
+			lnkfs_set_bit(off, fresh);
+		compare_bitmaps(c, group, fresh);
+		free(fresh);
+		return 0;
+	}
+	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP), LNKFS_B_BITMAP,
+			  group, 0, &buf);
+	if (err) {
+		if (err == -ENOMEM)
+			return err;
+		lnkfs_problem(c, "block bitmap of group %u: %s", group, strerror(-err));
+		return 0;
+	}
+	map = lnkfs_bdata(buf);
+	if (map->m_header.h_pad || memchr_inv(map->m_pad, 0, sizeof(map->m_pad)))
+		lnkfs_problem(c, "block bitmap of group %u: padding in use", group);
+	compare_bitmaps(c, group, map->m_bits);
+	lnkfs_bput(buf);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+/* What belongs to no inode: the groups' own blocks and the journal. */
+static int claim_fixed(struct lnkfs_fsck *c)
+{
+	struct lnkfs_fs *fs = c->fs;
+	u32 group;
+	int err;
+
+	for (group = 0; group < fs->groups; group++) {
+		err = lnkfs_claim(c, lnkfs_group_first(fs, group), lnkfs_group_overhead(fs, group), 0);
+		if (err < 0)
+			return err;
+	}
+	err = lnkfs_claim(c, fs->journal_start, fs->journal_blocks, 0);
+	return err < 0 ? err : 0;
+}
+
+static int run_passes(struct lnkfs_fsck *c)
+{
+	u32 group;
+	int err;
+
+	check_supers(c);
+	err = check_descs(c);
+	if (!err)
+		err = claim_fixed(c);
+	if (!err)
+		err = lnkfs_fsck_inodes(c);
+	if (!err)
+		err = lnkfs_fsck_names(c);
+	for (group = 0; !err && group < c->fs->groups; group++)
+		err = check_bitmap(c, group);
+	return err;
+}
+
+/**
+ * lnkfs_fsck_volume() - check everything
+ * @v: volume, its groups loaded and its journal empty; what the cache holds
+ *	dirty has been flushed
+ * @say: receives the problems, or NULL
+ * @ctx: its argument
+ * @res: filled in
+ *
+ * Memory grows with the number of inodes and with the number of groups in use.
+ *
+ * Return: 0 when the check was completed, whatever it found; -ENOMEM.
+ */
+int lnkfs_fsck_volume(struct lnkfs_volume *v, lnkfs_fsck_say say, void *ctx,
+		       struct lnkfs_fsck_result *res)
+{
+	void (*old_report)(void *, int, u64, u64, const char *) = v->report;
+	void *old_ctx = v->report_ctx;
+	bool old_quiet = v->quiet;
+	struct lnkfs_fsck *c;
+	u32 group;
+	int err = -ENOMEM;
+
+	memset(res, 0, sizeof(*res));
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->v = v;
+	c->fs = &v->fs;
+	c->say = say;
+	c->say_ctx = ctx;
+	c->owned = calloc(v->fs.groups, sizeof(*c->owned));
+	if (c->owned) {
+		v->report = core_report;
+		v->report_ctx = c;
+		v->quiet = false;
+		err = run_passes(c);
+		v->report = old_report;
+		v->report_ctx = old_ctx;
+		v->quiet = old_quiet;
+		for (group = 0; group < v->fs.groups; group++)
+			free(c->owned[group]);
+	}
+	*res = c->res;
+	free(c->owned);
+	free(c->inodes);
+	free(c);
+	return err;
+}
+
+/**
+ * lnkfs_fsck_journal() - does the journal hold transactions to be replayed
+ * @v: volume
+ * @dirty: set to the answer
+ *
+ * Return: 0; -EFSCORRUPTED when there is no journal where it should be; -EIO.
+ */
+int lnkfs_fsck_journal(struct lnkfs_volume *v, bool *dirty)
+{
+	u8 sb[LNKFS_SUPER_SIZE];
+	__be32 magic, start;
+	int err;
+
+	*dirty = false;
+	err = lnkfs_dev_read(&v->dev, v->fs.journal_start << v->fs.block_bits, sb, sizeof(sb));
+	if (err)
+		return err;
+	memcpy(&magic, sb + JBD2_MAGIC_AT, sizeof(magic));
+	memcpy(&start, sb + JBD2_START_AT, sizeof(start));
+	if (be32_to_cpu(magic) != JBD2_MAGIC)
+		return -EFSCORRUPTED;
+	*dirty = start != 0;
+	return 0;
+}

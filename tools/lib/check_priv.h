@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of the checker share.
+ */
+#ifndef LNKFS_CHECK_PRIV_H
+#define LNKFS_CHECK_PRIV_H
+
+#include "check.h"
+#include "check_dir.h"
+
+/* flags of struct lnkfs_cinfo */
+#define CINFO_NAMED	0x1	/* a directory with a name */
+#define CINFO_REACHED	0x2	/* a directory below the root */
+#define CINFO_LOST	0x4	/* a directory that no way leads to */
+
+/**
+ * struct lnkfs_cinfo - what the checker remembers of an inode
+ * @ino: its number
+ * @parent: of a directory: the parent it records
+ * @nlink: links it records
+ * @names: directory entries that name it
+ * @subdirs: of a directory: directories among its entries
+ * @mode: type and permissions
+ * @flags: CINFO_*
+ */
+struct lnkfs_cinfo {
+	u64 ino;
+	u64 parent;
+	u32 nlink;
+	u32 names;
+	u32 subdirs;
+	u16 mode;
+	u16 flags;
+};
+
+/**
+ * struct lnkfs_fsck - a check under way
+ * @v: volume
+ * @fs: what the core sees of it
+ * @say: where problems go
+ * @say_ctx: its argument
+ * @res: figures
+ * @owned: per group, a bitmap of the blocks somebody owns, or NULL: nobody any
+ * @inodes: all inodes, by number
+ * @nr_inodes: how many
+ * @max_inodes: room for
+ * @area: inline area for the inode at hand
+ */
+struct lnkfs_fsck {
+	struct lnkfs_volume *v;
+	struct lnkfs_fs *fs;
+	lnkfs_fsck_say say;
+	void *say_ctx;
+	struct lnkfs_fsck_result res;
+	u8 **owned;
+	struct lnkfs_cinfo *inodes;
+	u64 nr_inodes;
+	u64 max_inodes;
+	u8 area[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
+};
+
+/**
+ * struct lnkfs_fsck_inode - an inode whose trees or entries are walked
+ * @c: check
+ * @ci: the inode
+ * @info: what is remembered of it
+ * @next: first logical block after the last extent
+ * @blocks: blocks of the extents so far
+ */
+struct lnkfs_fsck_inode {
+	struct lnkfs_fsck *c;
+	struct lnkfs_cinode *ci;
+	struct lnkfs_cinfo *info;
+	u64 next;
+	u64 blocks;
+};
+
+void lnkfs_problem(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
+int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino);
+struct lnkfs_cinfo *lnkfs_cinfo_find(const struct lnkfs_fsck *c, u64 ino);
+
+/* check_inode.c */
+int lnkfs_fsck_inodes(struct lnkfs_fsck *c);
+int lnkfs_fsck_block_seen(void *ctx, u64 block, enum lnkfs_btype type);
+void lnkfs_fsck_message(void *ctx, const char *text);
+
+/* check_names.c */
+int lnkfs_fsck_names(struct lnkfs_fsck *c);
+
+#endif /* LNKFS_CHECK_PRIV_H */
