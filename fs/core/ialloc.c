@@ -441,6 +441,12 @@ static int ialloc_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool every
 	return err;
 }
 
+/* Errors of one group's metadata, which others may do without. */
+static bool group_unusable(int err)
+{
+	return err == -EIO || err == -EFSCORRUPTED || err == -EFSBADCRC;
+}
+
 /**
  * lnkfs_ialloc() - take slots for a new inode
  * @tx: transaction with LNKFS_CREDITS_IALLOC credits
@@ -450,18 +456,20 @@ static int ialloc_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool every
  * @dir: it is a directory
  * @ino: set to its number
  *
- * Takes group locks, one at a time. The slots hold a record that does not
+ * Takes group locks, one at a time. A group whose maps cannot be used (that
+ * has been reported) is passed over. The slots hold a record that does not
  * count as an inode until the caller stores it, in the same transaction.
  *
- * Return: 0; -ENOSPC; -EINVAL for an impossible @slots; -EIO, -ENOMEM,
- * -EFSCORRUPTED, -EFSBADCRC. Nothing has changed on an error.
+ * Return: 0; -ENOSPC; -EINVAL for an impossible @slots; the error of a group
+ * that was passed over when no other had space; -ENOMEM, and what
+ * lnkfs_baccess() says. Nothing has changed on an error.
  */
 int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 		 bool dir, u64 *ino)
 {
 	struct claim cl = { .slots = slots };
 	u32 pass, i, group;
-	int err;
+	int err, bad = 0;
 
 	if (!slots || slots > LNKFS_MAX_SLOTS || slots > block_slots(fs))
 		return -EINVAL;
@@ -473,9 +481,11 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 			lnkfs_group_lock(fs, group);
 			err = ialloc_group(tx, fs, group, pass, dir, &cl);
 			lnkfs_group_unlock(fs, group);
-			if (err < 0)
+			if (err < 0 && !group_unusable(err))
 				return err;
-			if (err) {
+			if (err < 0) {
+				bad = err;
+			} else if (err) {
 				*ino = ((lnkfs_group_first(fs, group) + cl.off)
 					<< fs->slot_bits) + cl.slot;
 				return 0;
@@ -484,7 +494,7 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 				group = 0;
 		}
 	}
-	return -ENOSPC;
+	return bad ? bad : -ENOSPC;
 }
 
 /* ---- freeing ---- */

@@ -279,14 +279,16 @@ static const char *check_dir(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 		return "impossible parent";
 
 	if (ci->fork == LNKFS_FORK_DIR_INLINE) {
-		if (ci->blocks)
-			return "inline directory with blocks";
+		if (ci->blocks || ci->size != ci->fork_len)
+			return "inline directory with blocks or a wrong size";
 		if (lnkfs_dir_check_entries(ci->area, ci->fork_len))
 			return "bad directory entries";
 		return NULL;
 	}
 	if (ci->fork != LNKFS_FORK_DIR_BLOCKS)
 		return "wrong fork for a directory";
+	if (!ci->size || ci->size & (fs->block_size - 1))
+		return "impossible size of a directory";
 	if (ci->fork_len < sizeof(*df))
 		return "bad length of a directory's fork";
 	ext_len = le16_to_cpu(df->f_ext_len);
