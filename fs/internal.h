@@ -26,7 +26,7 @@
 
 /* lnkfs_sb_info.state, bit numbers */
 #define LNKFS_SB_ERROR		0	/* an error has been recorded */
-#define LNKFS_SB_SHUTDOWN	1	/* nothing may be written any more */
+#define LNKFS_SB_MOUNTED	1	/* mount is complete: errors are acted upon */
 
 struct lnkfs_trigger {
 	struct jbd2_buffer_trigger_type jbd;
@@ -55,6 +55,8 @@ struct lnkfs_trigger {
  * @used_inodes: records in use
  * @free_slots: free inode slots in inode blocks
  * @busy_list: struct lnkfs_busy, in transaction order, under @space_lock
+ * @busy_tid: last transaction whose frees are no longer busy
+ * @busy_wait: waits for it
  * @orphans: orphan count by inode block (values), see host_kernel.c
  * @orphan_work: clears orphan bits lazily
  * @error_work: writes the error record to the superblock
@@ -84,6 +86,8 @@ struct lnkfs_sb_info {
 	atomic64_t used_inodes;
 	atomic64_t free_slots;
 	struct list_head busy_list;
+	tid_t busy_tid;
+	wait_queue_head_t busy_wait;
 	struct xarray orphans;
 	struct delayed_work orphan_work;
 	struct work_struct error_work;
@@ -147,8 +151,9 @@ static inline struct lnkfs_fs *LNKFS_FS(struct inode *inode)
 }
 
 /* ---- super.c ---- */
+int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc);
+int lnkfs_reconfigure(struct fs_context *fc);
 void lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean);
-extern struct file_system_type lnkfs_fs_type;
 
 /* ---- options.c ---- */
 struct fs_context;
@@ -164,8 +169,8 @@ struct lnkfs_mount_opts {
 	unsigned int errors;
 };
 
+int lnkfs_init_fs_context(struct fs_context *fc);
 extern const struct fs_parameter_spec lnkfs_parameters[];
-int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param);
 int lnkfs_show_options(struct seq_file *seq, struct dentry *root);
 
 /* ---- journal.c ---- */
@@ -186,9 +191,14 @@ void lnkfs_space_unreserve(struct lnkfs_sb_info *sbi, u64 blocks);
 void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction);
 void lnkfs_busy_free_all(struct lnkfs_sb_info *sbi);
 
+/* ---- error.c ---- */
+void lnkfs_error_worker(struct work_struct *work);
+void lnkfs_abort(struct super_block *sb, int err);
+
 /* ---- orphan.c ---- */
 int lnkfs_orphan_inode(handle_t *handle, struct inode *inode);
 void lnkfs_unorphan_inode(struct inode *inode);
+void lnkfs_orphan_freed(struct inode *inode);
 int lnkfs_orphan_recover(struct super_block *sb);
 void lnkfs_orphan_worker(struct work_struct *work);
 void lnkfs_orphan_flush(struct lnkfs_sb_info *sbi);
@@ -198,6 +208,7 @@ extern struct kmem_cache *lnkfs_inode_cachep;
 struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags);
 struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode *dir,
 			      umode_t mode, u32 slots, dev_t rdev);
+void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode);
 int lnkfs_store(handle_t *handle, struct inode *inode);
 void lnkfs_dirty_inode(struct inode *inode, int flags);
 int lnkfs_write_inode(struct inode *inode, struct writeback_control *wbc);
@@ -218,6 +229,7 @@ extern const struct file_operations lnkfs_dir_fops;
 /* ---- file.c: operations on regular files ---- */
 extern const struct inode_operations lnkfs_file_iops;
 extern const struct file_operations lnkfs_file_fops;
+void lnkfs_set_file_ops(struct inode *inode);
 
 /* ---- data.c: iomap and the address space ---- */
 extern const struct address_space_operations lnkfs_aops;
@@ -229,6 +241,7 @@ void lnkfs_ioend_worker(struct work_struct *work);
 /* ---- delalloc.c: ranges waiting for their blocks ---- */
 int lnkfs_da_init(void);
 void lnkfs_da_exit(void);
+void lnkfs_da_drop(struct inode *inode);
 
 /* ---- truncate.c ---- */
 int lnkfs_setsize(struct inode *inode, loff_t newsize);

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel host of fs/core: metadata buffers in jbd2 transactions, space
+ * accounting, and freed blocks that stay busy until their free is durable.
+ */
+#include "internal.h"
+
+static struct lnkfs_sb_info *to_sbi(struct lnkfs_fs *fs)
+{
+	return container_of(fs, struct lnkfs_sb_info, fs);
+}
+
+/*
+ * Owner and generation are compared on every use: the block was verified for
+ * whoever read it first, which on a damaged volume may be another inode.
+ */
+static int lnkfs_check_owner(struct lnkfs_fs *fs, struct buffer_head *bh,
+			     enum lnkfs_btype type, u64 owner, u32 gen)
+{
+	const struct lnkfs_block_header *h = (void *)bh->b_data;
+
+	if (type == LNKFS_B_INODE || type == LNKFS_B_RAW)
+		return 0;
+	if (likely(le32_to_cpu(h->h_magic) == lnkfs_magic_of(type) &&
+		   le64_to_cpu(h->h_owner) == owner && le32_to_cpu(h->h_gen) == gen))
+		return 0;
+	return lnkfs_report(fs, -EFSCORRUPTED, 0, bh->b_blocknr,
+			    "block belongs to %llu, not to %llu",
+			    le64_to_cpu(h->h_owner), owner);
+}
+
+/* Read the block and verify it, once; the buffer lock serialises both. */
+static int lnkfs_bread_verify(struct lnkfs_fs *fs, struct buffer_head *bh,
+			      enum lnkfs_btype type, u64 owner, u32 gen)
+{
+	int err = 0;
+
+	lock_buffer(bh);
+	if (!buffer_uptodate(bh)) {
+		/*
+		 * A failed checkpoint write leaves the newest contents in
+		 * memory only: what is on disk is older.
+		 */
+		if (buffer_write_io_error(bh)) {
+			set_buffer_uptodate(bh);
+		} else {
+			clear_buffer_lnkfs_verified(bh);
+			clear_buffer_lnkfs_bad(bh);
+			get_bh(bh);
+			bh->b_end_io = end_buffer_read_sync;
+			submit_bh(REQ_OP_READ | REQ_META | REQ_PRIO, bh);
+			lock_buffer(bh);
+			if (!buffer_uptodate(bh)) {
+				unlock_buffer(bh);
+				return lnkfs_report(fs, -EIO, 0, bh->b_blocknr,
+						    "cannot read metadata");
+			}
+		}
+	}
+	if (!buffer_lnkfs_verified(bh)) {
+		if (type != LNKFS_B_RAW)
+			err = lnkfs_verify_block(fs, bh->b_data, type, bh->b_blocknr,
+						 owner, gen);
+		if (err && type == LNKFS_B_INODE) {
+			set_buffer_lnkfs_bad(bh);
+			set_buffer_lnkfs_verified(bh);
+		} else if (!err) {
+			set_buffer_lnkfs_verified(bh);
+		}
+	}
+	unlock_buffer(bh);
+	if (err)
+		lnkfs_report(fs, err, type == LNKFS_B_INODE ? 0 : owner, bh->b_blocknr,
+			     "bad metadata block (type %d)", type);
+	return type == LNKFS_B_INODE ? 0 : err;
+}
+
+/**
+ * lnkfs_bread() - read and verify a metadata block
+ * @fs: volume
+ * @block: block number, already known to be on the volume
+ * @type: what it has to be
+ * @owner: owning inode or group
+ * @gen: generation of the owning inode, 0 for a group
+ * @out: buffer; the caller puts it
+ *
+ * Context: may sleep for I/O; group locks and ext_lock may be held.
+ * Return: 0, -EIO, -ENOMEM, -EFSCORRUPTED or -EFSBADCRC.
+ */
+int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
+		u32 gen, lnkfs_buf **out)
+{
+	struct buffer_head *bh;
+	int err;
+
+	*out = NULL;
+	if (unlikely(block >= fs->blocks))
+		return lnkfs_report(fs, -EFSCORRUPTED, owner, block,
+				    "block past the end of the volume");
+	bh = sb_getblk(to_sbi(fs)->sb, block);
+	if (!bh)
+		return -ENOMEM;
+	if (unlikely(!buffer_uptodate(bh) || !buffer_lnkfs_verified(bh)))
+		err = lnkfs_bread_verify(fs, bh, type, owner, gen);
+	else
+		err = lnkfs_check_owner(fs, bh, type, owner, gen);
+	if (err) {
+		brelse(bh);
+		return err;
+	}
+	*out = bh;
+	return 0;
+}
+
+/**
+ * lnkfs_bnew() - zeroed buffer of a block just allocated
+ * @tx: running handle
+ * @fs: volume
+ * @block: the block; never read
+ * @type: what it is going to be
+ * @out: buffer with write access; the caller puts it
+ *
+ * Return: 0, -ENOMEM, -EROFS when the journal has been aborted.
+ */
+int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
+	       lnkfs_buf **out)
+{
+	struct lnkfs_sb_info *sbi = to_sbi(fs);
+	struct buffer_head *bh;
+	int err;
+
+	*out = NULL;
+	bh = sb_getblk(sbi->sb, block);
+	if (!bh)
+		return -ENOMEM;
+	lock_buffer(bh);
+	err = jbd2_journal_get_create_access(tx, bh);
+	if (err) {
+		unlock_buffer(bh);
+		brelse(bh);
+		return err;
+	}
+	memset(bh->b_data, 0, bh->b_size);
+	set_buffer_uptodate(bh);
+	set_buffer_lnkfs_verified(bh);
+	clear_buffer_lnkfs_bad(bh);
+	unlock_buffer(bh);
+	jbd2_journal_set_triggers(bh, type == LNKFS_B_RAW ? NULL :
+				  &sbi->trigger[type].jbd);
+	*out = bh;
+	return 0;
+}
+
+/**
+ * lnkfs_baccess() - declare that a block is about to be modified
+ * @tx: running handle
+ * @fs: volume
+ * @buf: the block, read by lnkfs_bread()
+ * @type: what it is
+ *
+ * Return: 0, -EFSBADCRC for an inode block with a bad record (its checksum
+ * must not be made right by a commit), or an error of the journal.
+ */
+int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type)
+{
+	int err;
+
+	if (unlikely(buffer_lnkfs_bad(buf)))
+		return -EFSBADCRC;
+	err = jbd2_journal_get_write_access(tx, buf);
+	if (err)
+		return err;
+	jbd2_journal_set_triggers(buf, type == LNKFS_B_RAW ? NULL :
+				  &to_sbi(fs)->trigger[type].jbd);
+	return 0;
+}
+
+/**
+ * lnkfs_bdirty() - a block was modified
+ * @tx: handle in which lnkfs_baccess() or lnkfs_bnew() was called
+ * @fs: volume
+ * @buf: the block
+ *
+ * A failure here is a failure of the credits or an aborted journal: the
+ * journal is aborted, so that nothing half done is ever committed.
+ */
+void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf)
+{
+	int err = jbd2_journal_dirty_metadata(tx, buf);
+
+	if (unlikely(err) && !is_handle_aborted(tx)) {
+		jbd2_journal_abort(to_sbi(fs)->journal, err);
+		lnkfs_report(fs, err, 0, buf->b_blocknr, "cannot journal a block");
+	}
+}
+
+/**
+ * lnkfs_bforget() - a metadata block is being freed
+ * @tx: running handle, with a revoke credit for it
+ * @fs: volume
+ * @block: the block
+ *
+ * Return: 0 or an error of the journal.
+ */
+int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block)
+{
+	struct buffer_head *bh;
+
+	if (is_handle_aborted(tx))
+		return -EROFS;
+	bh = sb_find_get_block(to_sbi(fs)->sb, block);
+	if (bh) {
+		clear_buffer_lnkfs_verified(bh);
+		clear_buffer_lnkfs_bad(bh);
+	}
+	return jbd2_journal_revoke(tx, block, bh);
+}
+
+/* Blocks that an allocation with these flags must leave alone. */
+static s64 lnkfs_kept_back(const struct lnkfs_sb_info *sbi, bool privileged)
+{
+	return sbi->reserved + sbi->pool + (privileged ? 0 : sbi->root_reserve);
+}
+
+/**
+ * lnkfs_space_take() - account for blocks about to be allocated
+ * @fs: volume
+ * @blocks: how many
+ * @flags: LNKFS_BA_RESERVED: they were reserved before; LNKFS_BA_META: the
+ *	pool may be used
+ *
+ * Context: under the group's lock.
+ * Return: 0 or -ENOSPC.
+ */
+int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
+{
+	struct lnkfs_sb_info *sbi = to_sbi(fs);
+	bool ordinary = !(flags & (LNKFS_BA_RESERVED | LNKFS_BA_META));
+	bool privileged = ordinary && capable(CAP_SYS_RESOURCE);
+	s64 kept = 0;
+	int err = 0;
+
+	spin_lock(&sbi->space_lock);
+	if (ordinary)
+		kept = lnkfs_kept_back(sbi, privileged);
+	if (sbi->free - kept < blocks) {
+		err = -ENOSPC;
+	} else {
+		sbi->free -= blocks;
+		if (flags & LNKFS_BA_RESERVED)
+			sbi->reserved -= blocks;
+	}
+	spin_unlock(&sbi->space_lock);
+	return err;
+}
+
+/**
+ * lnkfs_space_untake() - undo lnkfs_space_take()
+ * @fs: volume
+ * @blocks: how many
+ * @flags: as given then
+ */
+void lnkfs_space_untake(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
+{
+	struct lnkfs_sb_info *sbi = to_sbi(fs);
+
+	spin_lock(&sbi->space_lock);
+	sbi->free += blocks;
+	if (flags & LNKFS_BA_RESERVED)
+		sbi->reserved += blocks;
+	spin_unlock(&sbi->space_lock);
+}
+
+/**
+ * lnkfs_space_reserve() - promise blocks to delayed allocation
+ * @sbi: volume
+ * @blocks: how many
+ *
+ * Return: 0 or -ENOSPC (see lnkfs_retry_alloc()).
+ */
+int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, u64 blocks)
+{
+	bool privileged = capable(CAP_SYS_RESOURCE);
+	int err = 0;
+
+	spin_lock(&sbi->space_lock);
+	if (sbi->free - lnkfs_kept_back(sbi, privileged) < (s64)blocks)
+		err = -ENOSPC;
+	else
+		sbi->reserved += blocks;
+	spin_unlock(&sbi->space_lock);
+	return err;
+}
+
+/**
+ * lnkfs_space_unreserve() - take back a promise that was not used
+ * @sbi: volume
+ * @blocks: how many
+ */
+void lnkfs_space_unreserve(struct lnkfs_sb_info *sbi, u64 blocks)
+{
+	spin_lock(&sbi->space_lock);
+	WARN_ON_ONCE(sbi->reserved < (s64)blocks);
+	sbi->reserved -= blocks;
+	spin_unlock(&sbi->space_lock);
+}
+
+/* Blocks of one group freed in one transaction. */
+struct lnkfs_busy {
+	struct list_head list;
+	tid_t tid;
+	u32 group;
+	u32 start;
+	u32 len;
+};
+
+/**
+ * lnkfs_space_freed() - blocks were freed: keep them busy until that is durable
+ * @tx: handle of the free
+ * @fs: volume
+ * @group: their group, locked
+ * @start: first block, numbered in the group
+ * @len: how many
+ *
+ * The journal may replay an older write of a freed metadata block, and a crash
+ * may bring back the old owner: so the blocks must not get new contents before
+ * the transaction that freed them has committed.
+ *
+ * Return: 0 or -ENOMEM with nothing changed.
+ */
+int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u32 len)
+{
+	struct lnkfs_sb_info *sbi = to_sbi(fs);
+	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_busy *b;
+	u32 i;
+
+	if (is_handle_aborted(tx))
+		return -EROFS;
+	b = kmalloc(sizeof(*b), GFP_NOFS);
+	if (!b)
+		return -ENOMEM;
+	if (!grp->busy) {
+		grp->busy = kvzalloc(fs->group_blocks / 8, GFP_NOFS);
+		if (!grp->busy) {
+			kfree(b);
+			return -ENOMEM;
+		}
+	}
+	for (i = start; i < start + len; i++)
+		lnkfs_set_bit(i, grp->busy);
+	grp->busy_blocks += len;
+	b->tid = tx->h_transaction->t_tid;
+	b->group = group;
+	b->start = start;
+	b->len = len;
+	spin_lock(&sbi->space_lock);
+	sbi->busy += len;
+	list_add_tail(&b->list, &sbi->busy_list);
+	spin_unlock(&sbi->space_lock);
+	return 0;
+}
+
+static void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
+{
+	struct lnkfs_group *grp = &sbi->fs.group[b->group];
+	u32 i;
+
+	mutex_lock(&grp->lock);
+	for (i = b->start; i < b->start + b->len; i++)
+		lnkfs_clear_bit(i, grp->busy);
+	grp->busy_blocks -= b->len;
+	if (!grp->busy_blocks) {
+		kvfree(grp->busy);
+		grp->busy = NULL;
+	}
+	mutex_unlock(&grp->lock);
+	spin_lock(&sbi->space_lock);
+	sbi->busy -= b->len;
+	sbi->free += b->len;
+	spin_unlock(&sbi->space_lock);
+	kfree(b);
+}
+
+/**
+ * lnkfs_busy_commit() - a transaction has committed: its frees are durable
+ * @journal: the journal
+ * @transaction: the transaction
+ *
+ * Context: jbd2's commit callback, in the commit thread. It takes group locks:
+ * whoever holds one never waits for a transaction to end.
+ */
+void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(journal->j_private);
+	struct lnkfs_busy *b;
+
+	for (;;) {
+		spin_lock(&sbi->space_lock);
+		b = list_first_entry_or_null(&sbi->busy_list, struct lnkfs_busy, list);
+		if (!b || tid_gt(b->tid, transaction->t_tid)) {
+			spin_unlock(&sbi->space_lock);
+			break;
+		}
+		list_del(&b->list);
+		spin_unlock(&sbi->space_lock);
+		lnkfs_busy_release(sbi, b);
+	}
+	sbi->busy_tid = transaction->t_tid;
+	wake_up_all(&sbi->busy_wait);
+}
+
+/**
+ * lnkfs_busy_free_all() - forget what is left at unmount (an aborted journal)
+ * @sbi: volume; nobody else uses it
+ */
+void lnkfs_busy_free_all(struct lnkfs_sb_info *sbi)
+{
+	struct lnkfs_busy *b, *next;
+
+	list_for_each_entry_safe(b, next, &sbi->busy_list, list)
+		kfree(b);
+	INIT_LIST_HEAD(&sbi->busy_list);
+}
+
+/**
+ * lnkfs_inode_count() - inode records came or went
+ * @fs: volume
+ * @inodes: change of the number in use
+ * @free_slots: change of the free slots in inode blocks
+ */
+void lnkfs_inode_count(struct lnkfs_fs *fs, int inodes, int free_slots)
+{
+	struct lnkfs_sb_info *sbi = to_sbi(fs);
+
+	atomic64_add(inodes, &sbi->used_inodes);
+	atomic64_add(free_slots, &sbi->free_slots);
+}
+
+/**
+ * lnkfs_orphan_count() - count the orphans of an inode block
+ * @fs: volume
+ * @block: inode block
+ * @delta: change
+ *
+ * Context: under the group's lock.
+ * Return: the new count or -ENOMEM with nothing changed.
+ */
+int lnkfs_orphan_count(struct lnkfs_fs *fs, u64 block, int delta)
+{
+	struct lnkfs_sb_info *sbi = to_sbi(fs);
+	void *old = xa_load(&sbi->orphans, block);
+	long count = (old ? xa_to_value(old) : 0) + delta;
+
+	if (WARN_ON_ONCE(count < 0))
+		count = 0;
+	if (count == 0) {
+		xa_erase(&sbi->orphans, block);
+		queue_delayed_work(system_wq, &sbi->orphan_work, 2 * HZ);
+		return 0;
+	}
+	old = xa_store(&sbi->orphans, block, xa_mk_value(count), GFP_NOFS);
+	return xa_is_err(old) ? xa_err(old) : count;
+}
+
+/**
+ * lnkfs_orphan_idle() - does an inode block hold no orphan that we know?
+ * @fs: volume
+ * @block: inode block
+ *
+ * Context: under the group's lock.
+ */
+bool lnkfs_orphan_idle(struct lnkfs_fs *fs, u64 block)
+{
+	return !xa_load(&to_sbi(fs)->orphans, block);
+}

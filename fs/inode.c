@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inodes in memory: reading, creating, storing, evicting; attributes.
+ */
+#include <linux/iversion.h>
+#include <linux/writeback.h>
+#include "internal.h"
+
+#define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
+
+/* FreeBSD's st_flags that the VFS enforces for us. */
+#define LNKFS_FLAGS_IMMUTABLE	(0x00000002 | 0x00020000)
+#define LNKFS_FLAGS_APPEND	(0x00000004 | 0x00040000)
+
+/**
+ * lnkfs_time_encode() - time stamp to the on-disk form
+ * @ts: time, within s_time_min..s_time_max
+ */
+u64 lnkfs_time_encode(struct timespec64 ts)
+{
+	return (u64)(ts.tv_sec - LNKFS_EPOCH) * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/**
+ * lnkfs_time_decode() - on-disk time stamp to the kernel's form
+ * @t: nanoseconds since second -2^31
+ */
+struct timespec64 lnkfs_time_decode(u64 t)
+{
+	u32 nsec;
+	u64 sec = div_u64_rem(t, NSEC_PER_SEC, &nsec);
+
+	return (struct timespec64) {
+		.tv_sec = (s64)sec + LNKFS_EPOCH,
+		.tv_nsec = nsec,
+	};
+}
+
+static void lnkfs_set_vfs_flags(struct inode *inode)
+{
+	const struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	unsigned int flags = 0;
+
+	if (ci->flags & LNKFS_FLAGS_IMMUTABLE)
+		flags |= S_IMMUTABLE;
+	if (ci->flags & LNKFS_FLAGS_APPEND)
+		flags |= S_APPEND;
+	if (ci->lflags & LNKFS_LF_SYNC)
+		flags |= S_SYNC;
+	if (ci->lflags & LNKFS_LF_DIRSYNC)
+		flags |= S_DIRSYNC;
+	if (ci->lflags & LNKFS_LF_NOATIME)
+		flags |= S_NOATIME;
+	inode_set_flags(inode, flags,
+			S_IMMUTABLE | S_APPEND | S_SYNC | S_DIRSYNC | S_NOATIME);
+}
+
+/* Operations by file type; the record has been checked. */
+static void lnkfs_set_ops(struct inode *inode)
+{
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	const struct lnkfs_device *dev;
+
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		lnkfs_set_file_ops(inode);
+		break;
+	case S_IFDIR:
+		inode->i_op = &lnkfs_dir_iops;
+		inode->i_fop = &lnkfs_dir_fops;
+		break;
+	case S_IFLNK:
+		if (ci->fork == LNKFS_FORK_FAST_LINK) {
+			inode->i_op = &lnkfs_fast_symlink_iops;
+			inode->i_link = (char *)ci->area;
+		} else {
+			inode->i_op = &lnkfs_slow_symlink_iops;
+		}
+		inode_nohighmem(inode);
+		break;
+	default:
+		inode->i_op = &lnkfs_special_iops;
+		dev = (void *)ci->area;
+		init_special_inode(inode, inode->i_mode,
+				   ci->fork == LNKFS_FORK_DEVICE ?
+				   MKDEV(le32_to_cpu(dev->v_major),
+					 le32_to_cpu(dev->v_minor)) : 0);
+		break;
+	}
+}
+
+/* Take over a record just read into the VFS inode. */
+static void lnkfs_fill_inode(struct inode *inode)
+{
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+
+	inode->i_mode = ci->mode;
+	i_uid_write(inode, ci->uid);
+	i_gid_write(inode, ci->gid);
+	set_nlink(inode, ci->nlink);
+	inode->i_generation = ci->gen;
+	i_size_write(inode, ci->size);
+	inode->i_blocks = ci->blocks << (inode->i_blkbits - 9);
+	inode_set_atime_to_ts(inode, lnkfs_time_decode(ci->atime));
+	inode_set_mtime_to_ts(inode, lnkfs_time_decode(ci->mtime));
+	lnkfs_set_ctime(inode, lnkfs_time_decode(ci->ctime));
+	inode_set_iversion_queried(inode, ci->version);
+	lnkfs_set_vfs_flags(inode);
+	lnkfs_set_ops(inode);
+}
+
+/**
+ * lnkfs_iget() - get an inode by its number
+ * @sb: volume
+ * @ino: inode number, may be anything
+ * @flags: LNKFS_IL_ORPHAN: an inode without links is wanted, too
+ *
+ * Return: the inode; -ESTALE when there is none; -EFSCORRUPTED, -EFSBADCRC,
+ * -EIO, -ENOMEM.
+ */
+struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags)
+{
+	struct lnkfs_fs *fs = &LNKFS_SB(sb)->fs;
+	struct lnkfs_inode_info *li;
+	struct inode *inode;
+	int err;
+
+	if (!lnkfs_ino_valid(fs, ino))
+		return ERR_PTR(-ESTALE);
+	inode = iget_locked(sb, ino);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (!(inode->i_state & I_NEW)) {
+		if (!inode->i_nlink && !(flags & LNKFS_IL_ORPHAN)) {
+			iput(inode);
+			return ERR_PTR(-ESTALE);
+		}
+		return inode;
+	}
+	li = LNKFS_I(inode);
+	err = lnkfs_inode_load(fs, ino, flags, &li->ci);
+	if (err) {
+		li->ci.ino = 0;
+		iget_failed(inode);
+		return ERR_PTR(err);
+	}
+	lnkfs_fill_inode(inode);
+	unlock_new_inode(inode);
+	return inode;
+}
+
+/**
+ * lnkfs_new_inode() - create an inode, not yet linked anywhere
+ * @handle: running handle, with LNKFS_CREDITS_IALLOC
+ * @idmap: of the mount
+ * @dir: parent directory
+ * @mode: type and permissions
+ * @slots: slots of its record
+ * @rdev: device number, for device nodes
+ *
+ * The record has been claimed, not stored. The inode is locked (I_NEW), has
+ * link count 1 (directories: 2), and its fork is empty: the caller fills it,
+ * calls lnkfs_store() and d_instantiate_new(), or lnkfs_undo_new_inode().
+ *
+ * Return: the inode, -ENOSPC, -ENOMEM, -EIO, -EFSCORRUPTED.
+ */
+struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode *dir,
+			      umode_t mode, u32 slots, dev_t rdev)
+{
+	struct super_block *sb = dir->i_sb;
+	struct lnkfs_fs *fs = &LNKFS_SB(sb)->fs;
+	struct lnkfs_inode_info *li;
+	struct lnkfs_cinode *ci;
+	struct timespec64 now;
+	struct inode *inode;
+	u32 group;
+	u64 ino;
+	int err;
+
+	inode = new_inode(sb);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	li = LNKFS_I(inode);
+	ci = &li->ci;
+	ci->slots = slots;
+	ci->area_len = LNKFS_AREA_LEN(slots);
+	ci->area = lnkfs_alloc(ci->area_len + 1);
+	if (!ci->area) {
+		iput(inode);
+		return ERR_PTR(-ENOMEM);
+	}
+	group = lnkfs_group_of(fs, lnkfs_ino_block(fs, dir->i_ino));
+	if (S_ISDIR(mode))
+		group = lnkfs_ialloc_dir_group(fs, group);
+	err = lnkfs_ialloc(handle, fs, group, slots, S_ISDIR(mode), &ino);
+	if (err) {
+		iput(inode);
+		return ERR_PTR(err);
+	}
+	ci->ino = ino;
+	inode->i_ino = ino;
+	if (insert_inode_locked(inode) < 0) {
+		err = lnkfs_report(fs, -EFSCORRUPTED, ino, 0,
+				   "a free inode is in use in memory");
+		ci->ino = 0;
+		iput(inode);
+		return ERR_PTR(err);
+	}
+	inode_init_owner(idmap, inode, dir, mode);
+	ci->mode = inode->i_mode;
+	do {
+		ci->gen = lnkfs_random32();
+	} while (!ci->gen);
+	inode->i_generation = ci->gen;
+	now = current_time(inode);
+	inode_set_atime_to_ts(inode, now);
+	inode_set_mtime_to_ts(inode, now);
+	lnkfs_set_ctime(inode, now);
+	ci->btime = lnkfs_time_encode(now);
+	inode_set_iversion(inode, 1);
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		lnkfs_ext_init(ci);
+		break;
+	case S_IFDIR:
+		set_nlink(inode, 2);
+		ci->parent = dir->i_ino;
+		lnkfs_dir_init(ci);
+		break;
+	case S_IFBLK:
+	case S_IFCHR:
+		((struct lnkfs_device *)ci->area)->v_major = cpu_to_le32(MAJOR(rdev));
+		((struct lnkfs_device *)ci->area)->v_minor = cpu_to_le32(MINOR(rdev));
+		ci->fork = LNKFS_FORK_DEVICE;
+		ci->fork_len = sizeof(struct lnkfs_device);
+		break;
+	}
+	if (!S_ISLNK(mode))
+		lnkfs_set_ops(inode);
+	return inode;
+}
+
+/**
+ * lnkfs_undo_new_inode() - give back an inode whose creation failed
+ * @handle: the handle it was created in
+ * @inode: the inode; the caller calls discard_new_inode() after the handle
+ */
+void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode)
+{
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	int err = 0;
+
+	if (ci->fork == LNKFS_FORK_SLOW_LINK)
+		err = lnkfs_symlink_free_slow(handle, fs, ci);
+	if (!err)
+		err = lnkfs_ifree(handle, fs, ci->ino, ci->slots, S_ISDIR(inode->i_mode));
+	if (err)
+		lnkfs_abort(inode->i_sb, err);
+	lnkfs_orphan_freed(inode);
+	clear_nlink(inode);
+	ci->ino = 0;
+}
+
+static int lnkfs_store_record(handle_t *handle, struct inode *inode, bool datasync)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	struct lnkfs_cinode *ci = &li->ci;
+	struct buffer_head *bh;
+	int err;
+
+	err = lnkfs_bread(fs, lnkfs_ino_block(fs, ci->ino), LNKFS_B_INODE, 0, 0, &bh);
+	if (err)
+		goto fail;
+	err = lnkfs_baccess(handle, fs, bh, LNKFS_B_INODE);
+	if (err) {
+		lnkfs_bput(bh);
+		goto fail;
+	}
+	spin_lock(&li->raw_lock);
+	ci->mode = inode->i_mode;
+	ci->uid = i_uid_read(inode);
+	ci->gid = i_gid_read(inode);
+	ci->nlink = inode->i_nlink;
+	ci->atime = lnkfs_time_encode(inode_get_atime(inode));
+	ci->mtime = lnkfs_time_encode(inode_get_mtime(inode));
+	ci->ctime = lnkfs_time_encode(lnkfs_inode_ctime(inode));
+	ci->version = inode_peek_iversion(inode);
+	lnkfs_inode_encode(fs, ci, lnkfs_bdata(bh), lnkfs_ino_slot(fs, ci->ino));
+	spin_unlock(&li->raw_lock);
+	lnkfs_bdirty(handle, fs, bh);
+	lnkfs_bput(bh);
+	lnkfs_note_tid(handle, inode, datasync);
+	return 0;
+
+fail:
+	/* What the handle changed elsewhere must not become durable alone. */
+	lnkfs_abort(inode->i_sb, err);
+	return err;
+}
+
+/**
+ * lnkfs_store() - write an inode's record
+ * @handle: running handle, with LNKFS_CREDITS_STORE
+ * @inode: the inode
+ *
+ * Context: in the handle that changed the inode, before it ends or restarts;
+ * ext_lock may be held.
+ * Return: 0, or an error after which the journal is aborted.
+ */
+int lnkfs_store(handle_t *handle, struct inode *inode)
+{
+	return lnkfs_store_record(handle, inode, true);
+}
+
+/**
+ * lnkfs_dirty_inode() - the VFS changed attributes (super_operations)
+ * @inode: the inode
+ * @flags: I_DIRTY_*
+ */
+void lnkfs_dirty_inode(struct inode *inode, int flags)
+{
+	handle_t *handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+
+	if (IS_ERR(handle))
+		return;
+	lnkfs_store_record(handle, inode, false);
+	lnkfs_end(handle);
+}
+
+/**
+ * lnkfs_write_inode() - writeback of an inode (super_operations)
+ * @inode: the inode; its record is in the journal already
+ * @wbc: control
+ */
+int lnkfs_write_inode(struct inode *inode, struct writeback_control *wbc)
+{
+	journal_t *journal = LNKFS_SB(inode->i_sb)->journal;
+
+	if (!journal || sb_rdonly(inode->i_sb) || (current->flags & PF_MEMALLOC))
+		return 0;
+	/* sync(2) commits once for all in lnkfs_sync_fs(). */
+	if (wbc->sync_mode != WB_SYNC_ALL || wbc->for_sync)
+		return 0;
+	return jbd2_complete_transaction(journal, READ_ONCE(LNKFS_I(inode)->sync_tid));
+}
+
+/* Free what an inode without links owns, and the inode. */
+static int lnkfs_delete_inode(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	struct lnkfs_cinode *ci = &li->ci;
+	handle_t *handle;
+	int err, err2;
+
+	if (S_ISREG(inode->i_mode)) {
+		err = lnkfs_truncate_blocks(inode, 0);
+		if (err)
+			return err;
+	}
+	if (ci->fork == LNKFS_FORK_DIR_BLOCKS)
+		return lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
+				    "a deleted directory is not empty");
+	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN +
+			     LNKFS_CREDITS_FREE, 16);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	err = 0;
+	if (ci->fork == LNKFS_FORK_SLOW_LINK)
+		err = lnkfs_symlink_free_slow(handle, fs, ci);
+	if (!err) {
+		err = lnkfs_ifree(handle, fs, ci->ino, ci->slots, S_ISDIR(inode->i_mode));
+		if (!err)
+			lnkfs_orphan_freed(inode);
+		else if (ci->blocks == 0)
+			lnkfs_store(handle, inode);
+	}
+	err2 = lnkfs_end(handle);
+	return err ? err : err2;
+}
+
+/**
+ * lnkfs_evict_inode() - an inode leaves memory (super_operations)
+ * @inode: the inode
+ *
+ * A failure leaves an orphan, which the next read-write mount frees.
+ */
+void lnkfs_evict_inode(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	truncate_inode_pages_final(&inode->i_data);
+	lnkfs_da_drop(inode);
+	if (!inode->i_nlink && !is_bad_inode(inode) && li->ci.ino &&
+	    LNKFS_SB(inode->i_sb)->journal && !sb_rdonly(inode->i_sb)) {
+		sb_start_intwrite(inode->i_sb);
+		lnkfs_delete_inode(inode);
+		sb_end_intwrite(inode->i_sb);
+	}
+	clear_inode(inode);
+}
+
+/**
+ * lnkfs_getattr() - stat, statx
+ * @idmap: of the mount
+ * @path: the object
+ * @stat: answer
+ * @request_mask: STATX_* asked for
+ * @query_flags: AT_*
+ */
+int lnkfs_getattr(lnkfs_idmap *idmap, const struct path *path, struct kstat *stat,
+		  u32 request_mask, unsigned int query_flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_cinode *ci = &li->ci;
+
+	lnkfs_fillattr(idmap, request_mask, inode, stat);
+	stat->result_mask |= STATX_BTIME;
+	stat->btime = lnkfs_time_decode(ci->btime);
+	if (inode->i_flags & S_IMMUTABLE)
+		stat->attributes |= STATX_ATTR_IMMUTABLE;
+	if (inode->i_flags & S_APPEND)
+		stat->attributes |= STATX_ATTR_APPEND;
+	stat->attributes_mask |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+	/* Blocks promised to delayed allocation count: the file will have them. */
+	stat->blocks = (READ_ONCE(ci->blocks) + READ_ONCE(li->da_blocks)) <<
+		       (inode->i_blkbits - 9);
+	return 0;
+}
+
+/**
+ * lnkfs_setattr() - chmod, chown, utimes, truncate
+ * @idmap: of the mount
+ * @dentry: the object
+ * @attr: what to change
+ *
+ * Context: inode_lock held.
+ * Return: 0, -EPERM, -EFBIG, -ENOSPC, -EROFS, -EIO, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	handle_t *handle;
+	int err, err2;
+
+	err = setattr_prepare(idmap, dentry, attr);
+	if (err)
+		return err;
+	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
+		if (!(attr->ia_valid & ATTR_MTIME))
+			attr->ia_mtime = current_time(inode);
+		if (!(attr->ia_valid & ATTR_CTIME))
+			attr->ia_ctime = current_time(inode);
+		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+		err = lnkfs_setsize(inode, attr->ia_size);
+		if (err)
+			return err;
+	}
+	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	setattr_copy(idmap, inode, attr);
+	inode_inc_iversion(inode);
+	err = lnkfs_store(handle, inode);
+	err2 = lnkfs_end(handle);
+	return err ? err : err2;
+}

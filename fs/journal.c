@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The journal: opening and closing it, handles, commits, fsync.
+ */
+#include <linux/blkdev.h>
+#include "internal.h"
+
+/*
+ * The internal journal is a contiguous area; jbd2 counts its blocks from 0, so
+ * that all limits it derives are those of the area.
+ */
+static int lnkfs_journal_bmap(journal_t *journal, sector_t *block)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(journal->j_private);
+
+	if (*block >= sbi->fs.journal_blocks)
+		return -EFSCORRUPTED;
+	*block += sbi->fs.journal_start;
+	return 0;
+}
+
+static void lnkfs_frozen_trigger(struct jbd2_buffer_trigger_type *type,
+				 struct buffer_head *bh, void *data, size_t size)
+{
+	struct lnkfs_trigger *t = container_of(type, struct lnkfs_trigger, jbd);
+
+	lnkfs_seal_block(t->fs, data, t->type, bh->b_blocknr);
+}
+
+static void lnkfs_init_triggers(struct lnkfs_sb_info *sbi)
+{
+	int i;
+
+	for (i = 0; i < LNKFS_B_TYPES; i++) {
+		sbi->trigger[i].jbd.t_frozen = lnkfs_frozen_trigger;
+		sbi->trigger[i].fs = &sbi->fs;
+		sbi->trigger[i].type = i;
+	}
+}
+
+/* Does the log hold transactions to replay? Read without jbd2. */
+static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
+{
+	struct buffer_head *bh = sb_bread(sbi->sb, sbi->fs.journal_start);
+	journal_superblock_t *jsb;
+	int err = 0;
+
+	if (!bh)
+		return -EIO;
+	jsb = (journal_superblock_t *)bh->b_data;
+	if (jsb->s_header.h_magic != cpu_to_be32(JBD2_MAGIC_NUMBER) ||
+	    be32_to_cpu(jsb->s_blocksize) != sbi->fs.block_size ||
+	    be32_to_cpu(jsb->s_maxlen) < LNKFS_MIN_JOURNAL_BLOCKS ||
+	    be32_to_cpu(jsb->s_maxlen) > sbi->fs.journal_blocks ||
+	    be32_to_cpu(jsb->s_first) == 0 ||
+	    be32_to_cpu(jsb->s_first) >= be32_to_cpu(jsb->s_maxlen)) {
+		pr_err("lnkfs (%s): the journal's superblock is not valid\n",
+		       sbi->sb->s_id);
+		err = -EFSCORRUPTED;
+	}
+	*dirty = jsb->s_start != 0;
+	brelse(bh);
+	return err;
+}
+
+/**
+ * lnkfs_journal_open() - open the journal and replay it
+ * @sbi: volume being mounted; only the superblock has been read so far
+ *
+ * With norecovery the volume stays without a journal (and read-only).
+ *
+ * Return: 0, -EROFS when the log has to be replayed and the device cannot be
+ * written, or an error of the journal.
+ */
+int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
+{
+	struct super_block *sb = sbi->sb;
+	journal_t *journal;
+	bool dirty;
+	int err;
+
+	lnkfs_init_triggers(sbi);
+	err = lnkfs_journal_dirty(sbi, &dirty);
+	if (err)
+		return err;
+	if (sbi->opts & LNKFS_OPT_NORECOVERY) {
+		if (dirty)
+			pr_warn("lnkfs (%s): the journal has not been replayed\n", sb->s_id);
+		return 0;
+	}
+	if (bdev_read_only(sb->s_bdev)) {
+		if (dirty) {
+			pr_err("lnkfs (%s): the journal must be replayed, but the device is read-only (norecovery mounts it as it is)\n",
+			       sb->s_id);
+			return -EROFS;
+		}
+		return 0;
+	}
+	journal = lnkfs_journal_init_dev(sb->s_bdev, sbi->fs.journal_start,
+					 sbi->fs.journal_blocks, sbi->fs.block_size);
+	if (IS_ERR(journal)) {
+		pr_err("lnkfs (%s): cannot open the journal\n", sb->s_id);
+		return PTR_ERR(journal);
+	}
+	journal->j_private = sb;
+	journal->j_bmap = lnkfs_journal_bmap;
+	journal->j_commit_callback = lnkfs_busy_commit;
+	write_lock(&journal->j_state_lock);
+	journal->j_flags |= JBD2_BARRIER | JBD2_ABORT_ON_SYNCDATA_ERR;
+	write_unlock(&journal->j_state_lock);
+
+	if (dirty)
+		pr_info("lnkfs (%s): recovering the journal\n", sb->s_id);
+	err = jbd2_journal_load(journal);
+	if (err) {
+		pr_err("lnkfs (%s): cannot load the journal (%d)\n", sb->s_id, err);
+		goto fail;
+	}
+	if (!jbd2_journal_set_features(journal, 0, 0,
+				       JBD2_FEATURE_INCOMPAT_CSUM_V3 |
+				       JBD2_FEATURE_INCOMPAT_64BIT |
+				       JBD2_FEATURE_INCOMPAT_REVOKE)) {
+		pr_err("lnkfs (%s): cannot set the journal's features\n", sb->s_id);
+		err = -EINVAL;
+		goto fail;
+	}
+	err = jbd2_journal_errno(journal);
+	if (err) {
+		pr_warn("lnkfs (%s): the journal recorded error %d before the last unmount\n",
+			sb->s_id, err);
+		set_bit(LNKFS_SB_ERROR, &sbi->state);
+		jbd2_journal_clear_err(journal);
+		jbd2_journal_ack_err(journal);
+	}
+	sbi->wb_err = errseq_sample(&lnkfs_bdev_mapping(sb->s_bdev)->wb_err);
+	sbi->journal = journal;
+	return 0;
+
+fail:
+	jbd2_journal_destroy(journal);
+	return err;
+}
+
+/**
+ * lnkfs_journal_close() - commit and checkpoint all, close the journal
+ * @sbi: volume
+ *
+ * Return: 0 or the journal's error: then the volume is not clean.
+ */
+int lnkfs_journal_close(struct lnkfs_sb_info *sbi)
+{
+	int err = 0;
+
+	if (sbi->journal)
+		err = jbd2_journal_destroy(sbi->journal);
+	sbi->journal = NULL;
+	return err;
+}
+
+/*
+ * 6.1's jbd2 notes a failed checkpoint write but goes on; the older block on
+ * disk would come back at the next mount.
+ */
+static bool lnkfs_writeback_failed(struct lnkfs_sb_info *sbi)
+{
+	struct address_space *mapping = lnkfs_bdev_mapping(sbi->sb->s_bdev);
+
+	return LNKFS_CHECK_WB_ERR && errseq_check(&mapping->wb_err, sbi->wb_err);
+}
+
+/**
+ * lnkfs_begin() - start a handle
+ * @sb: volume
+ * @credits: blocks that may be modified
+ * @revokes: metadata blocks that may be freed
+ *
+ * Nests: inside a handle of the same task the running one is returned.
+ *
+ * Context: may sleep; nothing that ranks after the handle is held.
+ * Return: the handle, or -EROFS, -EIO, -ENOMEM, -ENOSPC (more credits than the
+ * journal can ever give).
+ */
+handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	journal_t *journal = sbi->journal;
+
+	might_sleep();
+	if (sb_rdonly(sb) || !journal)
+		return ERR_PTR(-EROFS);
+	if (unlikely(lnkfs_writeback_failed(sbi))) {
+		errseq_check_and_advance(&lnkfs_bdev_mapping(sb->s_bdev)->wb_err,
+					 &sbi->wb_err);
+		lnkfs_report(&sbi->fs, -EIO, 0, 0, "metadata could not be written");
+	}
+	if (is_journal_aborted(journal))
+		return ERR_PTR(-EROFS);
+	return jbd2__journal_start(journal, credits, 0, revokes, GFP_NOFS, 0, 0);
+}
+
+/**
+ * lnkfs_end() - end a handle
+ * @handle: the handle
+ *
+ * Return: 0, or -EIO when the journal was aborted meanwhile.
+ */
+int lnkfs_end(handle_t *handle)
+{
+	return jbd2_journal_stop(handle);
+}
+
+/**
+ * lnkfs_restart() - go on in a new transaction
+ * @handle: the handle; everything modified so far is consistent by itself and
+ *	has been stored
+ * @credits: as in lnkfs_begin()
+ * @revokes: as in lnkfs_begin()
+ *
+ * Context: no lock that ranks after the handle is held.
+ * Return: 0 or an error; the handle must be ended in either case.
+ */
+int lnkfs_restart(handle_t *handle, u32 credits, u32 revokes)
+{
+	return jbd2__journal_restart(handle, credits, revokes, GFP_NOFS);
+}
+
+/**
+ * lnkfs_note_tid() - remember the transaction an inode was changed in
+ * @handle: running handle
+ * @inode: the inode
+ * @datasync: fdatasync has to wait for it, too
+ */
+void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	if (is_handle_aborted(handle))
+		return;
+	WRITE_ONCE(li->sync_tid, handle->h_transaction->t_tid);
+	if (datasync)
+		WRITE_ONCE(li->datasync_tid, handle->h_transaction->t_tid);
+}
+
+/**
+ * lnkfs_force_commit() - commit the running transaction and wait
+ * @sb: volume
+ *
+ * Context: not inside a handle.
+ */
+int lnkfs_force_commit(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+
+	if (!sbi->journal)
+		return -EROFS;
+	return jbd2_journal_force_commit(sbi->journal);
+}
+
+/**
+ * lnkfs_retry_alloc() - may an allocation succeed after a commit?
+ * @sb: volume
+ * @err: what the allocation returned
+ * @tries: counter, 0 at first
+ *
+ * After -ENOSPC with busy blocks around, commits, so that they become free.
+ *
+ * Context: not inside a handle, no ext_lock.
+ * Return: true when it is worth trying again.
+ */
+bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	tid_t tid;
+	bool any;
+
+	if (err != -ENOSPC || (*tries)++ >= 3 || !sbi->journal)
+		return false;
+	spin_lock(&sbi->space_lock);
+	any = sbi->busy > 0;
+	spin_unlock(&sbi->space_lock);
+	if (!any)
+		return false;
+	read_lock(&sbi->journal->j_state_lock);
+	if (sbi->journal->j_running_transaction)
+		tid = sbi->journal->j_running_transaction->t_tid;
+	else if (sbi->journal->j_committing_transaction)
+		tid = sbi->journal->j_committing_transaction->t_tid;
+	else
+		tid = sbi->journal->j_commit_sequence;
+	read_unlock(&sbi->journal->j_state_lock);
+	if (jbd2_complete_transaction(sbi->journal, tid))
+		return false;
+	/* The callback runs after waiters of the commit may have been woken. */
+	wait_event_timeout(sbi->busy_wait, tid_geq(READ_ONCE(sbi->busy_tid), tid), HZ);
+	return true;
+}
+
+/**
+ * lnkfs_fsync() - fsync and fdatasync of every file type
+ * @file: open file
+ * @start: first byte
+ * @end: last byte
+ * @datasync: time stamps need not be on disk
+ *
+ * Return: 0 or the first error of writing the data or committing.
+ */
+int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *inode = file->f_mapping->host;
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct super_block *sb = inode->i_sb;
+	journal_t *journal = LNKFS_SB(sb)->journal;
+	bool flush = false;
+	int err, err2;
+	tid_t tid;
+
+	err = file_write_and_wait_range(file, start, end);
+	if (err)
+		return err;
+	if (!journal)
+		return 0;
+	if (is_journal_aborted(journal))
+		return -EIO;
+	if (sb_rdonly(sb))
+		return 0;
+	tid = READ_ONCE(datasync ? li->datasync_tid : li->sync_tid);
+	if (!jbd2_trans_will_send_data_barrier(journal, tid))
+		flush = true;
+	err = jbd2_complete_transaction(journal, tid);
+	if (flush) {
+		err2 = blkdev_issue_flush(sb->s_bdev);
+		if (!err)
+			err = err2;
+	}
+	return err;
+}
+
+/**
+ * lnkfs_sync_fs() - sync(2), syncfs(2)
+ * @sb: volume
+ * @wait: wait for the commit
+ */
+int lnkfs_sync_fs(struct super_block *sb, int wait)
+{
+	journal_t *journal = LNKFS_SB(sb)->journal;
+	bool flush = false;
+	tid_t target;
+	int err = 0;
+
+	if (!journal)
+		return 0;
+	if (is_journal_aborted(journal))
+		return -EIO;
+	/* Writeback may have sent data that no transaction follows. */
+	if (wait) {
+		read_lock(&journal->j_state_lock);
+		target = journal->j_commit_sequence;
+		read_unlock(&journal->j_state_lock);
+		if (!jbd2_trans_will_send_data_barrier(journal, target))
+			flush = true;
+	}
+	if (jbd2_journal_start_commit(journal, &target)) {
+		if (wait)
+			err = jbd2_log_wait_commit(journal, target);
+	} else if (wait && flush) {
+		err = blkdev_issue_flush(sb->s_bdev);
+	}
+	return err;
+}

@@ -1,0 +1,640 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations on names. Each is one handle: it is on disk whole or not at all.
+ *
+ * The VFS holds i_rwsem of the directories, and of the inodes that lose or
+ * gain a name. What can fail cheaply is done first; what has been done when a
+ * later step fails is undone in the same handle, and if even that fails the
+ * journal is aborted, so that no half of an operation is ever committed.
+ */
+#include <linux/iversion.h>
+#include <linux/namei.h>
+#include "internal.h"
+
+/* Revoke credits of an operation that may free directory blocks and nodes. */
+#define LNKFS_NAMEI_REVOKES	64
+
+/* The first half of a rename may make the directory's index one level higher. */
+#define LNKFS_RENAME_SLACK	12
+
+/* Slots of new inodes: a directory starts with room for several names. */
+#define LNKFS_DIR_SLOTS		2
+#define LNKFS_FILE_SLOTS	1
+
+static u32 lnkfs_add_credits(struct inode *dir)
+{
+	return lnkfs_dir_add_credits(LNKFS_FS(dir), &LNKFS_I(dir)->ci) +
+	       LNKFS_CREDITS_STORE;
+}
+
+static u32 lnkfs_remove_credits(struct inode *dir)
+{
+	return lnkfs_dir_remove_credits(LNKFS_FS(dir), &LNKFS_I(dir)->ci) +
+	       LNKFS_CREDITS_STORE;
+}
+
+static u8 lnkfs_dtype(umode_t mode)
+{
+	return fs_umode_to_dtype(mode);
+}
+
+/* The directory's own attributes after its entries changed. */
+static int lnkfs_dir_changed(handle_t *handle, struct inode *dir)
+{
+	lnkfs_touch_mctime(dir);
+	inode_inc_iversion(dir);
+	i_size_write(dir, LNKFS_I(dir)->ci.size);
+	return lnkfs_store(handle, dir);
+}
+
+static int lnkfs_add_name(handle_t *handle, struct inode *dir, const struct qstr *name,
+			  u64 ino, umode_t mode)
+{
+	u64 pos;
+
+	return lnkfs_dir_add(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name,
+			     name->len, ino, lnkfs_dtype(mode), &pos);
+}
+
+static int lnkfs_remove_name(handle_t *handle, struct inode *dir, const struct qstr *name)
+{
+	return lnkfs_dir_remove(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name,
+				name->len);
+}
+
+static int lnkfs_replace_name(handle_t *handle, struct inode *dir, const struct qstr *name,
+			      u64 ino, umode_t mode)
+{
+	return lnkfs_dir_replace(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name,
+				 name->len, ino, lnkfs_dtype(mode));
+}
+
+/*
+ * A directory operation failed. The core has put the entries back, but tree
+ * nodes may have come or gone: what the directory's record says has to be
+ * stored all the same.
+ */
+static int lnkfs_dir_failed(handle_t *handle, struct inode *dir, int err)
+{
+	lnkfs_store(handle, dir);
+	return err;
+}
+
+static struct dentry *lnkfs_lookup(struct inode *dir, struct dentry *dentry,
+				   unsigned int flags)
+{
+	struct lnkfs_fs *fs = LNKFS_FS(dir);
+	struct inode *inode = NULL;
+	struct lnkfs_name found;
+	int err;
+
+	if (dentry->d_name.len > LNKFS_NAME_LEN)
+		return ERR_PTR(-ENAMETOOLONG);
+	err = lnkfs_dir_lookup(fs, &LNKFS_I(dir)->ci, dentry->d_name.name,
+			       dentry->d_name.len, &found);
+	if (err && err != -ENOENT)
+		return ERR_PTR(err);
+	if (!err) {
+		inode = lnkfs_iget(dir->i_sb, found.ino, 0);
+		if (inode == ERR_PTR(-ESTALE))
+			return ERR_PTR(lnkfs_report(fs, -EFSCORRUPTED, dir->i_ino, 0,
+						    "an entry names inode %llu, which is free",
+						    found.ino));
+	}
+	return d_splice_alias(inode, dentry);
+}
+
+/* A fresh inode that got its name: both become visible. */
+static int lnkfs_finish_create(handle_t *handle, struct inode *dir, struct dentry *dentry,
+			       struct inode *inode)
+{
+	int err;
+
+	err = lnkfs_add_name(handle, dir, &dentry->d_name, inode->i_ino, inode->i_mode);
+	if (err) {
+		lnkfs_undo_new_inode(handle, inode);
+		return lnkfs_dir_failed(handle, dir, err);
+	}
+	if (S_ISDIR(inode->i_mode))
+		inc_nlink(dir);
+	err = lnkfs_store(handle, inode);
+	if (!err)
+		err = lnkfs_dir_changed(handle, dir);
+	if (IS_DIRSYNC(dir))
+		handle->h_sync = 1;
+	return err;
+}
+
+/* Create anything but a symlink. */
+static int lnkfs_create_one(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			    umode_t mode, dev_t rdev)
+{
+	struct super_block *sb = dir->i_sb;
+	u32 slots = S_ISDIR(mode) ? LNKFS_DIR_SLOTS : LNKFS_FILE_SLOTS;
+	struct inode *inode;
+	handle_t *handle;
+	int err, err2, tries = 0;
+
+	do {
+		handle = lnkfs_begin(sb, LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE +
+				     LNKFS_CREDITS_IFREE + lnkfs_add_credits(dir),
+				     LNKFS_NAMEI_REVOKES);
+		if (IS_ERR(handle))
+			return PTR_ERR(handle);
+		inode = lnkfs_new_inode(handle, idmap, dir, mode, slots, rdev);
+		err = PTR_ERR_OR_ZERO(inode);
+		if (!err)
+			err = lnkfs_finish_create(handle, dir, dentry, inode);
+		err2 = lnkfs_end(handle);
+		if (!err)
+			err = err2;
+		if (err && !IS_ERR(inode))
+			discard_new_inode(inode);
+	} while (lnkfs_retry_alloc(sb, err, &tries));
+	if (!err)
+		d_instantiate_new(dentry, inode);
+	return err;
+}
+
+static int lnkfs_create(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			umode_t mode, bool excl)
+{
+	return lnkfs_create_one(idmap, dir, dentry, mode, 0);
+}
+
+static int lnkfs_mknod(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		       umode_t mode, dev_t rdev)
+{
+	return lnkfs_create_one(idmap, dir, dentry, mode, rdev);
+}
+
+static int lnkfs_mkdir(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		       umode_t mode)
+{
+	if (dir->i_nlink >= LNKFS_FS(dir)->max_links)
+		return -EMLINK;
+	return lnkfs_create_one(idmap, dir, dentry, S_IFDIR | mode, 0);
+}
+
+/* Fill a fresh symlink inode. */
+static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *target,
+			    u32 len, bool fast)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	int err = 0;
+
+	if (fast)
+		lnkfs_symlink_set_fast(&li->ci, target, len);
+	else
+		err = lnkfs_symlink_set_slow(handle, LNKFS_FS(inode), &li->ci, target, len);
+	if (err)
+		return err;
+	i_size_write(inode, len);
+	inode_nohighmem(inode);
+	if (fast) {
+		inode->i_op = &lnkfs_fast_symlink_iops;
+		inode->i_link = (char *)li->ci.area;
+	} else {
+		inode->i_op = &lnkfs_slow_symlink_iops;
+	}
+	return 0;
+}
+
+static int lnkfs_symlink(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			 const char *target)
+{
+	struct super_block *sb = dir->i_sb;
+	struct lnkfs_fs *fs = LNKFS_FS(dir);
+	size_t len = strlen(target);
+	struct inode *inode;
+	handle_t *handle;
+	u32 slots, body;
+	int err, err2, tries = 0;
+
+	if (len > LNKFS_SYMLINK_MAX)
+		return -ENAMETOOLONG;
+	slots = lnkfs_symlink_slots(fs, len);
+	body = slots ? 0 : DIV_ROUND_UP(len, fs->block_size) + LNKFS_CREDITS_ALLOC +
+			   LNKFS_CREDITS_FREE;
+	do {
+		handle = lnkfs_begin(sb, LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE +
+				     LNKFS_CREDITS_IFREE + body + lnkfs_add_credits(dir),
+				     LNKFS_NAMEI_REVOKES);
+		if (IS_ERR(handle))
+			return PTR_ERR(handle);
+		inode = lnkfs_new_inode(handle, idmap, dir, S_IFLNK | 0777,
+					slots ? slots : 1, 0);
+		err = PTR_ERR_OR_ZERO(inode);
+		if (!err) {
+			err = lnkfs_set_target(handle, inode, target, len, slots != 0);
+			if (err)
+				lnkfs_undo_new_inode(handle, inode);
+			else
+				err = lnkfs_finish_create(handle, dir, dentry, inode);
+		}
+		err2 = lnkfs_end(handle);
+		if (!err)
+			err = err2;
+		if (err && !IS_ERR(inode))
+			discard_new_inode(inode);
+	} while (lnkfs_retry_alloc(sb, err, &tries));
+	if (!err)
+		d_instantiate_new(dentry, inode);
+	return err;
+}
+
+static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(old_dentry);
+	struct super_block *sb = dir->i_sb;
+	handle_t *handle;
+	int err, err2, tries = 0;
+
+	if (inode->i_nlink >= LNKFS_FS(dir)->max_links)
+		return -EMLINK;
+	do {
+		handle = lnkfs_begin(sb, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir),
+				     LNKFS_NAMEI_REVOKES);
+		if (IS_ERR(handle))
+			return PTR_ERR(handle);
+		err = lnkfs_add_name(handle, dir, &dentry->d_name, inode->i_ino,
+				     inode->i_mode);
+		if (err) {
+			lnkfs_dir_failed(handle, dir, err);
+		} else {
+			inc_nlink(inode);
+			lnkfs_touch_ctime(inode);
+			inode_inc_iversion(inode);
+			err = lnkfs_store(handle, inode);
+			if (!err)
+				err = lnkfs_dir_changed(handle, dir);
+			if (!err)
+				lnkfs_unorphan_inode(inode);
+			if (IS_DIRSYNC(dir))
+				handle->h_sync = 1;
+		}
+		err2 = lnkfs_end(handle);
+		if (!err)
+			err = err2;
+	} while (lnkfs_retry_alloc(sb, err, &tries));
+	if (err)
+		return err;
+	ihold(inode);
+	d_instantiate(dentry, inode);
+	return 0;
+}
+
+/* An inode lost a name (a directory: its only one). */
+static int lnkfs_drop_name(handle_t *handle, struct inode *inode)
+{
+	if (S_ISDIR(inode->i_mode))
+		clear_nlink(inode);
+	else
+		drop_nlink(inode);
+	lnkfs_touch_ctime(inode);
+	inode_inc_iversion(inode);
+	return lnkfs_store(handle, inode);
+}
+
+static bool lnkfs_last_name(const struct inode *inode)
+{
+	return S_ISDIR(inode->i_mode) || inode->i_nlink == 1;
+}
+
+/* unlink and rmdir */
+static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	handle_t *handle;
+	int err, err2;
+
+	if (!inode->i_nlink)
+		return lnkfs_report(LNKFS_FS(dir), -EFSCORRUPTED, inode->i_ino, 0,
+				    "an inode has more names than links");
+	handle = lnkfs_begin(dir->i_sb, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
+			     LNKFS_CREDITS_ORPHAN, LNKFS_NAMEI_REVOKES);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	err = 0;
+	if (lnkfs_last_name(inode))
+		err = lnkfs_orphan_inode(handle, inode);
+	if (!err) {
+		err = lnkfs_remove_name(handle, dir, &dentry->d_name);
+		if (err) {
+			lnkfs_unorphan_inode(inode);
+			lnkfs_dir_failed(handle, dir, err);
+		}
+	}
+	if (!err) {
+		if (S_ISDIR(inode->i_mode))
+			drop_nlink(dir);
+		err = lnkfs_drop_name(handle, inode);
+		if (!err)
+			err = lnkfs_dir_changed(handle, dir);
+		if (IS_DIRSYNC(dir))
+			handle->h_sync = 1;
+	}
+	err2 = lnkfs_end(handle);
+	return err ? err : err2;
+}
+
+static int lnkfs_unlink(struct inode *dir, struct dentry *dentry)
+{
+	return lnkfs_remove_one(dir, dentry);
+}
+
+static int lnkfs_rmdir(struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	int err;
+
+	err = lnkfs_dir_is_empty(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
+	if (err < 0)
+		return err;
+	if (!err)
+		return -ENOTEMPTY;
+	return lnkfs_remove_one(dir, dentry);
+}
+
+static int lnkfs_tmpfile(lnkfs_idmap *idmap, struct inode *dir, struct file *file,
+			 umode_t mode)
+{
+	struct super_block *sb = dir->i_sb;
+	struct inode *inode;
+	handle_t *handle;
+	int err, err2, tries = 0;
+
+	do {
+		handle = lnkfs_begin(sb, LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE +
+				     LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN,
+				     LNKFS_NAMEI_REVOKES);
+		if (IS_ERR(handle))
+			return PTR_ERR(handle);
+		inode = lnkfs_new_inode(handle, idmap, dir, mode, LNKFS_FILE_SLOTS, 0);
+		err = PTR_ERR_OR_ZERO(inode);
+		if (!err) {
+			err = lnkfs_orphan_inode(handle, inode);
+			if (err) {
+				lnkfs_undo_new_inode(handle, inode);
+			} else {
+				/* d_tmpfile() takes the count from 1 to 0 in memory. */
+				clear_nlink(inode);
+				err = lnkfs_store(handle, inode);
+				set_nlink(inode, 1);
+			}
+		}
+		if (!err) {
+			d_tmpfile(file, inode);
+			unlock_new_inode(inode);
+		}
+		err2 = lnkfs_end(handle);
+		if (err && !IS_ERR(inode))
+			discard_new_inode(inode);
+		if (!err)
+			err = err2;
+	} while (lnkfs_retry_alloc(sb, err, &tries));
+	return finish_open_simple(file, err);
+}
+
+/* One side of a rename. */
+struct lnkfs_rename_end {
+	struct inode *dir;
+	const struct qstr *name;
+	struct inode *inode;
+};
+
+/* A directory gets another parent; the counts of the two are the caller's. */
+static void lnkfs_set_parent(struct inode *inode, struct inode *dir)
+{
+	if (S_ISDIR(inode->i_mode))
+		LNKFS_I(inode)->ci.parent = dir->i_ino;
+}
+
+static int lnkfs_renamed(handle_t *handle, struct inode *inode)
+{
+	lnkfs_touch_ctime(inode);
+	inode_inc_iversion(inode);
+	return lnkfs_store(handle, inode);
+}
+
+static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b)
+{
+	struct super_block *sb = a->dir->i_sb;
+	int a_dir = S_ISDIR(a->inode->i_mode), b_dir = S_ISDIR(b->inode->i_mode);
+	u32 max = LNKFS_FS(a->dir)->max_links;
+	handle_t *handle;
+	int err, err2;
+
+	if (a->dir != b->dir) {
+		if ((a_dir && !b_dir && b->dir->i_nlink >= max) ||
+		    (b_dir && !a_dir && a->dir->i_nlink >= max))
+			return -EMLINK;
+	}
+	handle = lnkfs_begin(sb, lnkfs_remove_credits(a->dir) +
+			     lnkfs_remove_credits(b->dir) + 2 * LNKFS_CREDITS_STORE, 0);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	err = lnkfs_replace_name(handle, a->dir, a->name, b->inode->i_ino, b->inode->i_mode);
+	if (err)
+		goto out;
+	err = lnkfs_replace_name(handle, b->dir, b->name, a->inode->i_ino, a->inode->i_mode);
+	if (err) {
+		if (lnkfs_replace_name(handle, a->dir, a->name, a->inode->i_ino,
+				       a->inode->i_mode))
+			lnkfs_abort(sb, err);
+		goto out;
+	}
+	if (a->dir != b->dir) {
+		lnkfs_set_parent(a->inode, b->dir);
+		lnkfs_set_parent(b->inode, a->dir);
+		if (a_dir && !b_dir) {
+			drop_nlink(a->dir);
+			inc_nlink(b->dir);
+		} else if (b_dir && !a_dir) {
+			drop_nlink(b->dir);
+			inc_nlink(a->dir);
+		}
+	}
+	err = lnkfs_renamed(handle, a->inode);
+	if (!err)
+		err = lnkfs_renamed(handle, b->inode);
+	if (!err)
+		err = lnkfs_dir_changed(handle, a->dir);
+	if (!err && b->dir != a->dir)
+		err = lnkfs_dir_changed(handle, b->dir);
+	if (IS_DIRSYNC(a->dir) || IS_DIRSYNC(b->dir))
+		handle->h_sync = 1;
+out:
+	err2 = lnkfs_end(handle);
+	return err ? err : err2;
+}
+
+/*
+ * The entries of a rename: the new name first, then the old one, undoing the
+ * first when the second fails.
+ */
+static int lnkfs_rename_entries(handle_t *handle, struct lnkfs_rename_end *from,
+				struct lnkfs_rename_end *to, struct inode *whiteout)
+{
+	struct inode *inode = from->inode;
+	int err, err2;
+
+	if (to->inode)
+		err = lnkfs_replace_name(handle, to->dir, to->name, inode->i_ino,
+					 inode->i_mode);
+	else
+		err = lnkfs_add_name(handle, to->dir, to->name, inode->i_ino,
+				     inode->i_mode);
+	if (err)
+		return lnkfs_dir_failed(handle, to->dir, err);
+	if (whiteout)
+		err = lnkfs_replace_name(handle, from->dir, from->name, whiteout->i_ino,
+					 whiteout->i_mode);
+	else
+		err = lnkfs_remove_name(handle, from->dir, from->name);
+	if (!err)
+		return 0;
+	if (to->inode)
+		err2 = lnkfs_replace_name(handle, to->dir, to->name, to->inode->i_ino,
+					  to->inode->i_mode);
+	else
+		err2 = lnkfs_remove_name(handle, to->dir, to->name);
+	if (err2)
+		lnkfs_abort(to->dir->i_sb, err2);
+	lnkfs_dir_failed(handle, to->dir, err);
+	return lnkfs_dir_failed(handle, from->dir, err);
+}
+
+/* The inodes of a rename, once its entries are done. */
+static int lnkfs_rename_inodes(handle_t *handle, struct lnkfs_rename_end *from,
+			       struct lnkfs_rename_end *to, struct inode *whiteout)
+{
+	struct inode *inode = from->inode;
+	int err;
+
+	if (S_ISDIR(inode->i_mode)) {
+		if (to->inode) {
+			drop_nlink(from->dir);
+		} else if (from->dir != to->dir) {
+			drop_nlink(from->dir);
+			inc_nlink(to->dir);
+		}
+		lnkfs_set_parent(inode, to->dir);
+	}
+	err = lnkfs_renamed(handle, inode);
+	if (!err && to->inode)
+		err = lnkfs_drop_name(handle, to->inode);
+	if (!err && whiteout)
+		err = lnkfs_store(handle, whiteout);
+	if (!err)
+		err = lnkfs_dir_changed(handle, from->dir);
+	if (!err && to->dir != from->dir)
+		err = lnkfs_dir_changed(handle, to->dir);
+	if (IS_DIRSYNC(from->dir) || IS_DIRSYNC(to->dir))
+		handle->h_sync = 1;
+	return err;
+}
+
+static int lnkfs_rename_once(lnkfs_idmap *idmap, struct lnkfs_rename_end *from,
+			     struct lnkfs_rename_end *to, bool want_whiteout)
+{
+	struct super_block *sb = from->dir->i_sb;
+	struct inode *whiteout = NULL;
+	u32 credits = lnkfs_add_credits(to->dir) + lnkfs_remove_credits(to->dir) +
+		      lnkfs_remove_credits(from->dir) + 3 * LNKFS_CREDITS_STORE +
+		      LNKFS_CREDITS_ORPHAN + LNKFS_RENAME_SLACK;
+	handle_t *handle;
+	int err = 0, err2;
+
+	if (want_whiteout)
+		credits += LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_IFREE;
+	handle = lnkfs_begin(sb, credits, LNKFS_NAMEI_REVOKES);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	if (want_whiteout) {
+		whiteout = lnkfs_new_inode(handle, idmap, from->dir,
+					   S_IFCHR | WHITEOUT_MODE, LNKFS_FILE_SLOTS,
+					   WHITEOUT_DEV);
+		if (IS_ERR(whiteout)) {
+			err = PTR_ERR(whiteout);
+			whiteout = NULL;
+			goto out;
+		}
+	}
+	if (to->inode && lnkfs_last_name(to->inode))
+		err = lnkfs_orphan_inode(handle, to->inode);
+	if (!err) {
+		err = lnkfs_rename_entries(handle, from, to, whiteout);
+		if (err && to->inode)
+			lnkfs_unorphan_inode(to->inode);
+	}
+	if (err) {
+		if (whiteout)
+			lnkfs_undo_new_inode(handle, whiteout);
+		goto out;
+	}
+	err = lnkfs_rename_inodes(handle, from, to, whiteout);
+out:
+	err2 = lnkfs_end(handle);
+	if (whiteout) {
+		if (err) {
+			discard_new_inode(whiteout);
+		} else {
+			unlock_new_inode(whiteout);
+			iput(whiteout);
+		}
+	}
+	return err ? err : err2;
+}
+
+static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
+			struct dentry *old_dentry, struct inode *new_dir,
+			struct dentry *new_dentry, unsigned int flags)
+{
+	struct lnkfs_rename_end from = {
+		.dir = old_dir, .name = &old_dentry->d_name, .inode = d_inode(old_dentry),
+	};
+	struct lnkfs_rename_end to = {
+		.dir = new_dir, .name = &new_dentry->d_name, .inode = d_inode(new_dentry),
+	};
+	int err, tries = 0;
+
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
+		return -EINVAL;
+	if (flags & RENAME_EXCHANGE)
+		return lnkfs_exchange(&from, &to);
+	if (to.inode && S_ISDIR(to.inode->i_mode)) {
+		err = lnkfs_dir_is_empty(LNKFS_FS(new_dir), &LNKFS_I(to.inode)->ci);
+		if (err < 0)
+			return err;
+		if (!err)
+			return -ENOTEMPTY;
+	}
+	if (S_ISDIR(from.inode->i_mode) && !to.inode && old_dir != new_dir &&
+	    new_dir->i_nlink >= LNKFS_FS(new_dir)->max_links)
+		return -EMLINK;
+	do {
+		err = lnkfs_rename_once(idmap, &from, &to, flags & RENAME_WHITEOUT);
+	} while (lnkfs_retry_alloc(old_dir->i_sb, err, &tries));
+	return err;
+}
+
+const struct inode_operations lnkfs_dir_iops = {
+	.lookup		= lnkfs_lookup,
+	.create		= lnkfs_create,
+	.link		= lnkfs_link,
+	.unlink		= lnkfs_unlink,
+	.symlink	= lnkfs_symlink,
+	.mkdir		= lnkfs_mkdir,
+	.rmdir		= lnkfs_rmdir,
+	.mknod		= lnkfs_mknod,
+	.rename		= lnkfs_rename,
+	.tmpfile	= lnkfs_tmpfile,
+	.getattr	= lnkfs_getattr,
+	.setattr	= lnkfs_setattr,
+};
+
+const struct inode_operations lnkfs_special_iops = {
+	.getattr	= lnkfs_getattr,
+	.setattr	= lnkfs_setattr,
+};

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mount options.
+ */
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/seq_file.h>
+#include "internal.h"
+
+enum {
+	Opt_errors,
+	Opt_norecovery,
+};
+
+static const struct constant_table lnkfs_errors_table[] = {
+	{ "continue",	LNKFS_ERRORS_CONTINUE },
+	{ "remount-ro",	LNKFS_ERRORS_RO },
+	{ "panic",	LNKFS_ERRORS_PANIC },
+	{}
+};
+
+const struct fs_parameter_spec lnkfs_parameters[] = {
+	fsparam_enum("errors",		Opt_errors, lnkfs_errors_table),
+	fsparam_flag("norecovery",	Opt_norecovery),
+	fsparam_flag("noload",		Opt_norecovery),	/* ext4's name of it */
+	{}
+};
+
+static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
+{
+	struct lnkfs_mount_opts *mo = fc->fs_private;
+	struct fs_parse_result result;
+	int opt = fs_parse(fc, lnkfs_parameters, param, &result);
+
+	if (opt < 0)
+		return opt;
+	switch (opt) {
+	case Opt_errors:
+		mo->errors = result.uint_32;
+		break;
+	case Opt_norecovery:
+		mo->opts |= LNKFS_OPT_NORECOVERY;
+		break;
+	}
+	return 0;
+}
+
+/**
+ * lnkfs_show_options() - options in /proc/mounts (super_operations)
+ * @seq: output
+ * @root: root of the volume
+ */
+int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(root->d_sb);
+	const struct constant_table *t;
+
+	for (t = lnkfs_errors_table; t->name; t++) {
+		if (t->value == sbi->errors && t->value != sbi->super->s_errors)
+			seq_printf(seq, ",errors=%s", t->name);
+	}
+	if (sbi->opts & LNKFS_OPT_NORECOVERY)
+		seq_puts(seq, ",norecovery");
+	return 0;
+}
+
+static int lnkfs_get_tree(struct fs_context *fc)
+{
+	return get_tree_bdev(fc, lnkfs_fill_super);
+}
+
+static void lnkfs_free_fc(struct fs_context *fc)
+{
+	kfree(fc->fs_private);
+}
+
+static const struct fs_context_operations lnkfs_context_ops = {
+	.parse_param	= lnkfs_parse_param,
+	.get_tree	= lnkfs_get_tree,
+	.reconfigure	= lnkfs_reconfigure,
+	.free		= lnkfs_free_fc,
+};
+
+/**
+ * lnkfs_init_fs_context() - start of a mount or remount (file_system_type)
+ * @fc: context
+ */
+int lnkfs_init_fs_context(struct fs_context *fc)
+{
+	struct lnkfs_mount_opts *mo = kzalloc(sizeof(*mo), GFP_KERNEL);
+
+	if (!mo)
+		return -ENOMEM;
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+		mo->opts = LNKFS_SB(fc->root->d_sb)->opts;
+		mo->errors = LNKFS_SB(fc->root->d_sb)->errors;
+	}
+	fc->fs_private = mo;
+	fc->ops = &lnkfs_context_ops;
+	return 0;
+}

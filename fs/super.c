@@ -1,0 +1,616 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mounting, unmounting, and what concerns a whole volume.
+ */
+#include <linux/blkdev.h>
+#include <linux/fs_context.h>
+#include <linux/module.h>
+#include <linux/statfs.h>
+#include <linux/uuid.h>
+#include "internal.h"
+
+struct kmem_cache *lnkfs_inode_cachep;
+
+static void lnkfs_inode_init_once(void *p)
+{
+	struct lnkfs_inode_info *li = p;
+
+	init_rwsem(&li->ext_lock);
+	spin_lock_init(&li->raw_lock);
+	spin_lock_init(&li->da_lock);
+	spin_lock_init(&li->ioend_lock);
+	inode_init_once(&li->vfs_inode);
+}
+
+static struct inode *lnkfs_alloc_inode(struct super_block *sb)
+{
+	struct lnkfs_inode_info *li;
+
+	li = alloc_inode_sb(sb, lnkfs_inode_cachep, GFP_KERNEL);
+	if (!li)
+		return NULL;
+	memset(&li->ci, 0, sizeof(li->ci));
+	li->link_body = NULL;
+	li->sync_tid = 0;
+	li->datasync_tid = 0;
+	li->orphan = false;
+	li->da_root = RB_ROOT;
+	li->da_blocks = 0;
+	INIT_LIST_HEAD(&li->ioend_list);
+	INIT_WORK(&li->ioend_work, lnkfs_ioend_worker);
+	return &li->vfs_inode;
+}
+
+/* After an RCU grace period: path walk may have been using the target. */
+static void lnkfs_free_inode(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	lnkfs_free(li->ci.area);
+	kfree(li->link_body);
+	kmem_cache_free(lnkfs_inode_cachep, li);
+}
+
+/**
+ * lnkfs_super_update() - write the superblock
+ * @sbi: volume
+ * @clean: the volume is consistent without its journal from now on
+ *
+ * The superblock is not journaled: it holds nothing that has to change
+ * together with other metadata. Its checksum is made before the buffer is
+ * unlocked, because blkid reads the page cache.
+ *
+ * Context: may sleep; in or out of a handle.
+ */
+void lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
+{
+	struct buffer_head *bh = sbi->super_bh;
+	struct lnkfs_super_block *es = sbi->super;
+	struct timespec64 now;
+	u16 state = clean ? LNKFS_STATE_CLEAN : 0;
+
+	if (bdev_read_only(sbi->sb->s_bdev))
+		return;
+	ktime_get_coarse_real_ts64(&now);
+	lock_buffer(bh);
+	spin_lock(&sbi->error_lock);
+	if (sbi->error_new) {
+		if (!es->s_error_count)
+			es->s_first_error = sbi->error;
+		es->s_last_error = sbi->error;
+		le32_add_cpu(&es->s_error_count, sbi->error_new);
+		sbi->error_new = 0;
+	}
+	spin_unlock(&sbi->error_lock);
+	if (test_bit(LNKFS_SB_ERROR, &sbi->state))
+		state |= LNKFS_STATE_ERROR;
+	es->s_state = cpu_to_le16(state);
+	es->s_write_time = cpu_to_le64(lnkfs_time_encode(now));
+	if (clean) {
+		es->s_free_blocks = cpu_to_le64(sbi->free + sbi->busy);
+		es->s_used_inodes = cpu_to_le64(atomic64_read(&sbi->used_inodes));
+	}
+	lnkfs_super_seal(es);
+	/* An earlier write may have failed; this one is newer. */
+	clear_buffer_write_io_error(bh);
+	set_buffer_uptodate(bh);
+	mark_buffer_dirty(bh);
+	unlock_buffer(bh);
+	if (__sync_dirty_buffer(bh, REQ_SYNC | REQ_FUA) || buffer_write_io_error(bh))
+		pr_err("lnkfs (%s): cannot write the superblock\n", sbi->sb->s_id);
+}
+
+static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
+{
+	struct super_block *sb = dentry->d_sb;
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	s64 free, avail, kept;
+
+	spin_lock(&sbi->space_lock);
+	free = sbi->free + sbi->busy - sbi->reserved;
+	kept = sbi->root_reserve + sbi->pool;
+	spin_unlock(&sbi->space_lock);
+	free = max_t(s64, free, 0);
+	avail = max_t(s64, free - kept, 0);
+
+	buf->f_type = LNKFS_SUPER_MAGIC;
+	buf->f_bsize = sb->s_blocksize;
+	buf->f_frsize = sb->s_blocksize;
+	buf->f_blocks = sbi->fs.blocks - sbi->overhead;
+	buf->f_bfree = free;
+	buf->f_bavail = avail;
+	/* Any free block can become an inode block. */
+	buf->f_ffree = max_t(s64, atomic64_read(&sbi->free_slots), 0) +
+		       (avail << sbi->fs.slot_bits);
+	buf->f_files = max_t(s64, atomic64_read(&sbi->used_inodes), 0) + buf->f_ffree;
+	buf->f_namelen = LNKFS_NAME_LEN;
+	buf->f_fsid = uuid_to_fsid(sbi->super->s_uuid);
+	return 0;
+}
+
+static int lnkfs_freeze_fs(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	int err;
+
+	if (sb_rdonly(sb))
+		return 0;
+	/* The VFS lets nobody start a handle; the lock is for those running. */
+	jbd2_journal_lock_updates(sbi->journal);
+	err = jbd2_journal_flush(sbi->journal, 0);
+	if (!err)
+		lnkfs_super_update(sbi, true);
+	jbd2_journal_unlock_updates(sbi->journal);
+	return err;
+}
+
+static int lnkfs_unfreeze_fs(struct super_block *sb)
+{
+	if (!sb_rdonly(sb))
+		lnkfs_super_update(LNKFS_SB(sb), false);
+	return 0;
+}
+
+static void lnkfs_free_sbi(struct lnkfs_sb_info *sbi)
+{
+	if (sbi->ioend_wq)
+		destroy_workqueue(sbi->ioend_wq);
+	lnkfs_busy_free_all(sbi);
+	xa_destroy(&sbi->orphans);
+	brelse(sbi->super_bh);
+	if (sbi->fs.group) {
+		u32 g;
+
+		for (g = 0; g < sbi->fs.groups; g++)
+			kvfree(sbi->fs.group[g].busy);
+		kvfree(sbi->fs.group);
+	}
+	kfree(sbi);
+}
+
+/* All inodes are gone. */
+static void lnkfs_put_super(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	int err;
+
+	cancel_delayed_work_sync(&sbi->orphan_work);
+	if (sbi->journal && !sb_rdonly(sb))
+		lnkfs_orphan_flush(sbi);
+	flush_workqueue(sbi->ioend_wq);
+	err = lnkfs_journal_close(sbi);
+	clear_bit(LNKFS_SB_MOUNTED, &sbi->state);
+	cancel_work_sync(&sbi->error_work);
+	if (err)
+		pr_err("lnkfs (%s): the journal could not be closed cleanly (%d)\n",
+		       sb->s_id, err);
+	if (!sb_rdonly(sb) || sbi->error_new)
+		lnkfs_super_update(sbi, !err && !sb_rdonly(sb));
+	sync_blockdev(sb->s_bdev);
+	invalidate_bdev(sb->s_bdev);
+	sb->s_fs_info = NULL;
+	lnkfs_free_sbi(sbi);
+}
+
+static const struct super_operations lnkfs_super_ops = {
+	.alloc_inode	= lnkfs_alloc_inode,
+	.free_inode	= lnkfs_free_inode,
+	.dirty_inode	= lnkfs_dirty_inode,
+	.write_inode	= lnkfs_write_inode,
+	.evict_inode	= lnkfs_evict_inode,
+	.put_super	= lnkfs_put_super,
+	.sync_fs	= lnkfs_sync_fs,
+	.freeze_fs	= lnkfs_freeze_fs,
+	.unfreeze_fs	= lnkfs_unfreeze_fs,
+	.statfs		= lnkfs_statfs,
+	.show_options	= lnkfs_show_options,
+};
+
+/* Where to look for a backup when the primary superblock is not usable. */
+static const u32 lnkfs_backup_groups[] = { 1, 3, 5, 7, 9, 25, 27, 49 };
+
+/* Check the copy of the superblock at a byte offset with the given block size. */
+static int lnkfs_try_super(struct super_block *sb, u64 byte, unsigned int bits,
+			   struct lnkfs_super_block *copy, const char **why)
+{
+	u64 bytes = bdev_nr_bytes(sb->s_bdev);
+	struct buffer_head *bh;
+	int err;
+
+	if (byte + LNKFS_SUPER_SIZE > bytes) {
+		*why = "the device is too small";
+		return -EINVAL;
+	}
+	bh = sb_bread_unmovable(sb, byte >> sb->s_blocksize_bits);
+	if (!bh) {
+		*why = "the superblock cannot be read";
+		return -EIO;
+	}
+	memcpy(copy, bh->b_data + (byte & (sb->s_blocksize - 1)), sizeof(*copy));
+	brelse(bh);
+	if (!bits)
+		bits = clamp_t(unsigned int, copy->s_block_bits, LNKFS_MIN_BLOCK_BITS,
+			       LNKFS_MAX_BLOCK_BITS);
+	err = lnkfs_super_check(copy, byte >> bits, bytes, why);
+	if (!err && copy->s_block_bits != bits) {
+		*why = "the copy has another block size";
+		err = -EINVAL;
+	}
+	return err;
+}
+
+static int lnkfs_find_backup(struct super_block *sb, struct lnkfs_super_block *copy)
+{
+	unsigned int bits, i;
+	const char *why;
+	u64 byte;
+
+	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
+		for (i = 0; i < ARRAY_SIZE(lnkfs_backup_groups); i++) {
+			byte = ((u64)lnkfs_backup_groups[i] << bits) *
+			       (((1u << bits) - LNKFS_MAP_HEADER) * 8);
+			if (byte + LNKFS_SUPER_SIZE > bdev_nr_bytes(sb->s_bdev))
+				break;
+			if (lnkfs_try_super(sb, byte, bits, copy, &why))
+				continue;
+			pr_warn("lnkfs (%s): using the backup superblock in group %u (%u-byte blocks)\n",
+				sb->s_id, lnkfs_backup_groups[i], 1u << bits);
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* Find a good superblock, set the block size, keep the primary's buffer. */
+static int lnkfs_read_super(struct super_block *sb, struct lnkfs_sb_info *sbi, bool silent)
+{
+	struct lnkfs_super_block *copy;
+	unsigned int size, offset;
+	const char *why = "";
+	int err;
+
+	if (!sb_min_blocksize(sb, 1u << LNKFS_MIN_BLOCK_BITS)) {
+		pr_err("lnkfs (%s): the device's sectors are too large\n", sb->s_id);
+		return -EINVAL;
+	}
+	copy = kmalloc(sizeof(*copy), GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	err = lnkfs_try_super(sb, LNKFS_SUPER_OFFSET, 0, copy, &why);
+	if (err) {
+		bool ours = le32_to_cpu(copy->s_magic) == LNKFS_SUPER_MAGIC;
+
+		if (!silent)
+			pr_err("lnkfs (%s): %s\n", sb->s_id, why);
+		/* A mount that probes types must not search every disk. */
+		if (silent && !ours)
+			goto out;
+		if (!lnkfs_find_backup(sb, copy))
+			err = 0;
+		if (err)
+			goto out;
+	}
+	if (le32_to_cpu(copy->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP) {
+		pr_err("lnkfs (%s): unknown incompatible features %#x\n", sb->s_id,
+		       le32_to_cpu(copy->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP);
+		err = -EINVAL;
+		goto out;
+	}
+	if (!sb_rdonly(sb) &&
+	    (le32_to_cpu(copy->s_feature_ro_compat) & ~LNKFS_RO_COMPAT_SUPP)) {
+		pr_err("lnkfs (%s): unknown features %#x allow only a read-only mount\n",
+		       sb->s_id,
+		       le32_to_cpu(copy->s_feature_ro_compat) & ~LNKFS_RO_COMPAT_SUPP);
+		err = -EROFS;
+		goto out;
+	}
+	err = -EINVAL;
+	size = 1u << copy->s_block_bits;
+	if (!sb_set_blocksize(sb, size)) {
+		pr_err("lnkfs (%s): the device does not take blocks of %u bytes\n",
+		       sb->s_id, size);
+		goto out;
+	}
+	err = -EIO;
+	sbi->super_bh = sb_bread_unmovable(sb, LNKFS_SUPER_OFFSET >> copy->s_block_bits);
+	if (!sbi->super_bh)
+		goto out;
+	offset = LNKFS_SUPER_OFFSET & (size - 1);
+	sbi->super = (void *)sbi->super_bh->b_data + offset;
+	/* A backup takes the primary's place; it is written when we write. */
+	lock_buffer(sbi->super_bh);
+	copy->s_blocknr = cpu_to_le64(LNKFS_SUPER_OFFSET >> copy->s_block_bits);
+	memcpy(sbi->super, copy, sizeof(*copy));
+	lnkfs_super_seal(sbi->super);
+	unlock_buffer(sbi->super_bh);
+	lnkfs_super_load(&sbi->fs, sbi->super);
+	err = 0;
+out:
+	kfree(copy);
+	return err;
+}
+
+/* Descriptors: the counters of every group, and their sums. */
+static int lnkfs_load_groups(struct lnkfs_sb_info *sbi)
+{
+	struct lnkfs_fs *fs = &sbi->fs;
+	u32 g;
+	int err;
+
+	for (g = 0; g < fs->groups; g++) {
+		if (g % fs->desc_per_block == 0)
+			sb_breadahead(sbi->sb, lnkfs_gdesc_block(fs, g));
+	}
+	for (g = 0; g < fs->groups; g++) {
+		err = lnkfs_group_load(fs, g);
+		if (err) {
+			pr_err("lnkfs (%s): the descriptor of group %u is not valid (%d)\n",
+			       sbi->sb->s_id, g, err);
+			return err;
+		}
+		sbi->free += fs->group[g].free_blocks;
+		atomic64_add(fs->group[g].used_inodes, &sbi->used_inodes);
+		atomic64_add(fs->group[g].free_slots, &sbi->free_slots);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	sbi->overhead = lnkfs_group_overhead_total(fs) + fs->journal_blocks;
+	/* Splits of extent trees at writeback and completion must not fail. */
+	sbi->pool = clamp_t(s64, fs->blocks / 256, 32, 1024);
+	sbi->root_reserve = le64_to_cpu(sbi->super->s_reserved_blocks);
+	return 0;
+}
+
+/* The volume is about to be written: finish what a crash left, mark it. */
+static int lnkfs_start_writing(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	struct timespec64 now;
+	int err;
+
+	if (le16_to_cpu(sbi->super->s_state) & LNKFS_STATE_ERROR) {
+		pr_warn("lnkfs (%s): errors have been recorded, the volume should be checked\n",
+			sb->s_id);
+		set_bit(LNKFS_SB_ERROR, &sbi->state);
+	}
+	err = lnkfs_orphan_recover(sb);
+	if (err)
+		return err;
+	ktime_get_coarse_real_ts64(&now);
+	lock_buffer(sbi->super_bh);
+	sbi->super->s_mount_time = cpu_to_le64(lnkfs_time_encode(now));
+	le32_add_cpu(&sbi->super->s_mount_count, 1);
+	unlock_buffer(sbi->super_bh);
+	lnkfs_super_update(sbi, false);
+	return 0;
+}
+
+static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
+
+	if (!sbi)
+		return NULL;
+	sbi->sb = sb;
+	spin_lock_init(&sbi->space_lock);
+	spin_lock_init(&sbi->error_lock);
+	INIT_LIST_HEAD(&sbi->busy_list);
+	init_waitqueue_head(&sbi->busy_wait);
+	xa_init(&sbi->orphans);
+	INIT_DELAYED_WORK(&sbi->orphan_work, lnkfs_orphan_worker);
+	INIT_WORK(&sbi->error_work, lnkfs_error_worker);
+	sbi->ioend_wq = alloc_workqueue("lnkfs-ioend/%s", WQ_MEM_RECLAIM | WQ_FREEZABLE, 0,
+					sb->s_id);
+	if (!sbi->ioend_wq) {
+		kfree(sbi);
+		return NULL;
+	}
+	return sbi;
+}
+
+static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
+{
+	sb->s_magic = LNKFS_SUPER_MAGIC;
+	sb->s_op = &lnkfs_super_ops;
+	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_max_links = sbi->fs.max_links;
+	sb->s_time_gran = 1;
+	sb->s_time_min = lnkfs_time_decode(0).tv_sec;
+	sb->s_time_max = lnkfs_time_decode(U64_MAX).tv_sec - 1;
+	sb->s_flags |= SB_I_VERSION;
+	super_set_uuid(sb, sbi->super->s_uuid, sizeof(sbi->super->s_uuid));
+}
+
+/**
+ * lnkfs_fill_super() - mount a volume
+ * @sb: superblock being set up
+ * @fc: context with the options
+ *
+ * Return: 0; -EINVAL for what is not a (supported) lnkfs volume, -EFSCORRUPTED,
+ * -EFSBADCRC, -EROFS, -EIO, -ENOMEM.
+ */
+int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct lnkfs_mount_opts *mo = fc->fs_private;
+	struct lnkfs_sb_info *sbi;
+	struct inode *root;
+	int err;
+
+	sbi = lnkfs_alloc_sbi(sb);
+	if (!sbi)
+		return -ENOMEM;
+	sbi->opts = mo->opts;
+	if ((sbi->opts & LNKFS_OPT_NORECOVERY) && !sb_rdonly(sb)) {
+		pr_err("lnkfs (%s): norecovery needs a read-only mount\n", sb->s_id);
+		err = -EINVAL;
+		goto fail;
+	}
+	err = lnkfs_read_super(sb, sbi, fc->sb_flags & SB_SILENT);
+	if (err)
+		goto fail;
+	sbi->errors = mo->errors ? mo->errors : sbi->super->s_errors;
+	err = -ENOMEM;
+	sbi->fs.group = kvcalloc(sbi->fs.groups, sizeof(*sbi->fs.group), GFP_KERNEL);
+	if (!sbi->fs.group)
+		goto fail;
+	sb->s_fs_info = sbi;
+	lnkfs_setup_sb(sb, sbi);
+	err = lnkfs_journal_open(sbi);
+	if (err)
+		goto fail;
+	err = lnkfs_load_groups(sbi);
+	if (err)
+		goto fail_journal;
+	root = lnkfs_iget(sb, sbi->fs.root_ino, 0);
+	if (IS_ERR(root)) {
+		err = PTR_ERR(root);
+		pr_err("lnkfs (%s): cannot read the root directory (%d)\n", sb->s_id, err);
+		if (err == -ESTALE)
+			err = -EFSCORRUPTED;
+		goto fail_journal;
+	}
+	if (!S_ISDIR(root->i_mode)) {
+		pr_err("lnkfs (%s): the root is not a directory\n", sb->s_id);
+		iput(root);
+		err = -EFSCORRUPTED;
+		goto fail_journal;
+	}
+	sb->s_root = d_make_root(root);
+	if (!sb->s_root) {
+		err = -ENOMEM;
+		goto fail_journal;
+	}
+	set_bit(LNKFS_SB_MOUNTED, &sbi->state);
+	if (!sb_rdonly(sb)) {
+		/* From here on ->put_super undoes everything. */
+		err = lnkfs_start_writing(sb);
+		if (err)
+			return err;
+	}
+	return 0;
+
+fail_journal:
+	evict_inodes(sb);
+	cancel_delayed_work_sync(&sbi->orphan_work);
+	lnkfs_journal_close(sbi);
+fail:
+	cancel_work_sync(&sbi->error_work);
+	sb->s_fs_info = NULL;
+	lnkfs_free_sbi(sbi);
+	return err;
+}
+
+static int lnkfs_remount_rw(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+
+	if (sbi->opts & LNKFS_OPT_NORECOVERY) {
+		pr_err("lnkfs (%s): mounted with norecovery: unmount it first\n", sb->s_id);
+		return -EROFS;
+	}
+	if (!sbi->journal || is_journal_aborted(sbi->journal)) {
+		pr_err("lnkfs (%s): there is no working journal: unmount it first\n",
+		       sb->s_id);
+		return -EROFS;
+	}
+	if (le32_to_cpu(sbi->super->s_feature_ro_compat) & ~LNKFS_RO_COMPAT_SUPP) {
+		pr_err("lnkfs (%s): unknown features allow only a read-only mount\n",
+		       sb->s_id);
+		return -EROFS;
+	}
+	return 0;
+}
+
+/**
+ * lnkfs_reconfigure() - mount -o remount
+ * @fc: context with the new options
+ */
+int lnkfs_reconfigure(struct fs_context *fc)
+{
+	struct super_block *sb = fc->root->d_sb;
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	struct lnkfs_mount_opts *mo = fc->fs_private;
+	bool ro = fc->sb_flags & SB_RDONLY;
+	int err;
+
+	if ((mo->opts ^ sbi->opts) & LNKFS_OPT_NORECOVERY) {
+		pr_err("lnkfs (%s): norecovery cannot be changed by a remount\n", sb->s_id);
+		return -EINVAL;
+	}
+	if (!sb_rdonly(sb) && ro) {
+		err = sync_filesystem(sb);
+		if (err)
+			return err;
+		cancel_delayed_work_sync(&sbi->orphan_work);
+		lnkfs_orphan_flush(sbi);
+		jbd2_journal_lock_updates(sbi->journal);
+		err = jbd2_journal_flush(sbi->journal, 0);
+		jbd2_journal_unlock_updates(sbi->journal);
+		if (err)
+			return err;
+		lnkfs_super_update(sbi, true);
+	}
+	if (sb_rdonly(sb) && !ro) {
+		err = lnkfs_remount_rw(sb);
+		if (err)
+			return err;
+		sb->s_flags &= ~SB_RDONLY;
+		err = lnkfs_start_writing(sb);
+		if (err) {
+			sb->s_flags |= SB_RDONLY;
+			return err;
+		}
+	}
+	sbi->errors = mo->errors;
+	return 0;
+}
+
+static struct file_system_type lnkfs_fs_type = {
+	.owner			= THIS_MODULE,
+	.name			= "lnkfs",
+	.init_fs_context	= lnkfs_init_fs_context,
+	.parameters		= lnkfs_parameters,
+	.kill_sb		= kill_block_super,
+	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP,
+};
+MODULE_ALIAS_FS("lnkfs");
+
+static int __init lnkfs_init(void)
+{
+	int err;
+
+	lnkfs_inode_cachep = kmem_cache_create("lnkfs_inode", sizeof(struct lnkfs_inode_info),
+					       0, SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
+					       lnkfs_inode_init_once);
+	if (!lnkfs_inode_cachep)
+		return -ENOMEM;
+	err = lnkfs_da_init();
+	if (err)
+		goto fail_cache;
+	err = register_filesystem(&lnkfs_fs_type);
+	if (err)
+		goto fail_da;
+	return 0;
+
+fail_da:
+	lnkfs_da_exit();
+fail_cache:
+	kmem_cache_destroy(lnkfs_inode_cachep);
+	return err;
+}
+
+static void __exit lnkfs_exit(void)
+{
+	unregister_filesystem(&lnkfs_fs_type);
+	/* ->free_inode runs after a grace period. */
+	rcu_barrier();
+	lnkfs_da_exit();
+	kmem_cache_destroy(lnkfs_inode_cachep);
+}
+
+module_init(lnkfs_init);
+module_exit(lnkfs_exit);
+
+MODULE_DESCRIPTION("lnkfs: a journaled filesystem for people with links");
+MODULE_LICENSE("GPL");
+MODULE_SOFTDEP("pre: crc32c");
