@@ -30,12 +30,12 @@ int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_
 void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf);
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block);
 
-static inline void *lnkfs_bdata(lnkfs_buf *buf)
+static inline void *lnkfs_bdata(const lnkfs_buf *buf)
 {
 	return buf->b_data;
 }
 
-static inline u64 lnkfs_bblock(lnkfs_buf *buf)
+static inline u64 lnkfs_bblock(const lnkfs_buf *buf)
 {
 	return buf->b_blocknr;
 }

@@ -287,7 +287,7 @@ static int lnkfs_store_record(handle_t *handle, struct inode *inode, bool datasy
 	ci->mtime = lnkfs_time_encode(inode_get_mtime(inode));
 	ci->ctime = lnkfs_time_encode(lnkfs_inode_ctime(inode));
 	ci->version = inode_peek_iversion(inode);
-	lnkfs_inode_encode(fs, ci, lnkfs_bdata(bh), lnkfs_ino_slot(fs, ci->ino));
+	lnkfs_inode_encode(ci, lnkfs_bdata(bh), lnkfs_ino_slot(fs, ci->ino));
 	spin_unlock(&li->raw_lock);
 	lnkfs_bdirty(handle, fs, bh);
 	lnkfs_bput(bh);

@@ -12,6 +12,7 @@
 #define LNKFS_INTERNAL_H
 
 #include <linux/fs.h>
+#include <linux/fs_parser.h>
 #include <linux/jbd2.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>

@@ -323,7 +323,7 @@ int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 		return -EIO;
 	if (sb_rdonly(sb))
 		return 0;
-	tid = READ_ONCE(datasync ? li->datasync_tid : li->sync_tid);
+	tid = datasync ? READ_ONCE(li->datasync_tid) : READ_ONCE(li->sync_tid);
 	if (!jbd2_trans_will_send_data_barrier(journal, tid))
 		flush = true;
 	err = jbd2_complete_transaction(journal, tid);

@@ -171,7 +171,7 @@ static void *map_bits(lnkfs_buf *buf)
 	return map->m_bits;
 }
 
-static int bitmap_read(struct lnkfs_fs *fs, u32 group, lnkfs_buf **out)
+static int group_bitmap_read(struct lnkfs_fs *fs, u32 group, lnkfs_buf **out)
 {
 	return lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP),
 			   LNKFS_B_BITMAP, group, 0, out);
@@ -262,7 +262,7 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 	if (g->flags & LNKFS_BG_BLOCK_UNINIT)
 		return pick_uninit(fs, group, goal, want, cluster, p);
 
-	err = bitmap_read(fs, group, &p->buf);
+	err = group_bitmap_read(fs, group, &p->buf);
 	if (err)
 		return err;
 	if (cluster)
@@ -490,7 +490,7 @@ int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u3
 	if (g->flags & LNKFS_BG_BLOCK_UNINIT || len > room - g->free_blocks)
 		return lnkfs_report(fs, -EFSCORRUPTED, 0, start,
 				    "freeing %u blocks, group %u has fewer in use", len, group);
-	err = bitmap_read(fs, group, &buf);
+	err = group_bitmap_read(fs, group, &buf);
 	if (err)
 		return err;
 	if (next_free(map_bits(buf), NULL, off, off + len) < off + len) {
