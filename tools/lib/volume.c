@@ -6,8 +6,6 @@
 
 #include "volume.h"
 
-#define CACHE_MIB	64
-
 /* Read and check the copy of the superblock at a byte offset. */
 static int read_super(struct lnkfs_volume *v, u64 off, u64 block, const char **why)
 {
@@ -121,7 +119,7 @@ int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char
 	if (le32_to_cpu(v->sb.s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP)
 		return 0;
 	lnkfs_super_load(&v->fs, &v->sb);
-	err = lnkfs_cache_init(v, CACHE_MIB);
+	err = lnkfs_cache_init(v, LNKFS_CACHE_MIB);
 	if (!err && !(flags & LNKFS_VOL_NO_GROUPS)) {
 		err = lnkfs_volume_load_groups(v);
 		if (err && !*why)

@@ -210,6 +210,8 @@ u32 lnkfs_tx_end(lnkfs_tx *tx);
 void lnkfs_misuse(struct lnkfs_volume *v, const char *what, u64 block);
 void lnkfs_orphans_free(struct lnkfs_volume *v);
 
+#define LNKFS_CACHE_MIB	64	/* the usual bound of the cache */
+
 /* cache.c */
 int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);
 int lnkfs_cache_flush(struct lnkfs_volume *v);
@@ -225,54 +227,5 @@ int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups);
 int lnkfs_volume_flush(struct lnkfs_volume *v);
 void lnkfs_volume_commit(struct lnkfs_volume *v);
 int lnkfs_volume_close(struct lnkfs_volume *v);
-
-/**
- * struct lnkfs_format - what a new volume should be; zero means the default
- *	unless said otherwise
- * @blocks: size; 0: what the device holds
- * @block_bits: log2 of the block size; 0: by size
- * @journal_blocks: blocks of the journal; 0: by size
- * @reserved_permille: tenths of a percent kept for CAP_SYS_RESOURCE; taken as it is
- * @max_links: limit on hard links
- * @fast_symlink_max: longest fast target; taken as it is, ~0: default
- * @errors: LNKFS_ERRORS_*
- * @label: at most LNKFS_LABEL_LEN - 1 bytes, or NULL
- * @uuid: user-visible UUID, must be set
- * @meta_uuid: metadata UUID, must be set
- * @hash_seed: directory hash key, must be set
- * @now: time stamp in the on-disk unit
- * @uid: owner of the root directory
- * @gid: its group
- * @no_root: make no root directory (unit tests of the layers below)
- * @progress: called with done and total groups, or NULL
- */
-struct lnkfs_format {
-	u64 blocks;
-	u32 block_bits;
-	u32 journal_blocks;
-	u32 reserved_permille;
-	u32 max_links;
-	u32 fast_symlink_max;
-	u8 errors;
-	const char *label;
-	u8 uuid[16];
-	u8 meta_uuid[16];
-	u8 hash_seed[16];
-	u64 now;
-	u32 uid;
-	u32 gid;
-	bool no_root;
-	void (*progress)(u64 done, u64 total);
-};
-
-#define LNKFS_DEFAULT_MAX_LINKS	0x7fffffffu
-
-/* format.c */
-int lnkfs_format_plan(const struct lnkfs_format *f, u64 device_bytes,
-		      struct lnkfs_super_block *sb, const char **why);
-u64 lnkfs_format_min_bytes(u32 block_bits);
-int lnkfs_format_volume(struct lnkfs_volume *v, const struct lnkfs_format *f,
-			const char **why);
-int lnkfs_format_mem(struct lnkfs_volume *v, u64 bytes, u32 block_bits, bool no_root);
 
 #endif /* LNKFS_VOLUME_H */
