@@ -184,7 +184,7 @@ struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode
 	ci = &li->ci;
 	ci->slots = slots;
 	ci->area_len = LNKFS_AREA_LEN(slots);
-	ci->area = lnkfs_alloc(ci->area_len + 1);
+	ci->area = lnkfs_alloc(ci->area_len);
 	if (!ci->area) {
 		iput(inode);
 		return ERR_PTR(-ENOMEM);

@@ -216,7 +216,7 @@ LNKFS_SIZE_CHECK(lnkfs_slot, 8);
 
 /* i_fork: what the front of the inline area holds */
 #define LNKFS_FORK_NONE		0	/* nothing: fifo, socket */
-#define LNKFS_FORK_FAST_LINK	1	/* symlink target, i_fork_len bytes */
+#define LNKFS_FORK_FAST_LINK	1	/* symlink target, i_fork_len bytes, and a NUL */
 #define LNKFS_FORK_SLOW_LINK	2	/* struct lnkfs_slow_link */
 #define LNKFS_FORK_DIR_INLINE	3	/* directory entries */
 #define LNKFS_FORK_DIR_BLOCKS	4	/* struct lnkfs_dir_fork, extent root, index root */
@@ -272,6 +272,8 @@ LNKFS_SIZE_CHECK(lnkfs_inode, 128);
 
 /* Bytes of the inline area of a record of n slots: 128, 376, ... 1864. */
 #define LNKFS_AREA_LEN(n)	((n) * (LNKFS_SLOT_SIZE - 8) - 120)
+/* Longest target of a fast symlink in it: a NUL has to follow. */
+#define LNKFS_FAST_MAX(n)	(LNKFS_AREA_LEN(n) - 1)
 
 /**
  * struct lnkfs_slow_link - fork of a slow symlink. The body is raw target

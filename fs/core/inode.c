@@ -314,7 +314,9 @@ static const char *check_symlink(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	if (!ci->size || ci->size > LNKFS_SYMLINK_MAX)
 		return "bad length of a symlink's target";
 	if (ci->fork == LNKFS_FORK_FAST_LINK) {
-		if (ci->fork_len != ci->size || ci->blocks)
+		/* The byte behind the target is its NUL when it is followed in place. */
+		if (ci->fork_len != ci->size || ci->blocks ||
+		    lnkfs_fork_room(ci) <= ci->fork_len)
 			return "bad fork of a fast symlink";
 		if (memchr(ci->area, 0, ci->fork_len))
 			return "NUL in a symlink's target";

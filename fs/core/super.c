@@ -220,7 +220,7 @@ static const char *check_geometry(const struct lnkfs_super_block *sb, u64 device
 	if (le64_to_cpu(sb->s_reserved_blocks) >= blocks)
 		return "impossible number of reserved blocks";
 	slots = min_t(u32, LNKFS_MAX_SLOTS, 1u << fs.slot_bits);
-	fast_max = LNKFS_AREA_LEN(slots);
+	fast_max = LNKFS_FAST_MAX(slots);
 	if (le32_to_cpu(sb->s_fast_symlink_max) > fast_max)
 		return "impossible fast symlink limit";
 	why = check_journal(&fs, sb);

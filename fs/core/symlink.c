@@ -23,7 +23,7 @@ u32 lnkfs_symlink_slots(const struct lnkfs_fs *fs, u32 len)
 	if (most > LNKFS_MAX_SLOTS)
 		most = LNKFS_MAX_SLOTS;
 	for (slots = 1; slots <= most; slots++)
-		if (len <= LNKFS_AREA_LEN(slots))
+		if (len <= LNKFS_FAST_MAX(slots))
 			return slots;
 	return 0;
 }

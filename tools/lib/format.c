@@ -138,8 +138,8 @@ static const char *plan_limits(const struct lnkfs_format *f, const struct lnkfs_
 	u32 links = f->max_links ? f->max_links : LNKFS_DEFAULT_MAX_LINKS;
 
 	if (fast == ~0u)
-		fast = LNKFS_AREA_LEN(slots);
-	if (fast > (u32)LNKFS_AREA_LEN(slots))
+		fast = LNKFS_FAST_MAX(slots);
+	if (fast > (u32)LNKFS_FAST_MAX(slots))
 		return "fast-symlink-max is more than an inode holds";
 	if (links < 2 || links > LNKFS_DEFAULT_MAX_LINKS)
 		return "max-links must be from 2 to 2147483647";
