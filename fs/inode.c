@@ -5,12 +5,13 @@
 #include <linux/iversion.h>
 #include <linux/writeback.h>
 #include "internal.h"
+#include "lnkfs.h"
 
 #define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
 
-/* FreeBSD's st_flags that the VFS enforces for us. */
-#define LNKFS_FLAGS_IMMUTABLE	(0x00000002 | 0x00020000)
-#define LNKFS_FLAGS_APPEND	(0x00000004 | 0x00040000)
+/* Flags that the VFS enforces for us. */
+#define LNKFS_FLAGS_IMMUTABLE	(LNKFS_UF_IMMUTABLE | LNKFS_SF_IMMUTABLE)
+#define LNKFS_FLAGS_APPEND	(LNKFS_UF_APPEND | LNKFS_SF_APPEND)
 
 /**
  * lnkfs_time_encode() - time stamp to the on-disk form
@@ -346,6 +347,33 @@ int lnkfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	return jbd2_complete_transaction(journal, READ_ONCE(LNKFS_I(inode)->sync_tid));
 }
 
+/* Blocks that a directory kept when it became empty: freeing them had failed. */
+static int lnkfs_trim_dir(struct inode *inode)
+{
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	handle_t *handle;
+	int more, err;
+
+	do {
+		handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE +
+				     lnkfs_dir_remove_credits(fs, ci),
+				     lnkfs_dir_revokes(fs, ci));
+		if (IS_ERR(handle))
+			return PTR_ERR(handle);
+		more = lnkfs_dir_trim(handle, fs, ci);
+		err = lnkfs_store(handle, inode);
+		if (!err)
+			err = lnkfs_end(handle);
+		else
+			lnkfs_end(handle);
+	} while (more > 0 && !err);
+	if (more == -ENOTEMPTY)
+		return lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
+				    "a deleted directory is not empty");
+	return more < 0 ? more : err;
+}
+
 /* Free what an inode without links owns, and the inode. */
 static int lnkfs_delete_inode(struct inode *inode)
 {
@@ -353,21 +381,18 @@ static int lnkfs_delete_inode(struct inode *inode)
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
 	struct lnkfs_cinode *ci = &li->ci;
 	handle_t *handle;
-	int err, err2;
+	int err = 0, err2;
 
-	if (S_ISREG(inode->i_mode)) {
+	if (S_ISREG(inode->i_mode))
 		err = lnkfs_truncate_blocks(inode, 0);
-		if (err)
-			return err;
-	}
-	if (ci->fork == LNKFS_FORK_DIR_BLOCKS)
-		return lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
-				    "a deleted directory is not empty");
+	else if (ci->fork == LNKFS_FORK_DIR_BLOCKS)
+		err = lnkfs_trim_dir(inode);
+	if (err)
+		return err;
 	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN +
 			     LNKFS_CREDITS_FREE, 16);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
-	err = 0;
 	if (ci->fork == LNKFS_FORK_SLOW_LINK)
 		err = lnkfs_symlink_free_slow(handle, fs, ci);
 	if (!err) {
