@@ -115,10 +115,10 @@ static int plan_size(const struct lnkfs_format *f, u64 device_bytes, u32 *bits, 
 static const char *plan_journal(const struct lnkfs_format *f, const struct lnkfs_fs *fs,
 				struct lnkfs_super_block *sb)
 {
-	u32 len = f->journal_blocks;
+	u64 len = f->journal_bytes >> fs->block_bits;
 	u32 group = journal_group(fs);
 
-	if (!len)
+	if (!f->journal_bytes)
 		len = min(default_journal(fs->blocks), max_journal(fs));
 	if (len < LNKFS_MIN_JOURNAL_BLOCKS)
 		return "journal too small (1280 blocks are the least)";
@@ -126,7 +126,7 @@ static const char *plan_journal(const struct lnkfs_format *f, const struct lnkfs
 		return "journal too large (it must fit into one group)";
 	sb->s_journal_start = cpu_to_le64(lnkfs_group_first(fs, group) +
 					  lnkfs_group_size(fs, group) - len);
-	sb->s_journal_blocks = cpu_to_le32(len);
+	sb->s_journal_blocks = cpu_to_le32((u32)len);
 	return NULL;
 }
 

@@ -12,7 +12,7 @@
  *	unless said otherwise
  * @blocks: size; 0: what the device holds
  * @block_bits: log2 of the block size; 0: by size
- * @journal_blocks: blocks of the journal; 0: by size
+ * @journal_bytes: size of the journal; 0: by size of the volume
  * @reserved_permille: tenths of a percent kept for CAP_SYS_RESOURCE; taken as it is
  * @max_links: limit on hard links
  * @fast_symlink_max: longest fast target; taken as it is, ~0: default
@@ -30,7 +30,7 @@
 struct lnkfs_format {
 	u64 blocks;
 	u32 block_bits;
-	u32 journal_blocks;
+	u64 journal_bytes;
 	u32 reserved_permille;
 	u32 max_links;
 	u32 fast_symlink_max;

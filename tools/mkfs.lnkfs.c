@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mkfs.lnkfs: make an lnkfs filesystem. See mkfs.lnkfs(8).
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+#include "format.h"
+#include "probe.h"
+#include "version.h"
+
+#define DISCARD_STEP	(1ULL << 30)
+#define DEFAULT_PERMILLE 10
+
+static const char usage_text[] =
+	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL] [-m PERCENT]\n"
+	"                  [-o KEY=VALUE,...] [-U UUID] DEVICE [SIZE]\n";
+
+/**
+ * struct options - the command line
+ * @format: what the volume should be
+ * @device: device or file
+ * @bytes: size asked for, 0: not
+ * @force: overwrite what is there
+ * @dry_run: write nothing
+ * @quiet: print nothing but errors
+ * @keep: do not discard
+ */
+struct options {
+	struct lnkfs_format format;
+	const char *device;
+	u64 bytes;
+	bool force;
+	bool dry_run;
+	bool quiet;
+	bool keep;
+};
+
+static void __attribute__((noreturn, format(printf, 2, 3)))
+fail(const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fprintf(stderr, "mkfs.lnkfs: ");
+	if (what)
+		fprintf(stderr, "%s: ", what);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+/* ---- parsing ---- */
+
+/*
+ * A number with an optional suffix K, M, G or T (powers of 1024). @unit is
+ * what a bare number counts. False when it is none, or too large.
+ */
+static bool parse_size(const char *text, u64 unit, u64 *bytes)
+{
+	static const char suffixes[] = "KMGT";
+	const char *s;
+	char *end;
+	u64 n;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	if (*end) {
+		s = strchr(suffixes, *end & ~0x20);
+		if (!s || end[1])
+			return false;
+		unit = 1ULL << 10 * (s - suffixes + 1);
+	}
+	return !__builtin_mul_overflow(n, unit, bytes);
+}
+
+static bool parse_u32(const char *text, u32 *value)
+{
+	unsigned long long n;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno || *end || n > U32_MAX)
+		return false;
+	*value = (u32)n;
+	return true;
+}
+
+static u32 parse_block_size(const char *text)
+{
+	u64 bytes;
+	u32 bits;
+
+	if (parse_size(text, 1, &bytes))
+		for (bits = LNKFS_MIN_BLOCK_BITS; bits <= LNKFS_MAX_BLOCK_BITS; bits++)
+			if (bytes == 1u << bits)
+				return bits;
+	fail(text, "block size must be 1024, 2048 or 4096");
+}
+
+/* A percentage with up to one decimal, in tenths. */
+static u32 parse_percent(const char *text)
+{
+	u32 whole = 0, tenths = 0;
+	const char *p = text;
+
+	if (*p < '0' || *p > '9')
+		fail(text, "not a percentage");
+	for (; *p >= '0' && *p <= '9' && whole <= 100; p++)
+		whole = whole * 10 + (u32)(*p - '0');
+	if (p[0] == '.' && p[1] >= '0' && p[1] <= '9') {
+		tenths = (u32)(p[1] - '0');
+		p += 2;
+	}
+	if (*p == '%')
+		p++;
+	if (*p)
+		fail(text, "not a percentage (one decimal at most)");
+	if (whole * 10 + tenths > 500)
+		fail(text, "no more than 50%% can be reserved");
+	return whole * 10 + tenths;
+}
+
+static void parse_journal(struct options *o, const char *text)
+{
+	if (strncmp(text, "size=", 5))
+		fail(text, "unknown journal option (only size= is known)");
+	if (!parse_size(text + 5, 1 << 20, &o->format.journal_bytes) ||
+	    !o->format.journal_bytes)
+		fail(text, "not a size");
+}
+
+static void format_option(struct options *o, const char *key, const char *value)
+{
+	struct lnkfs_format *f = &o->format;
+
+	if (!strcmp(key, "fast-symlink-max")) {
+		if (!value || !parse_u32(value, &f->fast_symlink_max) ||
+		    f->fast_symlink_max == ~0u)
+			fail(key, "needs a number of bytes");
+	} else if (!strcmp(key, "max-links")) {
+		if (!value || !parse_u32(value, &f->max_links) || !f->max_links)
+			fail(key, "needs a number from 2 to %u", LNKFS_DEFAULT_MAX_LINKS);
+	} else if (!strcmp(key, "errors")) {
+		if (value && !strcmp(value, "continue"))
+			f->errors = LNKFS_ERRORS_CONTINUE;
+		else if (value && !strcmp(value, "remount-ro"))
+			f->errors = LNKFS_ERRORS_RO;
+		else if (value && !strcmp(value, "panic"))
+			f->errors = LNKFS_ERRORS_PANIC;
+		else
+			fail(key, "must be continue, remount-ro or panic");
+	} else {
+		fail(key, "unknown format option");
+	}
+}
+
+static void parse_format_options(struct options *o, char *text)
+{
+	char *one, *value;
+
+	while ((one = strsep(&text, ","))) {
+		if (!*one)
+			continue;
+		value = strchr(one, '=');
+		if (value)
+			*value++ = 0;
+		format_option(o, one, value);
+	}
+}
+
+/* 1 MiB or 24 KiB or 17 bytes, exactly. */
+static const char *exact(u64 bytes, char *text, size_t len)
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+	u32 i = 0;
+
+	for (; bytes && !(bytes & 1023) && i < 4; i++)
+		bytes >>= 10;
+	snprintf(text, len, "%" PRIu64 " %s", bytes, units[i]);
+	return text;
+}
+
+/* Time stamps of the new volume, in the on-disk unit. */
+static u64 time_stamp(void)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	struct timespec ts = { 0 };
+	char *end;
+
+	if (epoch && *epoch) {
+		errno = 0;
+		ts.tv_sec = strtoll(epoch, &end, 10);
+		if (errno || *end || ts.tv_sec < INT32_MIN || ts.tv_sec > 1LL << 33)
+			fail("SOURCE_DATE_EPOCH", "not a time");
+	} else {
+		clock_gettime(CLOCK_REALTIME, &ts);
+	}
+	return ((u64)ts.tv_sec + (1ULL << 31)) * 1000000000ULL + (u64)ts.tv_nsec;
+}
+
+static void parse_uuid(const char *text, u8 uuid[16])
+{
+	if (!strcmp(text, "random"))
+		uuid_generate(uuid);
+	else if (uuid_parse(text, uuid))
+		fail(text, "not a UUID");
+}
+
+static void parse_size_argument(struct options *o, const char *text)
+{
+	u32 bits = o->format.block_bits;
+
+	if (!parse_size(text, 1ULL << (bits ? bits : LNKFS_MAX_BLOCK_BITS), &o->bytes) ||
+	    !o->bytes || o->bytes > INT64_MAX)
+		fail(text, "not a size");
+	/* A number of blocks says what a block is. */
+	if (!bits && strspn(text, "0123456789") == strlen(text))
+		o->format.block_bits = LNKFS_MAX_BLOCK_BITS;
+}
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct lnkfs_format *f = &o->format;
+	int c;
+
+	/* Options may stand anywhere. */
+	unsetenv("POSIXLY_CORRECT");
+	uuid_generate(f->uuid);
+	while ((c = getopt_long(argc, argv, "b:fhJ:KL:m:no:qU:V", longs, NULL)) != -1) {
+		switch (c) {
+		case 'b':
+			f->block_bits = parse_block_size(optarg);
+			break;
+		case 'f':
+			o->force = true;
+			break;
+		case 'J':
+			parse_journal(o, optarg);
+			break;
+		case 'K':
+			o->keep = true;
+			break;
+		case 'L':
+			if (strlen(optarg) >= LNKFS_LABEL_LEN)
+				fail(optarg, "label longer than %d bytes", LNKFS_LABEL_LEN - 1);
+			f->label = optarg;
+			break;
+		case 'm':
+			f->reserved_permille = parse_percent(optarg);
+			break;
+		case 'n':
+			o->dry_run = true;
+			break;
+		case 'o':
+			parse_format_options(o, optarg);
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case 'U':
+			parse_uuid(optarg, f->uuid);
+			break;
+		case 'V':
+			printf("mkfs.lnkfs %s\n", LNKFS_VERSION);
+			exit(0);
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(0);
+		default:
+			fputs(usage_text, stderr);
+			exit(1);
+		}
+	}
+	if (optind == argc || argc - optind > 2) {
+		fputs(usage_text, stderr);
+		exit(1);
+	}
+	o->device = argv[optind];
+	if (argc - optind == 2)
+		parse_size_argument(o, argv[optind + 1]);
+}
+
+/* ---- progress ---- */
+
+static struct timespec started;
+static bool progress_shown;
+
+static void progress(u64 done, u64 total)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - started.tv_sec < 2)
+		return;
+	printf("\r%3" PRIu64 "%%", total ? done * 100 / total : 100);
+	fflush(stdout);
+	progress_shown = true;
+}
+
+static void progress_end(void)
+{
+	if (progress_shown)
+		printf("\r    \r");
+	progress_shown = false;
+}
+
+/* ---- the work ---- */
+
+static void print_plan(const struct options *o, const struct lnkfs_super_block *sb)
+{
+	u64 blocks = le64_to_cpu(sb->s_blocks), reserved = le64_to_cpu(sb->s_reserved_blocks);
+	char text[40], uuid[37];
+
+	uuid_unparse(sb->s_uuid, uuid);
+	printf("%s: %" PRIu64 " blocks of %u bytes, %.1f MiB%s\n", o->device, blocks,
+	       1u << sb->s_block_bits, (double)(blocks << sb->s_block_bits) / (1 << 20),
+	       o->dry_run ? " (nothing is written)" : "");
+	if (sb->s_label[0])
+		printf("  label     %s\n", (const char *)sb->s_label);
+	printf("  UUID      %s\n", uuid);
+	printf("  journal   %s\n", exact((u64)le32_to_cpu(sb->s_journal_blocks) << sb->s_block_bits,
+					 text, sizeof(text)));
+	printf("  reserved  %" PRIu64 " blocks\n", reserved);
+	printf("  symlinks  up to %u bytes in the inode\n", le32_to_cpu(sb->s_fast_symlink_max));
+	printf("  links     up to %u\n", le32_to_cpu(sb->s_max_links));
+}
+
+/* Decide what the volume will be, or fail with the reason. */
+static void make_plan(struct options *o, u64 device_bytes, struct lnkfs_super_block *sb)
+{
+	struct lnkfs_format *f = &o->format;
+	u32 bits = f->block_bits ? f->block_bits : LNKFS_MIN_BLOCK_BITS;
+	const char *why;
+	char text[40];
+	int err;
+
+	if (o->bytes > device_bytes)
+		fail(o->device, "the device has only %s", exact(device_bytes, text, sizeof(text)));
+	err = lnkfs_format_plan(f, o->bytes ? o->bytes : device_bytes, sb, &why);
+	if (err == -ENOSPC)
+		fail(o->device, "%s: at least %s are needed", why,
+		     exact(lnkfs_format_min_bytes(bits), text, sizeof(text)));
+	if (err)
+		fail(o->device, "%s", why ? why : strerror(-err));
+	/* From here on the size is fixed, whatever the device's is. */
+	f->blocks = le64_to_cpu(sb->s_blocks);
+	f->block_bits = sb->s_block_bits;
+}
+
+static void refuse_if_in_use(const struct options *o)
+{
+	char text[PATH_MAX];
+	int ret;
+
+	if (probe_in_use(o->device, text, sizeof(text)))
+		fail(o->device, "%s", text);
+	if (o->force)
+		return;
+	ret = probe_contents(o->device, text, sizeof(text));
+	if (ret < 0)
+		fail(o->device, "cannot look for other filesystems: %s", strerror(-ret));
+	if (ret)
+		fail(o->device, "contains %s; -f overwrites it", text);
+}
+
+static void open_device(const struct options *o, bool exists, struct lnkfs_dev *dev)
+{
+	unsigned int flags = LNKFS_DEV_EXCL;
+	int err;
+
+	if (!o->dry_run)
+		flags |= LNKFS_DEV_WRITE;
+	if (!exists)
+		flags |= LNKFS_DEV_CREATE;
+	err = lnkfs_dev_open(dev, o->device, flags);
+	if (err == -EBUSY)
+		fail(o->device, "in use");
+	if (err == -ENOTBLK)
+		fail(o->device, "neither a block device nor a regular file");
+	if (err)
+		fail(o->device, "%s", strerror(-err));
+}
+
+static void discard(const struct options *o, struct lnkfs_dev *dev, u64 bytes)
+{
+	u64 at, n;
+
+	for (at = 0; at < bytes && !o->keep; at += n) {
+		n = min_t(u64, bytes - at, DISCARD_STEP);
+		if (lnkfs_dev_discard(dev, at, n))
+			break;
+		if (o->format.progress)
+			progress(at, bytes);
+	}
+}
+
+static void format_device(const struct options *o, struct lnkfs_volume *v)
+{
+	u64 bytes = o->format.blocks << o->format.block_bits;
+	const char *why = NULL;
+	int err;
+
+	err = probe_wipe(o->device, &v->dev);
+	if (!err) {
+		discard(o, &v->dev, bytes);
+		err = lnkfs_format_volume(v, &o->format, &why);
+	}
+	progress_end();
+	if (err)
+		fail(o->device, "%s", why ? why : strerror(-err));
+	err = lnkfs_volume_close(v);
+	if (err)
+		fail(o->device, "%s", strerror(-err));
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {
+		.format = { .fast_symlink_max = ~0u, .reserved_permille = DEFAULT_PERMILLE },
+	};
+	struct lnkfs_super_block sb;
+	static struct lnkfs_volume v;
+	struct stat st;
+	bool exists;
+	int err;
+
+	parse_options(&o, argc, argv);
+	clock_gettime(CLOCK_MONOTONIC, &started);
+	o.format.now = time_stamp();
+	uuid_generate_random(o.format.meta_uuid);
+	uuid_generate_random(o.format.hash_seed);
+	if (!o.quiet && isatty(STDOUT_FILENO))
+		o.format.progress = progress;
+
+	exists = !stat(o.device, &st);
+	if (!exists && errno != ENOENT)
+		fail(o.device, "%s", strerror(errno));
+	if (!exists && !o.bytes)
+		fail(o.device, "no such file (with a SIZE it would be created)");
+	if (exists) {
+		refuse_if_in_use(&o);
+		open_device(&o, true, &v.dev);
+	}
+	if (exists && (v.dev.is_blk || !o.bytes))
+		make_plan(&o, v.dev.bytes, &sb);
+	else
+		make_plan(&o, o.bytes, &sb);
+	if (!o.quiet)
+		print_plan(&o, &sb);
+	if (o.dry_run) {
+		if (exists)
+			lnkfs_dev_close(&v.dev);
+		return 0;
+	}
+	if (!exists)
+		open_device(&o, false, &v.dev);
+	if (!v.dev.is_blk && v.dev.bytes < o.bytes) {
+		err = lnkfs_dev_resize(&v.dev, o.bytes);
+		if (err)
+			fail(o.device, "%s", strerror(-err));
+	}
+	format_device(&o, &v);
+	return 0;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is on a device already, and getting rid of it.
+ */
+#define _GNU_SOURCE
+#include <blkid/blkid.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "probe.h"
+
+#define WIPE_EDGE	(64u << 10)	/* zeroed at both ends, whatever is there */
+#define MAX_SIGNATURES	64
+
+/* Is the file the backing file of a loop device? */
+static bool loop_backed(const struct stat *file, char *by, size_t len)
+{
+	char line[4096];
+	bool found = false;
+	struct stat st;
+	glob_t g;
+	size_t i;
+	FILE *f;
+
+	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &g))
+		return false;
+	for (i = 0; i < g.gl_pathc && !found; i++) {
+		f = fopen(g.gl_pathv[i], "re");
+		if (!f)
+			continue;
+		if (fgets(line, sizeof(line), f)) {
+			line[strcspn(line, "\n")] = 0;
+			found = !stat(line, &st) && st.st_dev == file->st_dev &&
+				st.st_ino == file->st_ino;
+		}
+		fclose(f);
+		if (found)
+			snprintf(by, len, "in use by loop device /dev/%.*s",
+				 (int)strcspn(g.gl_pathv[i] + 11, "/"), g.gl_pathv[i] + 11);
+	}
+	globfree(&g);
+	return found;
+}
+
+static bool mounted(const struct stat *dev, char *by, size_t len)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	struct stat st;
+	bool found = false;
+
+	if (!f)
+		return false;
+	while (!found && (m = getmntent(f))) {
+		if (m->mnt_fsname[0] != '/' || stat(m->mnt_fsname, &st))
+			continue;
+		found = S_ISBLK(st.st_mode) && st.st_rdev == dev->st_rdev;
+		if (found)
+			snprintf(by, len, "mounted on %s", m->mnt_dir);
+	}
+	endmntent(f);
+	return found;
+}
+
+/**
+ * probe_in_use() - is a device mounted, or an image in use by a loop device?
+ * @path: device or file
+ * @by: filled with a phrase
+ * @len: room in @by
+ *
+ * Return: 1 or 0; a file that does not exist is not in use.
+ */
+int probe_in_use(const char *path, char *by, size_t len)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return 0;
+	if (S_ISBLK(st.st_mode))
+		return mounted(&st, by, len);
+	if (S_ISREG(st.st_mode))
+		return loop_backed(&st, by, len);
+	return 0;
+}
+
+/* The primary superblock, if there is anything that looks like one. */
+static bool read_own(const char *path, struct lnkfs_super_block *sb)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = pread(fd, sb, sizeof(*sb), LNKFS_SUPER_OFFSET) == sizeof(*sb) &&
+	     le32_to_cpu(sb->s_magic) == LNKFS_SUPER_MAGIC;
+	close(fd);
+	return ok;
+}
+
+/**
+ * probe_contents() - does a device hold a filesystem, a partition table, or
+ *	anything else that has a name?
+ * @path: device or file
+ * @what: filled with a phrase that says what
+ * @len: room in @what
+ *
+ * Return: 1, 0, or a negative error number.
+ */
+int probe_contents(const char *path, char *what, size_t len)
+{
+	struct lnkfs_super_block sb;
+	const char *type = NULL, *label = NULL;
+	blkid_probe pr;
+	int ret;
+
+	if (read_own(path, &sb)) {
+		sb.s_label[LNKFS_LABEL_LEN - 1] = 0;
+		snprintf(what, len, "an lnkfs filesystem%s%s", sb.s_label[0] ? " labelled " : "",
+			 (const char *)sb.s_label);
+		return 1;
+	}
+	errno = 0;
+	pr = blkid_new_probe_from_filename(path);
+	if (!pr)
+		return errno ? -errno : -EIO;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL);
+	blkid_probe_enable_partitions(pr, 1);
+	ret = blkid_do_fullprobe(pr);
+	if (ret == 0) {
+		if (!blkid_probe_lookup_value(pr, "TYPE", &type, NULL)) {
+			blkid_probe_lookup_value(pr, "LABEL", &label, NULL);
+			snprintf(what, len, "%s%s%s", type, label ? " labelled " : "",
+				 label ? label : "");
+		} else if (!blkid_probe_lookup_value(pr, "PTTYPE", &type, NULL)) {
+			snprintf(what, len, "a partition table (%s)", type);
+		} else {
+			snprintf(what, len, "something of unknown type");
+		}
+	}
+	blkid_free_probe(pr);
+	if (ret < 0)
+		return -EIO;
+	return ret == 0;
+}
+
+/* Remove every signature that libblkid knows. */
+static int wipe_known(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int err = 0, n;
+	blkid_probe pr;
+
+	if (fd < 0)
+		return -errno;
+	pr = blkid_new_probe();
+	if (!pr || blkid_probe_set_device(pr, fd, 0, 0)) {
+		err = -EIO;
+		goto out;
+	}
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_TYPE |
+					  BLKID_SUBLKS_BADCSUM);
+	blkid_probe_enable_partitions(pr, 1);
+	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
+	for (n = 0; n < MAX_SIGNATURES && !blkid_do_probe(pr); n++) {
+		if (blkid_do_wipe(pr, 0)) {
+			err = -EIO;
+			break;
+		}
+	}
+	if (!err && fsync(fd))
+		err = -errno;
+out:
+	blkid_free_probe(pr);
+	close(fd);
+	return err;
+}
+
+/*
+ * Backups of an older lnkfs volume: with another block size they would stay,
+ * and pass for this volume's when its own superblock is lost.
+ */
+static int wipe_own_backups(struct lnkfs_dev *dev, const struct lnkfs_super_block *sb)
+{
+	struct lnkfs_fs fs = {};
+	const char *why;
+	u32 group;
+	int err = 0;
+
+	if (lnkfs_super_check(sb, 0, dev->bytes, &why) ||
+	    le32_to_cpu(sb->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP)
+		return 0;
+	lnkfs_super_load(&fs, sb);
+	for (group = 1; !err && group < fs.groups; group++)
+		if (lnkfs_group_has_super(group))
+			err = lnkfs_dev_zero(dev, lnkfs_group_first(&fs, group) << fs.block_bits,
+					     fs.block_size);
+	return err;
+}
+
+/**
+ * probe_wipe() - remove what would say that something else is on the device
+ * @path: device or file
+ * @dev: the same, open for writing
+ */
+int probe_wipe(const char *path, struct lnkfs_dev *dev)
+{
+	u64 edge = min_t(u64, WIPE_EDGE, dev->bytes);
+	struct lnkfs_super_block sb;
+	int err = 0;
+
+	if (read_own(path, &sb))
+		err = wipe_own_backups(dev, &sb);
+	if (!err)
+		err = wipe_known(path);
+	if (!err)
+		err = lnkfs_dev_zero(dev, 0, edge);
+	if (!err)
+		err = lnkfs_dev_zero(dev, (dev->bytes - edge) & ~4095ULL,
+				     dev->bytes - ((dev->bytes - edge) & ~4095ULL));
+	return err;
+}
