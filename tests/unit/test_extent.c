@@ -1,0 +1,721 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The extent map against an array of blocks: random insertions, conversions
+ * and removals, with every block looked up again, failures injected, and
+ * records that no volume may hold.
+ */
+#include "format.h"
+#include "tap.h"
+#include "volume.h"
+
+#define RANGE		6000		/* logical blocks in the model */
+#define AREA		1864
+#define INO		777
+#define GEN		3
+
+static struct lnkfs_volume vol;
+static struct lnkfs_cinode inode;
+static u64 area[AREA / 8 + 1];
+static u64 base;			/* logical block of the model's first */
+static u64 phys[RANGE];			/* 0: hole */
+static bool unwritten[RANGE];
+static s64 free_at_start;
+static u64 lost;
+static u64 rnd_state;
+
+static u64 rnd(void)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return rnd_state * 0x2545f4914f6cdd1dULL;
+}
+
+static u32 below(u32 n)
+{
+	return (u32)((rnd() >> 32) % n);
+}
+
+static void note_report(void *ctx, int err, u64 ino, u64 block, const char *text)
+{
+	(void)ctx;
+	(void)err;
+	(void)ino;
+	(void)block;
+	if (strstr(text, "is lost"))
+		lost++;
+}
+
+static void setup_map(bool dir, u32 fork_len, u64 first)
+{
+	memset(&inode, 0, sizeof(inode));
+	memset(area, 0, sizeof(area));
+	inode.ino = INO;
+	inode.gen = GEN;
+	inode.mode = dir ? S_IFDIR | 0755 : S_IFREG | 0644;
+	inode.area = (u8 *)area;
+	inode.area_len = (u16)fork_len;
+	if (dir) {
+		struct lnkfs_dir_fork *df = (void *)area;
+		struct lnkfs_btree bt = {
+			.fs = &vol.fs,
+			.ci = &inode,
+			.root = df + 1,
+			.root_size = (fork_len - 8) / 2 & ~7u,
+			.vsize = 16,
+			.tree = LNKFS_TREE_EXTENT,
+		};
+
+		inode.fork = LNKFS_FORK_DIR_BLOCKS;
+		inode.fork_len = (u16)fork_len;
+		df->f_ext_len = cpu_to_le16((u16)bt.root_size);
+		df->f_idx_len = cpu_to_le16((u16)(fork_len - 8 - bt.root_size));
+		lnkfs_btree_init_root(&bt);
+	} else {
+		lnkfs_ext_init(&inode);
+		CHECK_EQ(inode.fork, LNKFS_FORK_EXTENTS);
+		CHECK(inode.fork_len <= fork_len && inode.fork_len + 24u > fork_len);
+		CHECK_EQ((inode.fork_len - 8) % 24, 0);
+	}
+	base = first;
+	memset(phys, 0, sizeof(phys));
+	lost = 0;
+	free_at_start = vol.free_blocks;
+}
+
+static void setup(u32 bits, u64 mib)
+{
+	memset(&vol, 0, sizeof(vol));
+	REQUIRE(lnkfs_format_mem(&vol, mib << 20, bits, true) == 0);
+	vol.strict = true;
+	vol.report = note_report;
+}
+
+static void teardown(void)
+{
+	CHECK_EQ(vol.misuses, 0);
+	lnkfs_volume_close(&vol);
+}
+
+/* What the map says of one block of the model is what the model says. */
+static void check_block(u64 i, const struct lnkfs_ext *e)
+{
+	u64 lblk = base + i;
+
+	CHECK(e->lblk <= lblk && e->len && lblk < e->lblk + e->len);
+	if (!phys[i]) {
+		CHECK_EQ(e->flags, LNKFS_EXT_HOLE);
+		return;
+	}
+	CHECK_EQ(e->flags, unwritten[i] ? LNKFS_EXT_UNWRITTEN : 0);
+	CHECK_EQ(e->block + (lblk - e->lblk), phys[i]);
+}
+
+/* A hole reaches as far as the model has none mapped, on both sides. */
+static void check_hole(u64 i, const struct lnkfs_ext *e)
+{
+	u64 from = i, to = i;
+
+	while (from && !phys[from - 1])
+		from--;
+	while (to < RANGE && !phys[to])
+		to++;
+	CHECK_EQ(e->lblk, from ? base + from : 0);
+	CHECK_EQ(e->lblk + e->len, to < RANGE ? base + to : LNKFS_MAX_LBLK);
+}
+
+struct count {
+	u64 nodes;
+	u64 records;
+	u64 next;	/* no extent may start before this */
+};
+
+static void count_records(struct count *c, const u8 *rec, u32 level, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++, rec += level ? 16 : 24) {
+		const struct lnkfs_btree_node *node;
+		lnkfs_buf *buf;
+
+		if (!level) {
+			u64 lblk = get_unaligned_le64(rec);
+			u32 len = get_unaligned_le32(rec + 16);
+
+			CHECK(lblk >= c->next && len);
+			c->next = lblk + len;
+			c->records++;
+			continue;
+		}
+		c->nodes++;
+		REQUIRE(lnkfs_bread(&vol.fs, get_unaligned_le64(rec + 8), LNKFS_B_BTREE, INO, GEN,
+				    &buf) == 0);
+		node = lnkfs_bdata(buf);
+		count_records(c, node->n_records, level - 1, le16_to_cpu(node->n_count));
+		lnkfs_bput(buf);
+	}
+}
+
+/* Every block, the block count of the inode and the free space. */
+static u64 walk(void)
+{
+	const struct lnkfs_btree_root *root =
+		(void *)((u8 *)area + (S_ISDIR(inode.mode) ? 8 : 0));
+	struct lnkfs_ext e = { 0 };
+	struct count c = { 0 };
+	u64 i, mapped = 0;
+
+	for (i = 0; i < RANGE && !tap_failed; i++) {
+		if (base + i >= e.lblk + e.len)
+			REQUIRE(lnkfs_ext_lookup(&vol.fs, &inode, base + i, &e) == 0);
+		check_block(i, &e);
+		mapped += phys[i] != 0;
+	}
+	count_records(&c, (const u8 *)(root + 1), le16_to_cpu(root->bt_level),
+		      le16_to_cpu(root->bt_count));
+	CHECK_EQ(mapped + c.nodes, inode.blocks);
+	CHECK_EQ(free_at_start - vol.free_blocks, inode.blocks + lost);
+	return c.records;
+}
+
+/* An injected failure, after which the map has to be as it was. */
+static bool injected(int err)
+{
+	return vol.fault.fired && (err == -EIO || err == -ENOMEM || err == -EROFS ||
+				   err == -ENOSPC);
+}
+
+/* Allocation and freeing of data are not what is tested: no failures there. */
+static int data_blocks(bool alloc, u64 goal, u32 want, u64 *start, u32 *got)
+{
+	struct lnkfs_fault keep = vol.fault;
+	lnkfs_tx tx;
+	int err;
+
+	memset(&vol.fault, 0, sizeof(vol.fault));
+	lnkfs_tx_begin(&tx, &vol, 0);
+	if (alloc)
+		err = lnkfs_balloc(&tx, &vol.fs, goal, 1, want, 0, start, got);
+	else
+		err = lnkfs_bfree(&tx, &vol.fs, *start, *got);
+	lnkfs_tx_end(&tx);
+	vol.fault = keep;
+	return err;
+}
+
+static int do_insert(const struct lnkfs_ext *e)
+{
+	lnkfs_tx tx;
+	int err;
+
+	lnkfs_tx_begin(&tx, &vol, lnkfs_ext_insert_credits(&vol.fs, &inode));
+	err = lnkfs_ext_insert(&tx, &vol.fs, &inode, e);
+	CHECK(tx.revokes <= lnkfs_ext_revokes(&vol.fs, &inode, 0));
+	lnkfs_tx_end(&tx);
+	return err;
+}
+
+/* Map up to @want blocks at block @i of the model. */
+static void step_insert(u64 i, u32 want, bool unwr)
+{
+	struct lnkfs_ext e = { .lblk = base + i };
+	u64 goal = i && phys[i - 1] ? phys[i - 1] + 1 : rnd() % vol.fs.blocks;
+	bool hole = true;
+	u32 got, j;
+	int err;
+
+	if (want > RANGE - i)
+		want = (u32)(RANGE - i);
+	if (data_blocks(true, goal, want, &e.block, &got))
+		return;
+	e.len = got;
+	e.flags = unwr ? LNKFS_EXT_UNWRITTEN : 0;
+	for (j = 0; j < got; j++)
+		hole = hole && !phys[i + j];
+	err = do_insert(&e);
+	if (!injected(err))
+		CHECK_EQ(err, hole ? 0 : -EEXIST);
+	if (err) {
+		CHECK_EQ(data_blocks(false, 0, 0, &e.block, &got), 0);
+		return;
+	}
+	for (j = 0; j < got; j++) {
+		phys[i + j] = e.block + j;
+		unwritten[i + j] = unwr;
+	}
+}
+
+static void step_convert(u64 i, u32 len)
+{
+	u64 done, j;
+	lnkfs_tx tx;
+	int err;
+
+	if (len > RANGE - i)
+		len = (u32)(RANGE - i);
+	while (len) {
+		lnkfs_tx_begin(&tx, &vol, lnkfs_ext_convert_credits(&vol.fs, &inode));
+		err = lnkfs_ext_convert(&tx, &vol.fs, &inode, base + i, len, &done);
+		CHECK(tx.revokes <= lnkfs_ext_revokes(&vol.fs, &inode, 0));
+		lnkfs_tx_end(&tx);
+		if (err) {
+			CHECK(injected(err));
+			CHECK_EQ(done, 0);
+			return;
+		}
+		REQUIRE(done && done <= len);
+		for (j = 0; j < done; j++)
+			unwritten[i + j] = false;
+		i += done;
+		len -= (u32)done;
+	}
+}
+
+/*
+ * After a failed removal: what is gone is the end of the range; blocks that
+ * were unmapped but not freed are lost.
+ */
+static void removal_failed(u64 i, u64 end)
+{
+	struct lnkfs_fault keep = vol.fault;
+	struct lnkfs_ext e;
+	bool seen = false;
+	u64 j;
+
+	memset(&vol.fault, 0, sizeof(vol.fault));
+	for (j = end; j-- > i; ) {
+		if (!phys[j])
+			continue;
+		REQUIRE(lnkfs_ext_lookup(&vol.fs, &inode, base + j, &e) == 0);
+		if (e.flags & LNKFS_EXT_HOLE) {
+			CHECK(!seen);
+			phys[j] = 0;
+		} else {
+			seen = true;
+		}
+	}
+	lost = free_at_start - vol.free_blocks - inode.blocks;
+	vol.fault = keep;
+}
+
+static void step_remove(u64 i, u32 len)
+{
+	u32 budget;
+	u64 end, j;
+	lnkfs_tx tx;
+	int err;
+
+	if (len > RANGE - i)
+		len = (u32)(RANGE - i);
+	end = i + len;
+	do {
+		budget = 1 + below(4);
+		lnkfs_tx_begin(&tx, &vol, lnkfs_ext_remove_credits(&vol.fs, &inode, budget));
+		j = lnkfs_ext_revokes(&vol.fs, &inode, budget);
+		err = lnkfs_ext_remove(&tx, &vol.fs, &inode, base + i, base + end, budget);
+		CHECK(tx.revokes <= j);
+		lnkfs_tx_end(&tx);
+	} while (err > 0 && !tap_failed);
+	if (err) {
+		CHECK(injected(err));
+		removal_failed(i, end);
+		return;
+	}
+	for (j = i; j < end; j++)
+		phys[j] = 0;
+}
+
+static void step_lookup(u64 i)
+{
+	struct lnkfs_ext e;
+	int err = lnkfs_ext_lookup(&vol.fs, &inode, base + i, &e);
+
+	if (injected(err))
+		return;
+	CHECK_EQ(err, 0);
+	if (err)
+		return;
+	check_block(i, &e);
+	if (e.flags & LNKFS_EXT_HOLE)
+		check_hole(i, &e);
+}
+
+static void inject(void)
+{
+	memset(&vol.fault, 0, sizeof(vol.fault));
+	switch (below(6)) {
+	case 0:
+		vol.fault.bread = 1 + below(12);
+		break;
+	case 1:
+		vol.fault.bnew = 1 + below(3);
+		break;
+	case 2:
+		vol.fault.baccess = 1 + below(8);
+		break;
+	case 3:
+		vol.fault.space = 1 + below(3);
+		break;
+	case 4:
+		vol.fault.freed = 1 + below(2);
+		break;
+	case 5:
+		vol.fault.bforget = 1 + below(2);
+		break;
+	}
+}
+
+static void random_step(u32 grow)
+{
+	u32 what = below(100), len = 1 + below(1u << below(6));
+	u64 i = below(RANGE);
+
+	if (what < 25)
+		step_lookup(i);
+	else if (what < 25 + grow)
+		step_insert(i, len, below(4) != 0);
+	else if (what < 75)
+		step_convert(i, len);
+	else
+		step_remove(i, below(8) ? len : len * 8);
+}
+
+static void run_random(u32 steps, bool faults)
+{
+	u32 i, grow = 40;
+
+	for (i = 0; i < steps && !tap_failed; i++) {
+		if (i % 8192 == 0)
+			grow = grow == 40 ? 10 : 40;
+		if (faults && below(8) == 0)
+			inject();
+		random_step(grow);
+		if ((vol.fault.fired && below(4) == 0) || i % 1024 == 0) {
+			memset(&vol.fault, 0, sizeof(vol.fault));
+			walk();
+		}
+		memset(&vol.fault, 0, sizeof(vol.fault));
+	}
+	walk();
+	step_remove(0, RANGE);
+	walk();
+	CHECK_EQ(inode.blocks, 0);
+}
+
+static void random_ops(u32 bits, bool dir)
+{
+	rnd_state = 0x1234567 + bits + dir;
+	setup(bits, 32);
+	setup_map(dir, 128, 0);
+	if (dir)
+		setup_map(dir, 376, 0);
+	run_random(12000, false);
+	setup_map(dir, 376, LNKFS_MAX_LBLK - RANGE);
+	run_random(16000, true);
+	setup_map(dir, 864, 1ULL << 40);
+	run_random(12000, true);
+	teardown();
+}
+
+static void files_1k(void) { random_ops(10, false); }
+static void files_4k(void) { random_ops(12, false); }
+static void dirs_1k(void) { random_ops(10, true); }
+static void dirs_4k(void) { random_ops(12, true); }
+
+/* A file written from front to end, converted as it goes, is few extents. */
+static void sequential(void)
+{
+	struct lnkfs_ext e;
+	u64 block, i;
+	u32 got;
+
+	rnd_state = 21;
+	setup(12, 64);
+	setup_map(false, 128, 0);
+	REQUIRE(data_blocks(true, 3000, RANGE, &block, &got) == 0 && got == RANGE);
+	for (i = 0; i < RANGE; i += 8) {
+		e = (struct lnkfs_ext){ .lblk = i, .block = block + i, .len = 8,
+					.flags = LNKFS_EXT_UNWRITTEN };
+		CHECK_EQ(do_insert(&e), 0);
+	}
+	CHECK_EQ(lnkfs_ext_lookup(&vol.fs, &inode, 55, &e), 0);
+	CHECK(e.lblk == 0 && e.len == RANGE && e.block == block &&
+	      e.flags == LNKFS_EXT_UNWRITTEN);
+	for (i = 0; i < RANGE; i++) {
+		phys[i] = block + i;
+		unwritten[i] = true;
+	}
+	for (i = 0; i < RANGE; i += 16) {
+		step_convert(i, 16);
+		CHECK(walk() <= 2);
+	}
+	CHECK_EQ(lnkfs_ext_lookup(&vol.fs, &inode, 55, &e), 0);
+	CHECK(e.lblk == 0 && e.len == RANGE && e.block == block && e.flags == 0);
+	CHECK_EQ(inode.blocks, RANGE);
+	/* From the back it merges as well, and holes split it. */
+	step_remove(100, 50);
+	step_remove(1000, 1);
+	CHECK_EQ(walk(), 3);
+	teardown();
+}
+
+/* Converted back to front and in the middle, a range joins to one again. */
+static void conversions(void)
+{
+	struct lnkfs_ext e;
+	u64 block, i;
+	u32 got;
+
+	rnd_state = 22;
+	setup(12, 64);
+	setup_map(false, 128, 50);
+	REQUIRE(data_blocks(true, 3000, RANGE, &block, &got) == 0 && got == RANGE);
+	e = (struct lnkfs_ext){ .lblk = 50, .block = block, .len = RANGE,
+				.flags = LNKFS_EXT_UNWRITTEN };
+	CHECK_EQ(do_insert(&e), 0);
+	CHECK_EQ(do_insert(&e), -EEXIST);
+	for (i = 0; i < RANGE; i++) {
+		phys[i] = block + i;
+		unwritten[i] = true;
+	}
+	step_convert(RANGE - 10, 10);
+	CHECK_EQ(walk(), 2);
+	step_convert(RANGE - 20, 10);
+	CHECK_EQ(walk(), 2);
+	step_convert(100, 10);
+	CHECK_EQ(walk(), 4);
+	step_convert(0, 50);
+	CHECK_EQ(walk(), 5);
+	step_convert(30, 90);
+	CHECK_EQ(walk(), 3);
+	step_convert(0, RANGE);
+	CHECK_EQ(walk(), 1);
+	teardown();
+}
+
+/* One conversion that wants two records, and every call on its way failing. */
+static void every_failure(void)
+{
+	u32 kind, k;
+	u64 i;
+
+	rnd_state = 23;
+	setup(10, 32);
+	for (kind = 0; kind < 6 && !tap_failed; kind++) {
+		u32 *fault[] = { &vol.fault.space, &vol.fault.bnew, &vol.fault.baccess,
+				 &vol.fault.bread, &vol.fault.freed, &vol.fault.bforget };
+
+		memset(&vol.fault, 0, sizeof(vol.fault));
+		setup_map(false, 128, 0);
+		for (i = 0; i + 8 < RANGE; i += 6)
+			step_insert(i, 5, true);
+		for (i = 0; i + 8 < RANGE; i += 6) {
+			for (k = 1; ; k++) {
+				*fault[kind] = k;
+				vol.fault.fired = 0;
+				step_convert(i + 1 + i / 6 % 2, 2);
+				if (!vol.fault.fired)
+					break;
+				memset(&vol.fault, 0, sizeof(vol.fault));
+				if (i % 60 == 0)
+					walk();
+			}
+			memset(&vol.fault, 0, sizeof(vol.fault));
+		}
+		walk();
+		for (i = 0; i + 8 < RANGE; i += 6) {
+			for (k = 1; ; k++) {
+				*fault[kind] = k;
+				vol.fault.fired = 0;
+				step_remove(i + 1, 3);
+				if (!vol.fault.fired)
+					break;
+				memset(&vol.fault, 0, sizeof(vol.fault));
+				if (i % 60 == 0)
+					walk();
+			}
+			memset(&vol.fault, 0, sizeof(vol.fault));
+		}
+		walk();
+		step_remove(0, RANGE);
+		walk();
+	}
+	teardown();
+}
+
+static void bad_arguments(void)
+{
+	struct lnkfs_ext e, good;
+	struct lnkfs_fs *fs = &vol.fs;
+	u64 block, done;
+	u32 got;
+	lnkfs_tx tx;
+
+	rnd_state = 24;
+	setup(10, 32);
+	setup_map(false, 376, 0);
+	REQUIRE(data_blocks(true, 3000, 4, &block, &got) == 0 && got == 4);
+	good = (struct lnkfs_ext){ .lblk = 5, .block = block, .len = 4 };
+	e = good;
+	e.len = 0;
+	CHECK_EQ(do_insert(&e), -EINVAL);
+	e = good;
+	e.lblk = LNKFS_MAX_LBLK - 3;
+	CHECK_EQ(do_insert(&e), -EINVAL);
+	e = good;
+	e.flags = LNKFS_EXT_HOLE;
+	CHECK_EQ(do_insert(&e), -EINVAL);
+	e = good;
+	e.block = fs->blocks - 3;
+	CHECK_EQ(do_insert(&e), -EINVAL);
+	e = good;
+	e.block = fs->group_blocks - 2;
+	CHECK_EQ(do_insert(&e), -EINVAL);
+	e = good;
+	e.block = 0;
+	CHECK_EQ(do_insert(&e), -EINVAL);
+	CHECK_EQ(lnkfs_ext_lookup(fs, &inode, LNKFS_MAX_LBLK, &e), -EINVAL);
+	lnkfs_tx_begin(&tx, &vol, 0);
+	CHECK_EQ(lnkfs_ext_convert(&tx, fs, &inode, 0, 0, &done), -EINVAL);
+	CHECK_EQ(lnkfs_ext_convert(&tx, fs, &inode, 1, LNKFS_MAX_LBLK, &done), -EINVAL);
+	CHECK_EQ(lnkfs_ext_convert(&tx, fs, &inode, 0, LNKFS_MAX_LBLK, &done), 0);
+	CHECK_EQ(done, LNKFS_MAX_LBLK);
+	CHECK_EQ(lnkfs_ext_remove(&tx, fs, &inode, 0, ~0ULL, 1), 0);
+	lnkfs_tx_end(&tx);
+	CHECK_EQ(do_insert(&good), 0);
+	e = good;
+	e.lblk = 3;
+	CHECK_EQ(do_insert(&e), -EEXIST);
+	e.lblk = 8;
+	CHECK_EQ(do_insert(&e), -EEXIST);
+	CHECK_EQ(inode.blocks, 4);
+	teardown();
+}
+
+/* Records that lie about their blocks are corruption, never an answer. */
+static void bad_records(void)
+{
+	struct lnkfs_extent *x = (void *)(area + 2);
+	struct lnkfs_fs *fs = &vol.fs;
+	struct lnkfs_ext e;
+	u64 block, done;
+	u32 got;
+	lnkfs_tx tx;
+	int bad;
+
+	rnd_state = 25;
+	setup(10, 32);
+	setup_map(false, 376, 0);
+	REQUIRE(data_blocks(true, 3000, 4, &block, &got) == 0 && got == 4);
+	for (bad = 0; bad < 8; bad++) {
+		struct lnkfs_extent was;
+
+		setup_map(false, 376, 0);
+		e = (struct lnkfs_ext){ .lblk = 5, .block = block, .len = 2 };
+		CHECK_EQ(do_insert(&e), 0);
+		e = (struct lnkfs_ext){ .lblk = 9, .block = block + 2, .len = 2 };
+		CHECK_EQ(do_insert(&e), 0);
+		was = *x;
+		switch (bad) {
+		case 0:
+			x->x_len = 0;
+			break;
+		case 1:
+			x->x_len = cpu_to_le32(5);	/* over the next one */
+			break;
+		case 2:
+			x->x_flags = cpu_to_le32(2);
+			break;
+		case 3:
+			x->x_flags = cpu_to_le32(LNKFS_EXT_HOLE);
+			break;
+		case 4:
+			x->x_block = cpu_to_le64(fs->blocks);
+			break;
+		case 5:
+			x->x_block = cpu_to_le64(fs->group_blocks - 1);
+			break;
+		case 6:
+			x->x_block = cpu_to_le64(0);
+			break;
+		case 7:
+			x->x_block = cpu_to_le64(~0ULL);
+			break;
+		}
+		CHECK_EQ(lnkfs_ext_lookup(fs, &inode, 5, &e), -EFSCORRUPTED);
+		CHECK_EQ(lnkfs_ext_lookup(fs, &inode, 7, &e), -EFSCORRUPTED);
+		lnkfs_tx_begin(&tx, &vol, 0);
+		CHECK_EQ(lnkfs_ext_convert(&tx, fs, &inode, 5, 1, &done), -EFSCORRUPTED);
+		CHECK_EQ(lnkfs_ext_remove(&tx, fs, &inode, 0, 8, 9), -EFSCORRUPTED);
+		lnkfs_tx_end(&tx);
+		e = (struct lnkfs_ext){ .lblk = 7, .block = block, .len = 1 };
+		CHECK_EQ(do_insert(&e), -EFSCORRUPTED);
+		CHECK(memcmp(&was, x, sizeof(was)));
+		CHECK_EQ(inode.blocks, 4);
+	}
+	/* No map at all, and one longer than the area. */
+	inode.fork = LNKFS_FORK_FAST_LINK;
+	CHECK_EQ(lnkfs_ext_lookup(fs, &inode, 5, &e), -EFSCORRUPTED);
+	inode.fork = LNKFS_FORK_EXTENTS;
+	inode.fork_len = inode.area_len + 8;
+	CHECK_EQ(lnkfs_ext_lookup(fs, &inode, 5, &e), -EFSCORRUPTED);
+	inode.fork = LNKFS_FORK_DIR_BLOCKS;
+	inode.fork_len = 376;
+	area[0] = ~0ULL;
+	CHECK_EQ(lnkfs_ext_lookup(fs, &inode, 5, &e), -EFSCORRUPTED);
+	teardown();
+}
+
+/* On a full volume a conversion fails whole; removal from the end still works. */
+static void full_volume(void)
+{
+	u64 start, i;
+	u32 got;
+
+	rnd_state = 26;
+	setup(10, 8);
+	setup_map(false, 128, 0);
+	for (i = 0; i + 4 < RANGE; i += 4)
+		step_insert(i, 3, true);
+	walk();
+	while (data_blocks(true, 0, 1000, &start, &got) == 0)
+		;
+	free_at_start = inode.blocks + vol.free_blocks;
+	CHECK_EQ(vol.free_blocks, 0);
+	for (i = 0; i + 4 < RANGE && !tap_failed; i += 4) {
+		u64 done;
+		lnkfs_tx tx;
+		int err;
+
+		lnkfs_tx_begin(&tx, &vol, lnkfs_ext_convert_credits(&vol.fs, &inode));
+		err = lnkfs_ext_convert(&tx, &vol.fs, &inode, i + 1, 1, &done);
+		lnkfs_tx_end(&tx);
+		if (err) {
+			CHECK_EQ(err, -ENOSPC);
+			break;
+		}
+		unwritten[i + 1] = false;
+	}
+	CHECK(i + 4 < RANGE);
+	walk();
+	step_remove(0, RANGE);
+	CHECK_EQ(walk(), 0);
+	CHECK_EQ(inode.blocks, 0);
+	CHECK_EQ(vol.free_blocks, free_at_start);
+	teardown();
+}
+
+static const struct tap_test tests[] = {
+	{ "sequential writing joins extents", sequential },
+	{ "conversions split and join", conversions },
+	{ "bad arguments", bad_arguments },
+	{ "bad records", bad_records },
+	{ "random operations, file, 1 KiB", files_1k },
+	{ "random operations, file, 4 KiB", files_4k },
+	{ "random operations, directory, 1 KiB", dirs_1k },
+	{ "random operations, directory, 4 KiB", dirs_4k },
+	{ "every failure of conversion and removal", every_failure },
+	{ "full volume", full_volume },
+};
+
+TAP_MAIN(tests)
