@@ -9,6 +9,7 @@
 #include <linux/version.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
+#include <linux/iomap.h>
 #include <linux/jbd2.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
@@ -108,6 +109,125 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 #define LNKFS_CHECK_WB_ERR	1
 #else
 #define LNKFS_CHECK_WB_ERR	0
+#endif
+
+/*
+ * iomap. A buffered write checks its mapping through folio_ops (page_ops up to
+ * 6.2), which hold nothing else for us.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define lnkfs_folio_ops		iomap_folio_ops
+#define lnkfs_set_folio_ops(iomap, ops)	((iomap)->folio_ops = (ops))
+#else
+#define lnkfs_folio_ops		iomap_page_ops
+#define lnkfs_set_folio_ops(iomap, ops)	((iomap)->page_ops = (ops))
+#endif
+
+/* Advances ki_pos by what was written. */
+static inline ssize_t lnkfs_iomap_buffered_write(struct kiocb *iocb, struct iov_iter *from,
+						 const struct iomap_ops *ops)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	return iomap_file_buffered_write(iocb, from, ops, NULL);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	return iomap_file_buffered_write(iocb, from, ops);
+#else
+	ssize_t ret = iomap_file_buffered_write(iocb, from, ops);
+
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	return ret;
+#endif
+}
+
+/*
+ * After a short write: call a function for the parts of a mapping that hold no
+ * dirty data. LNKFS_DEFINE_PUNCH() wraps a void (inode, pos, length) for it.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define LNKFS_DEFINE_PUNCH(name, fn)					\
+static void name(struct inode *inode, loff_t pos, loff_t length,	\
+		 struct iomap *iomap)					\
+{									\
+	fn(inode, pos, length);						\
+}
+
+static inline int lnkfs_release_unused(struct inode *inode, struct iomap *iomap,
+				       loff_t pos, loff_t length, ssize_t written,
+				       unsigned int flags, iomap_punch_t punch)
+{
+	loff_t start = iomap_last_written_block(inode, pos, written);
+	loff_t end = round_up(pos + length, i_blocksize(inode));
+
+	if (start >= end)
+		return 0;
+	filemap_invalidate_lock(inode->i_mapping);
+	iomap_write_delalloc_release(inode, start, end, flags, iomap, punch);
+	filemap_invalidate_unlock(inode->i_mapping);
+	return 0;
+}
+#else
+#define LNKFS_DEFINE_PUNCH(name, fn)					\
+static int name(struct inode *inode, loff_t pos, loff_t length)		\
+{									\
+	fn(inode, pos, length);						\
+	return 0;							\
+}
+
+static inline int lnkfs_release_unused(struct inode *inode, struct iomap *iomap,
+				       loff_t pos, loff_t length, ssize_t written,
+				       unsigned int flags,
+				       int (*punch)(struct inode *, loff_t, loff_t))
+{
+	return iomap_file_buffered_write_punch_delalloc(inode, iomap, pos, length,
+							written, punch);
+}
+#endif
+
+/* Up to 6.11, zeroing skips unwritten blocks though the page cache is dirty. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define LNKFS_ZERO_SKIPS_DIRTY	0
+#else
+#define LNKFS_ZERO_SKIPS_DIRTY	1
+#endif
+
+/* Writeback asks for one block at a time, and owns a chain of bios, up to 6.7. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define LNKFS_MAP_BLOCKS(name)						\
+	int name(struct iomap_writepage_ctx *wpc, struct inode *inode,	\
+		 loff_t offset, unsigned int len)
+#define lnkfs_ioend_bio(ioend)		(&(ioend)->io_bio)
+#define lnkfs_ioend_from_bio(bio)	iomap_ioend_from_bio(bio)
+#define LNKFS_ERROR_REMOVE_FOLIO	.error_remove_folio = generic_error_remove_folio
+#else
+#define LNKFS_MAP_BLOCKS(name)						\
+	int name(struct iomap_writepage_ctx *wpc, struct inode *inode,	\
+		 loff_t offset)
+#define lnkfs_ioend_bio(ioend)		((ioend)->io_bio)
+#define lnkfs_ioend_from_bio(bio)	((struct iomap_ioend *)(bio)->bi_private)
+#define LNKFS_ERROR_REMOVE_FOLIO	.error_remove_page = generic_error_remove_page
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define lnkfs_iomap_dirty_folio		iomap_dirty_folio
+#else
+#define lnkfs_iomap_dirty_folio		filemap_dirty_folio
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define lnkfs_splice_read		filemap_splice_read
+#else
+#define lnkfs_splice_read		generic_file_splice_read
+#endif
+
+/* Asynchronous buffered I/O: a property of the operations since 6.10. */
+#ifdef FOP_BUFFER_RASYNC
+#define LNKFS_FOP_FLAGS		.fop_flags = FOP_BUFFER_RASYNC | FOP_BUFFER_WASYNC,
+#define LNKFS_FMODE		(FMODE_NOWAIT | FMODE_CAN_ODIRECT)
+#else
+#define LNKFS_FOP_FLAGS
+#define LNKFS_FMODE		(FMODE_NOWAIT | FMODE_CAN_ODIRECT | \
+				 FMODE_BUF_RASYNC | FMODE_BUF_WASYNC)
 #endif
 
 #endif /* LNKFS_COMPAT_H */

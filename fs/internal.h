@@ -114,6 +114,9 @@ struct lnkfs_sb_info {
  * @da_lock: protects @da_root and @da_blocks
  * @da_root: ranges with delayed allocation (delalloc.c)
  * @da_blocks: blocks in these ranges
+ * @data_seq: changes whenever a mapping that iomap was told may have become
+ *	untrue; not when a hole gets a range of delayed allocation
+ * @flush_close: the file was cut: write what follows at the next close
  * @ioend_lock: protects @ioend_list
  * @ioend_list: finished writes that wait for @ioend_work
  * @ioend_work: completes them
@@ -130,6 +133,8 @@ struct lnkfs_inode_info {
 	spinlock_t da_lock;
 	struct rb_root da_root;
 	u64 da_blocks;
+	atomic64_t data_seq;
+	bool flush_close;
 	spinlock_t ioend_lock;
 	struct list_head ioend_list;
 	struct work_struct ioend_work;
@@ -149,6 +154,20 @@ static inline struct lnkfs_inode_info *LNKFS_I(struct inode *inode)
 static inline struct lnkfs_fs *LNKFS_FS(struct inode *inode)
 {
 	return &LNKFS_SB(inode->i_sb)->fs;
+}
+
+/* Can nothing be written any more? */
+static inline bool lnkfs_is_shutdown(struct super_block *sb)
+{
+	journal_t *journal = LNKFS_SB(sb)->journal;
+
+	return !journal || is_journal_aborted(journal);
+}
+
+/* Blocks that @size bytes of a file take. */
+static inline u64 lnkfs_size_blocks(const struct inode *inode, loff_t size)
+{
+	return ((u64)size + i_blocksize(inode) - 1) >> inode->i_blkbits;
 }
 
 /* ---- super.c ---- */
@@ -232,20 +251,42 @@ extern const struct inode_operations lnkfs_file_iops;
 extern const struct file_operations lnkfs_file_fops;
 void lnkfs_set_file_ops(struct inode *inode);
 
-/* ---- data.c: iomap and the address space ---- */
-extern const struct address_space_operations lnkfs_aops;
+/* ---- data.c: what iomap is told ---- */
+#define LNKFS_EXT_DELAYED	0x40000000	/* lnkfs_ext.flags: blocks to be chosen */
+
 extern const struct iomap_ops lnkfs_read_iomap_ops;
 extern const struct iomap_ops lnkfs_write_iomap_ops;
+extern const struct iomap_ops lnkfs_mkwrite_iomap_ops;
 extern const struct iomap_ops lnkfs_dio_write_iomap_ops;
+void lnkfs_to_iomap(struct inode *inode, struct iomap *iomap, const struct lnkfs_ext *ext,
+		    u64 seq);
+int lnkfs_map_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext);
+
+/* ---- alloc.c: blocks for data ---- */
+int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext *ext,
+		       u64 *seq);
+int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
+		       bool extend);
+
+/* ---- writeback.c: the address space ---- */
+extern const struct address_space_operations lnkfs_aops;
 void lnkfs_ioend_worker(struct work_struct *work);
 
 /* ---- delalloc.c: ranges waiting for their blocks ---- */
 int lnkfs_da_init(void);
 void lnkfs_da_exit(void);
+bool lnkfs_da_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext);
+int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, gfp_t gfp,
+		     struct lnkfs_ext *ext, bool *new);
+void lnkfs_da_punch(struct inode *inode, u64 from, u64 to);
+void lnkfs_da_allocated(struct inode *inode, u64 from, u64 to);
 void lnkfs_da_drop(struct inode *inode);
+void lnkfs_space_promise(struct lnkfs_sb_info *sbi, u64 blocks);
 
 /* ---- truncate.c ---- */
 int lnkfs_setsize(struct inode *inode, loff_t newsize);
 int lnkfs_truncate_blocks(struct inode *inode, loff_t size);
+int lnkfs_finish_truncate(struct inode *inode);
+int lnkfs_zero_eof(struct inode *inode, loff_t to);
 
 #endif /* LNKFS_INTERNAL_H */

@@ -36,6 +36,8 @@ static struct inode *lnkfs_alloc_inode(struct super_block *sb)
 	li->orphan = false;
 	li->da_root = RB_ROOT;
 	li->da_blocks = 0;
+	atomic64_set(&li->data_seq, 0);
+	li->flush_close = false;
 	INIT_LIST_HEAD(&li->ioend_list);
 	INIT_WORK(&li->ioend_work, lnkfs_ioend_worker);
 	return &li->vfs_inode;

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations on regular files.
+ *
+ * Buffered writes and truncates hold inode_lock. Direct writes share it when
+ * they are aligned to blocks and stay within the file, else they hold it and
+ * wait for their end, so that the size and the edges of blocks have one writer.
+ */
+#include <linux/backing-dev.h>
+#include <linux/writeback.h>
+#include <linux/mm.h>
+#include <linux/splice.h>
+#include "internal.h"
+
+static int lnkfs_lock_iocb(struct kiocb *iocb, bool excl)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT)) {
+		if (excl)
+			inode_lock(inode);
+		else
+			inode_lock_shared(inode);
+		return 0;
+	}
+	return (excl ? inode_trylock(inode) : inode_trylock_shared(inode)) ? 0 : -EAGAIN;
+}
+
+static void lnkfs_unlock_iocb(struct kiocb *iocb, bool excl)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (excl)
+		inode_unlock(inode);
+	else
+		inode_unlock_shared(inode);
+}
+
+static ssize_t lnkfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	ssize_t ret;
+
+	if (!(iocb->ki_flags & IOCB_DIRECT))
+		return generic_file_read_iter(iocb, to);
+	if (!iov_iter_count(to))
+		return 0;
+	file_accessed(iocb->ki_filp);
+	ret = lnkfs_lock_iocb(iocb, false);
+	if (ret)
+		return ret;
+	ret = iomap_dio_rw(iocb, to, &lnkfs_read_iomap_ops, NULL, 0, NULL, 0);
+	lnkfs_unlock_iocb(iocb, false);
+	return ret;
+}
+
+/* What every write does first, with inode_lock held (shared: nothing grows). */
+static ssize_t lnkfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+	int err;
+
+	if (unlikely(IS_IMMUTABLE(inode)))
+		return -EPERM;
+	ret = generic_write_checks(iocb, from);
+	if (ret <= 0)
+		return ret;
+	if (unlikely(READ_ONCE(LNKFS_I(inode)->ci.lflags) & LNKFS_LF_TRUNCATING) ||
+	    iocb->ki_pos > i_size_read(inode)) {
+		if (iocb->ki_flags & IOCB_NOWAIT)
+			return -EAGAIN;
+		filemap_invalidate_lock(inode->i_mapping);
+		err = lnkfs_finish_truncate(inode);
+		if (!err && iocb->ki_pos > i_size_read(inode))
+			err = lnkfs_zero_eof(inode, iocb->ki_pos);
+		filemap_invalidate_unlock(inode->i_mapping);
+		if (err)
+			return err;
+	}
+	err = kiocb_modified(iocb);
+	return err ? err : ret;
+}
+
+/* Data of other files may hold more space than they will need: write them. */
+static void lnkfs_make_room(struct super_block *sb)
+{
+	if (!down_read_trylock(&sb->s_umount))
+		return;
+	sync_inodes_sb(sb);
+	up_read(&sb->s_umount);
+}
+
+static ssize_t lnkfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	bool again = !(iocb->ki_flags & IOCB_NOWAIT);
+	ssize_t ret;
+
+retry:
+	ret = lnkfs_lock_iocb(iocb, true);
+	if (ret)
+		return ret;
+	ret = lnkfs_write_checks(iocb, from);
+	if (ret > 0)
+		ret = lnkfs_iomap_buffered_write(iocb, from, &lnkfs_write_iomap_ops);
+	lnkfs_unlock_iocb(iocb, true);
+	if (ret == -ENOSPC && again) {
+		again = false;
+		lnkfs_make_room(file_inode(iocb->ki_filp)->i_sb);
+		goto retry;
+	}
+	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
+}
+
+static int lnkfs_dio_write_end_io(struct kiocb *iocb, ssize_t size, int error,
+				  unsigned int flags)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t end = iocb->ki_pos + size;
+	bool unwritten = flags & IOMAP_DIO_UNWRITTEN;
+	bool extend = end > i_size_read(inode);
+
+	if (error || !size)
+		return error;
+	if (!unwritten && !extend && end <= READ_ONCE(LNKFS_I(inode)->ci.size))
+		return 0;
+	return lnkfs_finish_write(inode, iocb->ki_pos, size, unwritten, extend);
+}
+
+static const struct iomap_dio_ops lnkfs_dio_write_ops = {
+	.end_io		= lnkfs_dio_write_end_io,
+};
+
+/* Does a direct write need the inode for itself? */
+static bool lnkfs_dio_needs_excl(struct kiocb *iocb, size_t count)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	return (iocb->ki_flags & IOCB_APPEND) || !IS_NOSEC(inode) ||
+	       ((iocb->ki_pos | count) & (i_blocksize(inode) - 1)) ||
+	       iocb->ki_pos + count > i_size_read(inode) ||
+	       (READ_ONCE(LNKFS_I(inode)->ci.lflags) & LNKFS_LF_TRUNCATING);
+}
+
+/*
+ * A direct write that needs the inode for itself: it grows the file, or edges
+ * of blocks have to be zeroed.
+ */
+static ssize_t lnkfs_dio_write_excl(struct kiocb *iocb, struct iov_iter *from, size_t count)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	bool extend = iocb->ki_pos + count > i_size_read(inode);
+	ssize_t ret;
+
+	inode_dio_wait(inode);
+	ret = iomap_dio_rw(iocb, from, &lnkfs_dio_write_iomap_ops, &lnkfs_dio_write_ops,
+			   IOMAP_DIO_FORCE_WAIT, NULL, 0);
+	if (extend && ret != count && ret != -ENOTBLK) {
+		/* Blocks past the end that got no data. */
+		filemap_invalidate_lock(inode->i_mapping);
+		lnkfs_truncate_blocks(inode, i_size_read(inode));
+		filemap_invalidate_unlock(inode->i_mapping);
+	}
+	return ret;
+}
+
+/* Pages in the way of a direct write that cannot be thrown out. */
+static ssize_t lnkfs_dio_fall_back(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct address_space *mapping = iocb->ki_filp->f_mapping;
+	loff_t pos = iocb->ki_pos;
+	ssize_t ret;
+	int err;
+
+	ret = lnkfs_buffered_write(iocb, from);
+	if (ret <= 0)
+		return ret;
+	pos = iocb->ki_pos - ret;
+	err = filemap_write_and_wait_range(mapping, pos, pos + ret - 1);
+	if (err)
+		return err;
+	invalidate_mapping_pages(mapping, pos >> PAGE_SHIFT, (pos + ret - 1) >> PAGE_SHIFT);
+	return ret;
+}
+
+static ssize_t lnkfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	size_t count = iov_iter_count(from);
+	bool excl = lnkfs_dio_needs_excl(iocb, count);
+	ssize_t ret;
+
+	if ((iocb->ki_pos | count) & (bdev_logical_block_size(inode->i_sb->s_bdev) - 1))
+		return -EINVAL;
+	for (;;) {
+		ret = lnkfs_lock_iocb(iocb, excl);
+		if (ret)
+			return ret;
+		/* The file may have shrunk since. */
+		if (excl || !lnkfs_dio_needs_excl(iocb, count))
+			break;
+		lnkfs_unlock_iocb(iocb, excl);
+		excl = true;
+	}
+	ret = lnkfs_write_checks(iocb, from);
+	if (ret > 0 && excl)
+		ret = lnkfs_dio_write_excl(iocb, from, ret);
+	else if (ret > 0)
+		ret = iomap_dio_rw(iocb, from, &lnkfs_dio_write_iomap_ops,
+				   &lnkfs_dio_write_ops, 0, NULL, 0);
+	lnkfs_unlock_iocb(iocb, excl);
+	return ret == -ENOTBLK ? lnkfs_dio_fall_back(iocb, from) : ret;
+}
+
+static ssize_t lnkfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	if (lnkfs_is_shutdown(file_inode(iocb->ki_filp)->i_sb))
+		return -EIO;
+	if (!iov_iter_count(from))
+		return 0;
+	if (iocb->ki_flags & IOCB_DIRECT)
+		return lnkfs_dio_write(iocb, from);
+	return lnkfs_buffered_write(iocb, from);
+}
+
+static loff_t lnkfs_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file->f_mapping->host;
+
+	switch (whence) {
+	case SEEK_HOLE:
+		inode_lock_shared(inode);
+		offset = iomap_seek_hole(inode, offset, &lnkfs_read_iomap_ops);
+		inode_unlock_shared(inode);
+		break;
+	case SEEK_DATA:
+		inode_lock_shared(inode);
+		offset = iomap_seek_data(inode, offset, &lnkfs_read_iomap_ops);
+		inode_unlock_shared(inode);
+		break;
+	default:
+		return generic_file_llseek(file, offset, whence);
+	}
+	if (offset < 0)
+		return offset;
+	return vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
+}
+
+static vm_fault_t lnkfs_page_mkwrite(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	vm_fault_t ret;
+
+	if (unlikely(IS_IMMUTABLE(inode)))
+		return VM_FAULT_SIGBUS;
+	sb_start_pagefault(inode->i_sb);
+	file_update_time(vmf->vma->vm_file);
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	ret = iomap_page_mkwrite(vmf, &lnkfs_mkwrite_iomap_ops);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+static const struct vm_operations_struct lnkfs_vm_ops = {
+	.fault		= filemap_fault,
+	.map_pages	= filemap_map_pages,
+	.page_mkwrite	= lnkfs_page_mkwrite,
+};
+
+static int lnkfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	file_accessed(file);
+	vma->vm_ops = &lnkfs_vm_ops;
+	return 0;
+}
+
+static int lnkfs_open(struct inode *inode, struct file *file)
+{
+	file->f_mode |= LNKFS_FMODE;
+	return generic_file_open(inode, file);
+}
+
+/*
+ * A file that was cut and written anew replaces what it held: send the data on
+ * their way, lest a crash leave it empty for the next half minute.
+ */
+static int lnkfs_release(struct inode *inode, struct file *file)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	if ((file->f_mode & FMODE_WRITE) && li->flush_close) {
+		li->flush_close = false;
+		if (READ_ONCE(li->da_blocks) && inode->i_nlink)
+			filemap_flush(inode->i_mapping);
+	}
+	return 0;
+}
+
+static int lnkfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start,
+			u64 len)
+{
+	int err;
+
+	inode_lock_shared(inode);
+	err = iomap_fiemap(inode, info, start, len, &lnkfs_read_iomap_ops);
+	inode_unlock_shared(inode);
+	return err;
+}
+
+/**
+ * lnkfs_set_file_ops() - give a regular file its operations
+ * @inode: inode being read or created
+ */
+void lnkfs_set_file_ops(struct inode *inode)
+{
+	inode->i_op = &lnkfs_file_iops;
+	inode->i_fop = &lnkfs_file_fops;
+	inode->i_mapping->a_ops = &lnkfs_aops;
+	mapping_set_large_folios(inode->i_mapping);
+}
+
+const struct inode_operations lnkfs_file_iops = {
+	.setattr	= lnkfs_setattr,
+	.getattr	= lnkfs_getattr,
+	.fiemap		= lnkfs_fiemap,
+};
+
+const struct file_operations lnkfs_file_fops = {
+	LNKFS_FOP_FLAGS
+	.llseek		= lnkfs_llseek,
+	.read_iter	= lnkfs_read_iter,
+	.write_iter	= lnkfs_write_iter,
+	.iopoll		= iocb_bio_iopoll,
+	.mmap		= lnkfs_mmap,
+	.open		= lnkfs_open,
+	.release	= lnkfs_release,
+	.fsync		= lnkfs_fsync,
+	.splice_read	= lnkfs_splice_read,
+	.splice_write	= iter_file_splice_write,
+};

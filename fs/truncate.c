@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Changing the size of regular files, and freeing their blocks.
+ *
+ * The size on disk shrinks in the handle that frees the first blocks. When
+ * there are more than fit, the record is marked TRUNCATING and counted as an
+ * orphan in the same handle, so that recovery finishes the job.
+ */
+#include "internal.h"
+
+/* Credits of one handle that frees blocks: about so many at most. */
+#define LNKFS_TRUNCATE_CREDITS	128
+#define LNKFS_TRUNCATE_BUDGET	64
+
+/* How many extents a handle may free; ext_lock held. */
+static u32 lnkfs_truncate_budget(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	u32 budget = LNKFS_TRUNCATE_BUDGET;
+
+	while (budget > 1 && lnkfs_ext_remove_credits(LNKFS_FS(inode), &li->ci, budget) >
+	       LNKFS_TRUNCATE_CREDITS)
+		budget /= 2;
+	return budget;
+}
+
+/* Start a handle that frees blocks and take ext_lock for write. */
+static handle_t *lnkfs_begin_truncate(struct inode *inode, u32 *budget)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	u32 credits, revokes;
+	handle_t *handle;
+
+	for (;;) {
+		down_read(&li->ext_lock);
+		*budget = lnkfs_truncate_budget(inode);
+		credits = lnkfs_ext_remove_credits(fs, &li->ci, *budget);
+		revokes = lnkfs_ext_revokes(fs, &li->ci, *budget);
+		up_read(&li->ext_lock);
+		handle = lnkfs_begin(inode->i_sb, credits + LNKFS_CREDITS_ORPHAN +
+				     LNKFS_CREDITS_STORE, revokes);
+		if (IS_ERR(handle))
+			return handle;
+		down_write(&li->ext_lock);
+		if (lnkfs_ext_remove_credits(fs, &li->ci, *budget) <= credits)
+			return handle;
+		up_write(&li->ext_lock);
+		lnkfs_end(handle);
+	}
+}
+
+static void lnkfs_set_truncating(struct lnkfs_inode_info *li, bool on)
+{
+	spin_lock(&li->raw_lock);
+	if (on)
+		li->ci.lflags |= LNKFS_LF_TRUNCATING;
+	else
+		li->ci.lflags &= ~LNKFS_LF_TRUNCATING;
+	spin_unlock(&li->raw_lock);
+}
+
+/*
+ * Free up to @budget extents from @from on. The inode is TRUNCATING and an
+ * orphan when it goes on (1), and neither any more when it is done (0).
+ */
+static int lnkfs_truncate_step(handle_t *handle, struct inode *inode, u64 from, u32 budget)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	int ret, err;
+
+	ret = lnkfs_ext_remove(handle, LNKFS_FS(inode), &li->ci, from, LNKFS_MAX_LBLK,
+			       budget);
+	atomic64_inc(&li->data_seq);
+	lnkfs_set_truncating(li, ret != 0);
+	if (ret) {
+		/* Without the bit a crash leaves blocks past the end: harmless. */
+		err = lnkfs_orphan_inode(handle, inode);
+		if (err && ret > 0)
+			ret = err;
+	}
+	err = lnkfs_store(handle, inode);
+	if (err)
+		return err;
+	if (!ret && inode->i_nlink)
+		lnkfs_unorphan_inode(inode);
+	return ret;
+}
+
+/* Is anything mapped from a logical block on? */
+static int lnkfs_mapped_beyond(struct inode *inode, u64 from)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_ext ext;
+	int err;
+
+	down_read(&li->ext_lock);
+	err = lnkfs_ext_lookup(LNKFS_FS(inode), &li->ci, from, &ext);
+	up_read(&li->ext_lock);
+	if (err)
+		return err;
+	return !(ext.flags & LNKFS_EXT_HOLE) || ext.lblk + ext.len < LNKFS_MAX_LBLK;
+}
+
+/**
+ * lnkfs_truncate_blocks() - free the blocks past the end of a regular file
+ * @inode: regular file; with links, its size on disk is @size already
+ * @size: bytes to keep
+ *
+ * Finishes a truncate that was marked TRUNCATING. An inode without links stays
+ * an orphan.
+ *
+ * Context: not in a handle; the page cache holds nothing past @size, and
+ * inode_lock is held or nobody else uses the inode.
+ * Return: 0 or an error of the core or the journal; the inode is TRUNCATING
+ * then.
+ */
+int lnkfs_truncate_blocks(struct inode *inode, loff_t size)
+{
+	u64 from = lnkfs_size_blocks(inode, size);
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	handle_t *handle;
+	u32 budget;
+	int ret, err;
+
+	if (!(li->ci.lflags & LNKFS_LF_TRUNCATING)) {
+		ret = lnkfs_mapped_beyond(inode, from);
+		if (ret <= 0)
+			return ret;
+	}
+	do {
+		handle = lnkfs_begin_truncate(inode, &budget);
+		if (IS_ERR(handle))
+			return PTR_ERR(handle);
+		ret = lnkfs_truncate_step(handle, inode, from, budget);
+		up_write(&li->ext_lock);
+		err = lnkfs_end(handle);
+		cond_resched();
+	} while (ret > 0 && !err);
+	return ret < 0 ? ret : err;
+}
+
+/**
+ * lnkfs_finish_truncate() - take up a truncate that an error cut short
+ * @inode: regular file
+ *
+ * To be called before anything makes the file grow: blocks past its end still
+ * hold old data.
+ *
+ * Context: inode_lock and invalidate_lock held for write, not in a handle.
+ * Return: 0 or an error of lnkfs_truncate_blocks().
+ */
+int lnkfs_finish_truncate(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	loff_t size = i_size_read(inode);
+
+	if (likely(!(li->ci.lflags & LNKFS_LF_TRUNCATING)))
+		return 0;
+	spin_lock(&li->raw_lock);
+	li->ci.size = min_t(u64, li->ci.size, size);
+	spin_unlock(&li->raw_lock);
+	return lnkfs_truncate_blocks(inode, size);
+}
+
+/* The size on disk becomes @size, smaller or not; free what is past it. */
+static int lnkfs_set_disk_size(struct inode *inode, loff_t size)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	u64 from = lnkfs_size_blocks(inode, size);
+	handle_t *handle;
+	u32 budget;
+	int ret, err;
+
+	handle = lnkfs_begin_truncate(inode, &budget);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	spin_lock(&li->raw_lock);
+	li->ci.size = size;
+	spin_unlock(&li->raw_lock);
+	ret = lnkfs_truncate_step(handle, inode, from, budget);
+	up_write(&li->ext_lock);
+	err = lnkfs_end(handle);
+	if (ret < 0 || err)
+		return ret < 0 ? ret : err;
+	return ret ? lnkfs_truncate_blocks(inode, size) : 0;
+}
+
+/* Is the block that holds a byte written on the disk? */
+static int lnkfs_byte_written(struct inode *inode, loff_t pos)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_ext ext;
+	int err;
+
+	down_read(&li->ext_lock);
+	err = lnkfs_map_lookup(inode, pos >> inode->i_blkbits, &ext);
+	up_read(&li->ext_lock);
+	return err ? err : !ext.flags;
+}
+
+/* Zero from @pos to the end of its block, in the page cache. */
+static int lnkfs_zero_block_tail(struct inode *inode, loff_t pos, bool *did_zero)
+{
+	int err = iomap_truncate_page(inode, pos, did_zero, &lnkfs_write_iomap_ops);
+
+	if (err || *did_zero || !LNKFS_ZERO_SKIPS_DIRTY)
+		return err;
+	/* Data on their way to an unwritten block: let them arrive first. */
+	err = filemap_write_and_wait_range(inode->i_mapping, pos, pos);
+	if (err)
+		return err;
+	return iomap_truncate_page(inode, pos, did_zero, &lnkfs_write_iomap_ops);
+}
+
+/*
+ * The file is cut at @size within a block: what the block holds past it must
+ * not come back when the file grows again, nor after a crash.
+ */
+static int lnkfs_zero_tail(struct inode *inode, loff_t size)
+{
+	bool did_zero = false;
+	int ret;
+
+	if (!(size & (i_blocksize(inode) - 1)))
+		return 0;
+	ret = lnkfs_zero_block_tail(inode, size, &did_zero);
+	if (ret || !did_zero)
+		return ret;
+	ret = lnkfs_byte_written(inode, size);
+	if (ret <= 0)
+		return ret;
+	return filemap_write_and_wait_range(inode->i_mapping, size - 1, size - 1);
+}
+
+/**
+ * lnkfs_zero_eof() - what is past the end becomes part of the file
+ * @inode: regular file
+ * @to: new end of the hole that is about to appear after the present end
+ *
+ * A shared mapping may have left anything in memory past the end of the file,
+ * up to the end of the page; all of it reads as zeroes from now on.
+ *
+ * Context: inode_lock and invalidate_lock held for write, not in a handle.
+ * Return: 0, -ENOMEM, -EIO, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_zero_eof(struct inode *inode, loff_t to)
+{
+	loff_t size = i_size_read(inode);
+	loff_t end = min_t(loff_t, to, round_up(size, i_blocksize(inode)));
+	bool did_zero = false;
+	int err = 0;
+
+	if (size & ~PAGE_MASK)
+		truncate_pagecache(inode, size);
+	if (size < end) {
+		err = iomap_zero_range(inode, size, end - size, &did_zero,
+				       &lnkfs_write_iomap_ops);
+		/* Older kernels take zeroing for a write that extends the file. */
+		if (i_size_read(inode) != size)
+			i_size_write(inode, size);
+	}
+	return err;
+}
+
+/* The part of lnkfs_setsize() that works on data, before the handle. */
+static int lnkfs_setsize_cache(struct inode *inode, loff_t newsize)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	loff_t oldsize = i_size_read(inode);
+	loff_t disk;
+	int err;
+
+	if (newsize > oldsize)
+		err = lnkfs_zero_eof(inode, newsize);
+	else
+		err = lnkfs_zero_tail(inode, newsize);
+	if (err)
+		return err;
+	truncate_setsize(inode, newsize);
+	if (newsize < oldsize) {
+		lnkfs_da_punch(inode, lnkfs_size_blocks(inode, newsize), LNKFS_MAX_LBLK);
+		li->flush_close = true;
+		return 0;
+	}
+	/* The size on disk must not pass data that are still to be written. */
+	disk = READ_ONCE(li->ci.size);
+	if (disk < oldsize)
+		return filemap_write_and_wait_range(mapping, disk, newsize - 1);
+	return 0;
+}
+
+/**
+ * lnkfs_setsize() - truncate or extend a regular file
+ * @inode: the file
+ * @newsize: its new size
+ *
+ * An error after the page cache has been cut leaves the size in memory new and
+ * the inode TRUNCATING: lnkfs_finish_truncate() will make up for it.
+ *
+ * Context: inode_lock held, not in a handle.
+ * Return: 0, -EROFS, -EIO, -ENOMEM, -ENOSPC, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_setsize(struct inode *inode, loff_t newsize)
+{
+	int err;
+
+	inode_dio_wait(inode);
+	filemap_invalidate_lock(inode->i_mapping);
+	err = lnkfs_finish_truncate(inode);
+	if (!err)
+		err = lnkfs_setsize_cache(inode, newsize);
+	if (!err) {
+		err = lnkfs_set_disk_size(inode, newsize);
+		if (err)
+			lnkfs_set_truncating(LNKFS_I(inode), true);
+	}
+	filemap_invalidate_unlock(inode->i_mapping);
+	return err;
+}
