@@ -390,7 +390,8 @@ static int lnkfs_delete_inode(struct inode *inode)
 	if (err)
 		return err;
 	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN +
-			     LNKFS_CREDITS_FREE, 16);
+			     LNKFS_CREDITS_FREE,
+			     LNKFS_REVOKES_IFREE + LNKFS_REVOKES_SLOW_LINK);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	if (ci->fork == LNKFS_FORK_SLOW_LINK)

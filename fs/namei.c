@@ -12,7 +12,7 @@
 #include "internal.h"
 
 /* Revoke credits of an operation that may free directory blocks and nodes. */
-#define LNKFS_NAMEI_REVOKES	64
+#define LNKFS_NAMEI_REVOKES	(64 + LNKFS_REVOKES_IFREE)
 
 /* The first half of a rename may make the directory's index one level higher. */
 #define LNKFS_RENAME_SLACK	12

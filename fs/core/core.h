@@ -442,6 +442,10 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 #define LNKFS_CREDITS_ORPHAN	2
 #define LNKFS_CREDITS_SLOW_LINK	(LNKFS_CREDITS_ALLOC + 4)
 #define LNKFS_CREDITS_IALLOC	(8 + LNKFS_CREDITS_ALLOC + 16)
-#define LNKFS_CREDITS_IFREE	8
+#define LNKFS_CREDITS_IFREE	6
+
+/* Blocks of metadata that they may free, for revoke records. */
+#define LNKFS_REVOKES_IFREE	16
+#define LNKFS_REVOKES_SLOW_LINK	4
 
 #endif /* LNKFS_CORE_H */

@@ -371,8 +371,8 @@ static int take_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool dir, stru
 {
 	struct lnkfs_group *grp = &fs->group[group];
 	struct imaps maps = { NULL, NULL, NULL };
-	u16 flags = grp->flags;
 	u32 off, count, i;
+	u16 flags;
 	lnkfs_buf *buf;
 	int slots, err;
 
@@ -393,6 +393,7 @@ static int take_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool dir, stru
 	if (err)
 		goto undo_maps;
 	slots = count << fs->slot_bits;
+	flags = grp->flags;
 	counters_move(grp, count, slots - (int)cl->slots, 1, dir);
 	grp->flags &= ~LNKFS_BG_INODE_UNINIT;
 	err = lnkfs_group_sync(tx, fs, group);
@@ -537,6 +538,53 @@ out:
 	maps_put(&maps);
 }
 
+/* Is this an inode block without inodes that could be read? */
+static bool block_empty(struct lnkfs_fs *fs, u32 group, u32 off)
+{
+	struct claim cl = { .slots = block_slots(fs) };
+	lnkfs_buf *buf = NULL;
+	bool empty = probe_block(fs, group, off, &cl, &buf) == 1;
+
+	lnkfs_bput(buf);
+	return empty;
+}
+
+/*
+ * A block has become empty: it goes back to free space, and so do others after
+ * it that were kept, or never used, while the group had fewer. One cluster's
+ * worth stays.
+ */
+static void shrink(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
+{
+	struct lnkfs_group *grp = &fs->group[group];
+	u32 size = lnkfs_group_size(fs, group);
+	struct imaps maps = { NULL, NULL, NULL };
+	u32 keep = cluster_blocks(fs);
+	u32 probes;
+
+	if (grp->inode_blocks <= keep)
+		return;
+	give_back(tx, fs, group, off);
+	if (grp->inode_blocks <= keep || read_map(fs, group, LNKFS_B_IMAP, &maps.imap) ||
+	    read_map(fs, group, LNKFS_B_FULLMAP, &maps.full))
+		goto out;
+	for (probes = 1; probes < LNKFS_REVOKES_IFREE; off++) {
+		off = lnkfs_find_next_bit(map_bits(maps.imap), size, off);
+		if (off >= size)
+			break;
+		if (lnkfs_test_bit(off, map_bits(maps.full)))
+			continue;
+		probes++;
+		if (!block_empty(fs, group, off))
+			continue;
+		give_back(tx, fs, group, off);
+		if (grp->inode_blocks <= keep)
+			break;
+	}
+out:
+	maps_put(&maps);
+}
+
 /* What contradicts the freeing of this record, or NULL. */
 static const char *ifree_why_not(const struct lnkfs_fs *fs, u32 group, const void *data,
 				 u64 ino, u32 slots, bool dir)
@@ -628,14 +676,14 @@ dirty_block:
 out:
 	lnkfs_bput(buf);
 	lnkfs_bput(full);
-	if (!err && empty && grp->inode_blocks > cluster_blocks(fs))
-		give_back(tx, fs, group, off);
+	if (!err && empty)
+		shrink(tx, fs, group, off);
 	return err;
 }
 
 /**
  * lnkfs_ifree() - free the slots of an inode
- * @tx: transaction with LNKFS_CREDITS_IFREE credits and a revoke credit
+ * @tx: transaction with LNKFS_CREDITS_IFREE and LNKFS_REVOKES_IFREE
  * @fs: volume
  * @ino: inode number; whatever the inode owned has been freed
  * @slots: of its record

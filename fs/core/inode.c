@@ -316,7 +316,7 @@ static const char *check_symlink(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	if (ci->fork == LNKFS_FORK_FAST_LINK) {
 		/* The byte behind the target is its NUL when it is followed in place. */
 		if (ci->fork_len != ci->size || ci->blocks ||
-		    lnkfs_fork_room(ci) <= ci->fork_len)
+		    lnkfs_fork_room(ci) <= ci->fork_len || ci->area[ci->fork_len])
 			return "bad fork of a fast symlink";
 		if (memchr(ci->area, 0, ci->fork_len))
 			return "NUL in a symlink's target";
@@ -426,6 +426,7 @@ static int load_locked(struct lnkfs_fs *fs, u64 ino, struct lnkfs_cinode *ci)
 	u64 block = lnkfs_ino_block(fs, ino);
 	u32 slot = lnkfs_ino_slot(fs, ino);
 	u32 group = lnkfs_group_of(fs, block);
+	const struct lnkfs_slot *sl;
 	lnkfs_buf *buf;
 	int used, err;
 
@@ -444,7 +445,8 @@ static int load_locked(struct lnkfs_fs *fs, u64 ino, struct lnkfs_cinode *ci)
 	err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
 	if (err)
 		return err;
-	if (lnkfs_bbad(buf))
+	sl = lnkfs_bdata(buf) + slot * LNKFS_SLOT_SIZE;
+	if (lnkfs_bbad(buf) && sl->sl_type == LNKFS_SLOT_HEAD)
 		err = lnkfs_verify_record(fs, lnkfs_bdata(buf), block, slot);
 	if (err) {
 		lnkfs_report(fs, err, ino, block, "bad inode record");

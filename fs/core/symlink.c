@@ -76,7 +76,7 @@ static int write_body(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, const char *
 
 /**
  * lnkfs_symlink_set_slow() - put a target into blocks of its own
- * @tx: transaction with LNKFS_CREDITS_SLOW_LINK credits
+ * @tx: transaction with LNKFS_CREDITS_SLOW_LINK and LNKFS_REVOKES_SLOW_LINK
  * @fs: volume
  * @ci: new symlink with its number and generation set
  * @target: its bytes, none of them NUL; need not be terminated
@@ -165,8 +165,7 @@ int lnkfs_symlink_read_slow(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, 
 
 /**
  * lnkfs_symlink_free_slow() - free the body of a slow symlink
- * @tx: transaction with LNKFS_CREDITS_FREE credits, and revoke credits for the
- *	blocks of the body
+ * @tx: transaction with LNKFS_CREDITS_FREE and LNKFS_REVOKES_SLOW_LINK
  * @fs: volume
  * @ci: symlink with link count 0
  *

@@ -6,6 +6,7 @@
 #define LNKFS_FIXTURE_H
 
 #include "check.h"
+#include "format.h"
 #include "tap.h"
 
 #define MIB	(1ULL << 20)
