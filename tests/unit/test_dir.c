@@ -622,7 +622,7 @@ static void test_faults_trees(void)
 
 static void test_faults_4k(void)
 {
-	run_faults(12, 2, 400, 255, 1600 / SCALE);
+	run_faults(12, 2, 200, 255, 1600);
 }
 
 /* ---- a full volume ---- */
