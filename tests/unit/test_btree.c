@@ -498,6 +498,70 @@ static void descending(void)
 	teardown();
 }
 
+/* What fits into the root again goes back there. */
+static void shrinking(void)
+{
+	u32 i;
+
+	rnd_state = 12;
+	setup(10, 32, 376, 16);
+	for (i = 0; i < 5000; i++)
+		step_insert(rnd());
+	CHECK(lnkfs_btree_level(&tree) >= 2);
+	while (records > 5)
+		step_delete(model[below(records)].key);
+	walk();
+	CHECK_EQ(lnkfs_btree_level(&tree), 0);
+	CHECK_EQ(inode.blocks, 0);
+	teardown();
+}
+
+/* Raise the first key of every interior node as far as the format lets it. */
+static void raise_first_keys(u64 block, u32 level)
+{
+	struct lnkfs_btree_node *node = (void *)(vol.dev.mem + (block << vol.fs.block_bits));
+	u32 i, count = le16_to_cpu(node->n_count);
+
+	if (!level)
+		return;
+	for (i = 0; i < count; i++)
+		raise_first_keys(get64(node->n_records + 16 * i + 8), level - 1);
+	if (count > 1)
+		put_unaligned_le64(get64(node->n_records + 16) - 1, node->n_records);
+	lnkfs_seal_block(&vol.fs, node, LNKFS_B_BTREE, block);
+}
+
+/* A first key counts as minus infinity, whatever it is. */
+static void first_keys(void)
+{
+	u32 i, j, count, level;
+
+	rnd_state = 11;
+	setup(10, 32, 72, 16);
+	for (i = 0; i < 8000; i++)
+		step_insert(rnd() >> 8);
+	for (j = 0; j < 60 && !tap_failed; j++) {
+		REQUIRE(lnkfs_cache_drop(&vol) == 0);
+		level = lnkfs_btree_level(&tree);
+		count = le16_to_cpu(((struct lnkfs_btree_root *)area)->bt_count);
+		for (i = 0; level && i < count; i++)
+			raise_first_keys(le64_to_cpu(area[2 * i + 2]), level - 1);
+		if (level && count > 1)
+			area[1] = cpu_to_le64(le64_to_cpu(area[3]) - 1);
+		for (i = 0; i < 300; i++) {
+			if (below(3) == 0)
+				step_insert(rnd() >> 8);
+			else if (records)
+				step_delete(model[below(records)].key);
+		}
+		walk();
+	}
+	for (i = 0; i < records; i++)
+		step_lookup(model[i].key);
+	drain();
+	teardown();
+}
+
 /* Every call on the way of an insertion failing in turn, for every insertion. */
 static void every_failure(void)
 {
@@ -834,6 +898,8 @@ static const struct tap_test tests[] = {
 	{ "random operations, 4 KiB, keys only", random_4k_0 },
 	{ "random operations, 4 KiB, 8-byte values", random_4k_8 },
 	{ "random operations, 4 KiB, 16-byte values", random_4k_16 },
+	{ "records go back to the root", shrinking },
+	{ "first keys that say nothing", first_keys },
 	{ "every failure of an insertion", every_failure },
 	{ "every failure of a deletion", every_delete_failure },
 	{ "full volume", full_volume },
