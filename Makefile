@@ -21,7 +21,7 @@ MODDIR ?= $(DESTDIR)/lib/modules/$(KVER)/updates
 TEST_KERNELS ?= 6.1 6.12
 KERNEL ?= 6.1
 abi = $(shell cat $(cache)/kernels/$(1)/abi)
-headers = /usr/src/linux-headers-$(call abi,$(1))
+headers = $(cache)/kernels/$(1)/headers
 
 ifeq ($(V),1)
 Q :=
