@@ -7,9 +7,11 @@ top := $(CURDIR)
 build := $(top)/build
 cache := $(or $(LNKFS_CACHE),$(build))
 
-# Headers to build the module for: the running kernel's, else any installed.
+# Headers to build the module for: the running kernel's, else any installed,
+# else those of a test kernel.
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build/Makefile \
-		/usr/src/linux-headers-*-amd64/Makefile))
+		/usr/src/linux-headers-*-amd64/Makefile \
+		$(cache)/kernels/*/headers/Makefile))
 kdir := $(abspath $(patsubst %/Makefile,%,$(KDIR)))
 KVER = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(kdir)/include/generated/utsrelease.h)
 

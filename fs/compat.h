@@ -13,6 +13,11 @@
 #include <linux/jbd2.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
 
 /* Idmapped mounts: the type of the first argument of many inode operations. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)

@@ -16,11 +16,7 @@
 #include <linux/stat.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
-#if __has_include(<linux/unaligned.h>)
-#include <linux/unaligned.h>
-#else
-#include <asm/unaligned.h>
-#endif
+#include "compat.h"
 
 #ifndef EFSCORRUPTED
 #define EFSCORRUPTED	EUCLEAN
