@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A full volume. Every failure must be whole: no name without an object, no
+ * object without a name, no write that was accepted and then lost; and the
+ * space comes back. "Back" means within TOLERANCE bytes of the first figure:
+ * a volume may keep one cluster of inode blocks per group.
+ */
+#include <sys/mman.h>
+
+#include "lnkfs_test.h"
+#include "volume.h"
+
+#define TOLERANCE	(192 * 1024)
+
+VOLUME_FIXTURE(enospc, 12)
+
+static long long free_now(void)
+{
+	struct statfs sf;
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+
+	syncfs(fd);
+	fstatfs(fd, &sf);
+	close(fd);
+	return (long long)sf.f_bfree * sf.f_bsize;
+}
+
+static void expect_back(struct __test_metadata *_metadata, long long want)
+{
+	long long is = 0;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		is = free_now();
+		if (is + TOLERANCE >= want)
+			break;
+		usleep(100000);
+	}
+	EXPECT_LE(want, is + TOLERANCE) TH_LOG("free space did not come back");
+	EXPECT_LE(is, want + TOLERANCE) TH_LOG("more is free than there was");
+}
+
+/* Every byte of the block at @off of file number @file. */
+static void pattern(unsigned char *buf, size_t len, unsigned int file, off_t off)
+{
+	memset(buf, 1 + (file * 37 + off / 4096) % 255, len);
+}
+
+/* Write files of 1 MiB until the volume is full; how much was accepted. */
+static long long fill_data(struct __test_metadata *_metadata, int *files)
+{
+	static unsigned char buf[65536];
+	long long total = 0;
+	char name[16];
+	unsigned int n;
+
+	for (n = 0;; n++) {
+		ssize_t ret = 0;
+		off_t off = 0;
+		int fd;
+
+		sprintf(name, "data%u", n);
+		fd = open(name, O_CREAT | O_EXCL | O_WRONLY, 0644);
+		if (fd < 0) {
+			EXPECT_EQ(ENOSPC, errno);
+			break;
+		}
+		while (off < 1 << 20) {
+			unsigned int i;
+
+			for (i = 0; i < sizeof(buf); i += 4096)
+				pattern(buf + i, 4096, n, off + i);
+			ret = write(fd, buf, sizeof(buf));
+			if (ret < (ssize_t)sizeof(buf))
+				break;
+			off += ret;
+		}
+		EXPECT_TRUE(ret >= 0 || errno == ENOSPC);
+		off = lseek(fd, 0, SEEK_CUR);
+		total += off;
+		/* What write accepted, fsync may no longer refuse. */
+		EXPECT_OK(fsync(fd));
+		close(fd);
+		if (ret < (ssize_t)sizeof(buf)) {
+			n++;
+			break;
+		}
+	}
+	*files = n;
+	return total;
+}
+
+static void check_data(struct __test_metadata *_metadata, int files)
+{
+	unsigned char buf[4096], want[4096];
+	char name[16];
+	ssize_t n;
+	off_t off;
+	int i, fd;
+
+	for (i = 0; i < files; i++) {
+		sprintf(name, "data%d", i);
+		fd = open(name, O_RDONLY);
+		ASSERT_LE(0, fd);
+		for (off = 0; (n = read(fd, buf, sizeof(buf))) > 0; off += n) {
+			pattern(want, n, i, off);
+			ASSERT_EQ(0, memcmp(want, buf, n))
+				TH_LOG("%s at %lld", name, (long long)off);
+		}
+		ASSERT_EQ(0, n);
+		close(fd);
+	}
+}
+
+TEST_F_TIMEOUT(enospc, written_data, 120)
+{
+	long long before = free_now(), first, again;
+	int files, i, round;
+	struct stat st;
+	char name[16];
+
+	first = fill_data(_metadata, &files);
+	EXPECT_LT(before * 9 / 10, first);
+	EXPECT_GE(before, first);
+	drop_caches();
+	check_data(_metadata, files);
+	/* Full, but alive: sparse growth, overwriting, attributes, removal. */
+	ASSERT_OK(stat("data0", &st));
+	EXPECT_OK(chmod("data0", 0600));
+	EXPECT_OK(truncate("data0", 10 << 20));
+	EXPECT_OK(truncate("data0", st.st_size));
+	check_data(_metadata, files);
+	EXPECT_OK(rename("data0", "datax"));
+	EXPECT_OK(rename("datax", "data0"));
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < files; i++) {
+			sprintf(name, "data%d", i);
+			ASSERT_OK(unlink(name));
+		}
+		expect_back(_metadata, before);
+		again = fill_data(_metadata, &files);
+		EXPECT_LT(first - first / 20, again);
+		check_data(_metadata, files);
+	}
+	for (i = 0; i < files; i++) {
+		sprintf(name, "data%d", i);
+		ASSERT_OK(unlink(name));
+	}
+	expect_back(_metadata, before);
+}
+
+TEST_F_TIMEOUT(enospc, overwrite_in_a_full_volume, 60)
+{
+	static unsigned char buf[65536], got[65536];
+	int files, fd;
+
+	memset(buf, 0x77, sizeof(buf));
+	fill_data(_metadata, &files);
+	fd = open("data0", O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(sizeof(buf), pwrite(fd, buf, sizeof(buf), 12345));
+	EXPECT_OK(fsync(fd));
+	ASSERT_EQ(sizeof(buf), pread(fd, got, sizeof(got), 12345));
+	EXPECT_EQ(0, memcmp(buf, got, sizeof(buf)));
+	close(fd);
+}
+
+TEST_F_TIMEOUT(enospc, space_of_unlinked_files_at_once, 60)
+{
+	int files, i;
+	char name[16];
+
+	/*
+	 * Freed blocks wait for their transaction: the next write must find
+	 * them all the same, without anyone calling sync.
+	 */
+	fill_data(_metadata, &files);
+	for (i = 0; i < 3; i++) {
+		static char buf[256 << 10];
+		int fd;
+
+		sprintf(name, "data%d", i);
+		ASSERT_OK(unlink(name));
+		sprintf(name, "new%d", i);
+		fd = open(name, O_CREAT | O_EXCL | O_WRONLY, 0644);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(sizeof(buf), write(fd, buf, sizeof(buf)));
+		EXPECT_OK(fsync(fd));
+		close(fd);
+	}
+}
+
+#define FAILURES	5
+
+/* One kind of name after the other until ENOSPC; all must be there or not. */
+static void fill_names(struct __test_metadata *_metadata,
+		       int (*make)(const char *), int (*drop)(const char *),
+		       const char *fmt, mode_t kind)
+{
+	long long before = free_now();
+	char name[256];
+	struct stat st;
+	int n, i, failed, failed_at[FAILURES];
+
+	ASSERT_OK(mkdir("dir", 0755));
+	ASSERT_OK(chdir("dir"));
+	for (n = 0, failed = 0; failed < FAILURES; n++) {
+		snprintf(name, sizeof(name), fmt, n);
+		if (!make(name))
+			continue;
+		ASSERT_EQ(ENOSPC, errno) TH_LOG("%s", strerror(errno));
+		EXPECT_ERR(ENOENT, lstat(name, &st));
+		failed_at[failed++] = n;
+	}
+	TH_LOG("%d names", n);
+	EXPECT_LT(1000, n);
+	sync();
+	for (i = 0, failed = 0; i < n; i++) {
+		snprintf(name, sizeof(name), fmt, i);
+		if (failed < FAILURES && i == failed_at[failed]) {
+			EXPECT_ERR(ENOENT, lstat(name, &st));
+			failed++;
+			continue;
+		}
+		ASSERT_OK(lstat(name, &st));
+		ASSERT_EQ(kind, st.st_mode & S_IFMT);
+		ASSERT_OK(drop(name));
+	}
+	ASSERT_OK(chdir(".."));
+	ASSERT_OK(rmdir("dir"));
+	unlink("source");
+	expect_back(_metadata, before);
+}
+
+static int make_file(const char *name)
+{
+	return mknod(name, S_IFREG | 0644, 0);
+}
+
+static int make_dir(const char *name)
+{
+	return mkdir(name, 0755);
+}
+
+static char link_target[4096];
+
+static int make_symlink(const char *name)
+{
+	return symlink(link_target, name);
+}
+
+static int make_link(const char *name)
+{
+	if (!exists("../source") && create_file("../source", 0644))
+		return -1;
+	return link("../source", name);
+}
+
+TEST_F_TIMEOUT(enospc, empty_files, 120)
+{
+	fill_names(_metadata, make_file, unlink, "f%d", S_IFREG);
+}
+
+TEST_F_TIMEOUT(enospc, directories, 120)
+{
+	fill_names(_metadata, make_dir, rmdir, "d%d", S_IFDIR);
+}
+
+TEST_F_TIMEOUT(enospc, fast_symlinks, 120)
+{
+	memset(link_target, 't', 700);
+	fill_names(_metadata, make_symlink, unlink, "s%d", S_IFLNK);
+}
+
+TEST_F_TIMEOUT(enospc, slow_symlinks, 120)
+{
+	memset(link_target, 't', symlink_max() > 3000 ? 3000 : 1000);
+	fill_names(_metadata, make_symlink, unlink, "s%d", S_IFLNK);
+}
+
+TEST_F_TIMEOUT(enospc, hard_links_with_long_names, 120)
+{
+	char fmt[300];
+
+	memset(fmt, 'h', sizeof(fmt));
+	strcpy(fmt + 240, "%d");
+	fill_names(_metadata, make_link, unlink, fmt, S_IFREG);
+}
+
+TEST_F_TIMEOUT(enospc, names_while_data_fills_it, 60)
+{
+	int files, i, made = 0;
+	char name[256];
+	struct stat st;
+
+	fill_data(_metadata, &files);
+	for (i = 0; i < 3000; i++) {
+		sprintf(name, "%0200d", i);
+		if (!(i % 2 ? symlink("x", name) : mkdir(name, 0755))) {
+			made++;
+			continue;
+		}
+		ASSERT_EQ(ENOSPC, errno);
+		EXPECT_ERR(ENOENT, lstat(name, &st));
+	}
+	TH_LOG("%d names beside the data", made);
+	EXPECT_GT(3000, made);
+	check_data(_metadata, files);
+}
+
+TEST_F_TIMEOUT(enospc, direct_writes, 60)
+{
+	unsigned char *buf, *got;
+	long long before = free_now();
+	ssize_t n;
+	off_t off = 0;
+	int fd = open("f", O_CREAT | O_RDWR | O_DIRECT, 0644);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, posix_memalign((void **)&buf, 4096, 65536));
+	ASSERT_EQ(0, posix_memalign((void **)&got, 4096, 65536));
+	memset(buf, 0x33, 65536);
+	while ((n = write(fd, buf, 65536)) > 0)
+		off += n;
+	EXPECT_EQ(-1, n);
+	EXPECT_EQ(ENOSPC, errno);
+	EXPECT_LT(before * 9 / 10, off);
+	ASSERT_EQ(65536, pread(fd, got, 65536, (off - 65536) & ~4095));
+	EXPECT_EQ(0, memcmp(buf, got, 65536));
+	ASSERT_OK(unlink("f"));
+	close(fd);
+	expect_back(_metadata, before);
+}
+
+TEST_F_TIMEOUT(enospc, mapped_write_into_a_hole, 60)
+{
+	int files, fd, st;
+	pid_t pid;
+
+	fill_data(_metadata, &files);
+	fd = open("data0", O_RDWR);
+	ASSERT_OK(ftruncate(fd, 8 << 20));
+	pid = fork();
+	if (!pid) {
+		volatile char *map = mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE,
+					  MAP_SHARED, fd, 0);
+		int i;
+
+		signal(SIGBUS, SIG_DFL);
+		for (i = 1 << 20; i < 8 << 20; i += 4096)
+			map[i] = 1;
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &st, 0));
+	EXPECT_TRUE(WIFSIGNALED(st) && WTERMSIG(st) == SIGBUS);
+	EXPECT_OK(fsync(fd));
+	ASSERT_OK(ftruncate(fd, 1 << 20));
+	close(fd);
+	check_data(_metadata, files);
+}
+
+TEST_F_TIMEOUT(enospc, fragmented_free_space, 120)
+{
+	static unsigned char buf[4096];
+	long long before = free_now();
+	struct stat st;
+	char name[32];
+	int i, n;
+
+	/* Fill with small files, free every other one, then use the holes. */
+	memset(buf, 9, sizeof(buf));
+	for (n = 0;; n++) {
+		int fd;
+
+		sprintf(name, "f%d", n);
+		fd = open(name, O_CREAT | O_EXCL | O_WRONLY, 0644);
+		if (fd < 0)
+			break;
+		if (write(fd, buf, sizeof(buf)) != sizeof(buf)) {
+			close(fd);
+			unlink(name);
+			break;
+		}
+		close(fd);
+	}
+	ASSERT_EQ(ENOSPC, errno);
+	for (i = 0; i < n; i += 2) {
+		sprintf(name, "f%d", i);
+		ASSERT_OK(unlink(name));
+	}
+	for (i = 0; i < n / 4; i++) {
+		memset(link_target, 'f', 1000);
+		link_target[1000] = 0;
+		sprintf(name, "l%d", i);
+		ASSERT_OK(symlink(link_target, name)) ;
+	}
+	for (i = 1; i < n; i += 2) {
+		sprintf(name, "f%d", i);
+		ASSERT_OK(stat(name, &st));
+		ASSERT_EQ(sizeof(buf), st.st_size);
+		ASSERT_OK(unlink(name));
+	}
+	for (i = 0; i < n / 4; i++) {
+		sprintf(name, "l%d", i);
+		ASSERT_OK(unlink(name));
+	}
+	expect_back(_metadata, before);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,239 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Mount what must not be mounted: garbage, other filesystems, cut and altered
+# images. Every refusal has its errno, none may disturb the kernel, and after
+# each the undamaged image still mounts. Needs loop devices and sysop.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+sysop=$here/sysop
+fstype=${FSTYPE:-lnkfs}
+bs=${LNKFS_BSIZE:-4096}
+tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/mount_bad.XXXXXX")
+img=$tmp/image
+mnt=$tmp/mnt
+mkdir "$mnt"
+num=0
+failed=0
+dev=
+
+cleanup()
+{
+	umount "$mnt" 2>/dev/null
+	[ -z "$dev" ] || $sysop unloop "$dev" >/dev/null
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+is() # description, expected, seen
+{
+	num=$((num + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $num $1"
+	else
+		echo "not ok $num $1 # expected $2, got $3"
+		failed=$((failed + 1))
+	fi
+}
+
+# Several group's worth, so that there are backups; sparse.
+case $bs in
+1024) mib=64 ;;
+2048) mib=128 ;;
+*) mib=320 ;;
+esac
+
+fresh() # a new image, attached as $dev; $1: what to do to the file first
+{
+	[ -z "$dev" ] || $sysop unloop "$dev" >/dev/null
+	dev=
+	rm -f "$img"
+	truncate -s ${mib}M "$img"
+	case $fstype in
+	ext4) mkfs.ext4 -q -F -b "$bs" -E lazy_itable_init=0 "$img" ;;
+	*) "mkfs.$fstype" -q -f -b "$bs" "$img" ;;
+	esac || { echo "Bail out! cannot format"; exit 1; }
+	attach
+}
+
+attach()
+{
+	[ -z "$dev" ] || $sysop unloop "$dev" >/dev/null
+	dev=$($sysop loop "$img") || { echo "Bail out! no loop device"; exit 1; }
+}
+
+try() # [ro|rw]: mount and unmount again; prints the errno
+{
+	r=$($sysop mount "$dev" "$mnt" "$fstype" "${1:-rw}")
+	[ "$r" != 0 ] || umount "$mnt"
+	echo "$r"
+}
+
+poke() # offset, size: overwrite with random bytes
+{
+	dd if=/dev/urandom of="$dev" bs=1 seek="$1" count="$2" conv=notrunc 2>/dev/null
+}
+
+mark=0
+quiet() # remember where the kernel's log is
+{
+	mark=$((mark + 1))
+	echo "mount_bad: mark $$.$mark" > /dev/kmsg
+}
+
+said() # pattern: did the kernel say so since the last call of quiet?
+{
+	dmesg | sed "1,/mount_bad: mark $$\\.$mark\$/d" | grep -qiE "$1" &&
+		echo yes || echo no
+}
+
+any() # value, allowed...: "yes" if the value is one of those allowed
+{
+	v=$1
+	shift
+	for allowed; do
+		[ "$v" != "$allowed" ] || { echo yes; return; }
+	done
+	echo "$v"
+}
+
+# An altered superblock with a good checksum: refused with a line in the log,
+# or a backup is used, which the log says too.
+altered() # member, value
+{
+	fresh
+	$sysop set "$dev" "$1" "$2" >/dev/null
+	quiet
+	r=$(try rw)
+	is "$1 = $2" yes "$(any "$r" EINVAL EUCLEAN $([ "$(said backup)" = yes ] && echo 0))"
+	is "$1 = $2: the log says so" yes "$(said "$fstype")"
+}
+
+super_tests()
+{
+	fresh
+	is "the superblock's checksum is good" good "$($sysop sum "$dev")"
+	$sysop breaksum "$dev" >/dev/null
+	is "the superblock's checksum is bad" bad "$($sysop sum "$dev")"
+	quiet
+	is "bad checksum: a backup serves" 0 "$(try rw)"
+	is "bad checksum: the log says so" yes "$(said backup)"
+	is "and it mounts again" 0 "$(try rw)"
+
+	fresh
+	poke 1028 400
+	quiet
+	is "random superblock: a backup serves" 0 "$(try ro)"
+	is "random superblock: the log says so" yes "$(said backup)"
+
+	fresh
+	dd if=/dev/zero of="$dev" bs=1024 seek=1 count=1 conv=notrunc 2>/dev/null
+	is "no superblock: refused or a backup" yes "$(any "$(try rw)" EINVAL 0)"
+
+	fresh
+	$sysop set "$dev" s_feature_incompat 0x80000000 >/dev/null
+	quiet
+	is "unknown incompat feature" EINVAL "$(try rw)"
+	is "unknown incompat feature: the log says so" yes "$(said feature)"
+	is "unknown incompat feature, read-only" EINVAL "$(try ro)"
+
+	fresh
+	$sysop set "$dev" s_feature_ro_compat 0x80000000 >/dev/null
+	quiet
+	is "unknown ro_compat feature" yes "$(any "$(try rw)" EROFS EINVAL)"
+	is "unknown ro_compat feature: the log says so" yes "$(said feature)"
+	is "unknown ro_compat feature, read-only" 0 "$(try ro)"
+	$sysop mount "$dev" "$mnt" "$fstype" ro >/dev/null
+	is "and stays read-only" no "$(mount -o remount,rw "$mnt" 2>/dev/null && echo yes || echo no)"
+	is "writing says so" no "$(: > "$mnt/f" 2>/dev/null && echo yes || echo no)"
+	umount "$mnt"
+
+	fresh
+	$sysop set "$dev" s_feature_compat 0x80000000 >/dev/null
+	is "unknown compat feature" 0 "$(try rw)"
+
+	altered s_block_bits 9
+	altered s_block_bits 13
+	altered s_block_bits 255
+	altered s_blocks 0
+	altered s_blocks 7
+	altered s_blocks 0x1000000000001
+	altered s_blocks 0xffffffffffffffff
+	altered s_blocknr 77
+	altered s_root_ino 0
+	altered s_root_ino 0xffffffffffffffff
+	altered s_journal_start 0
+	altered s_journal_start 0xfffffffffffffff0
+	altered s_journal_blocks 0
+	altered s_journal_blocks 0xffffffff
+	altered s_reserved_blocks 0xffffffffffffffff
+	altered s_errors 99
+	altered s_max_links 0
+
+	fresh
+	block=$(($($sysop get "$dev" s_root_ino) / (bs / 256)))
+	poke $((block * bs)) 256
+	quiet
+	is "root inode overwritten" yes "$(any "$(try rw)" EUCLEAN EBADMSG)"
+	is "root inode overwritten: the log says so" yes "$(said "$fstype")"
+	is "root inode overwritten, read-only" yes "$(any "$(try ro)" EUCLEAN EBADMSG)"
+
+	fresh
+	poke $(($($sysop get "$dev" s_journal_start) * bs)) 100
+	quiet
+	is "journal superblock overwritten" yes \
+		"$(any "$(try rw)" EINVAL EUCLEAN EBADMSG EIO)"
+	is "journal superblock overwritten: the log says so" yes "$(said "$fstype|jbd2")"
+	is "journal superblock overwritten, norecovery" 0 \
+		"$(r=$($sysop mount "$dev" "$mnt" "$fstype" ro norecovery); umount "$mnt"; echo "$r")"
+}
+
+quiet
+fresh
+is "a good image mounts" 0 "$(try rw)"
+is "and mounts read-only" 0 "$(try ro)"
+
+# Nothing of ours at all.
+truncate -s 0 "$img"; truncate -s ${mib}M "$img"; attach
+is "zeroes" EINVAL "$(try rw)"
+head -c 4194304 /dev/urandom > "$img"; truncate -s ${mib}M "$img"; attach
+is "random bytes" EINVAL "$(try rw)"
+head -c 4096 /dev/zero > "$img"; attach
+is "a device of 4 KiB" EINVAL "$(try rw)"
+head -c 512 /dev/zero > "$img"; attach
+# (ext4 takes the block that is not there for a lack of memory)
+is "a device of 512 bytes" yes \
+	"$(any "$(try rw)" EINVAL EIO $([ "$fstype" != ext4 ] || echo ENOMEM))"
+other=ext4
+[ "$fstype" != ext4 ] || other=xfs
+rm -f "$img"; truncate -s ${mib}M "$img"
+if [ $other = ext4 ]; then
+	mkfs.ext4 -q -F "$img"
+	attach
+	is "ext4" EINVAL "$(try rw)"
+	is "ext4, read-only" EINVAL "$(try ro)"
+fi
+is "a directory" ENOTBLK "$($sysop mount "$tmp" "$mnt" "$fstype")"
+is "a missing device" ENOENT "$($sysop mount "$tmp/none" "$mnt" "$fstype")"
+
+# An image that was cut short.
+fresh
+cut=$((mib / 2))
+$sysop unloop "$dev" >/dev/null; dev=
+truncate -s ${cut}M "$img"
+attach
+is "an image cut in half" EINVAL "$(try rw)"
+is "an image cut in half, read-only" EINVAL "$(try ro)"
+$sysop unloop "$dev" >/dev/null; dev=
+truncate -s ${mib}M "$img"
+attach
+is "whole again" 0 "$(try rw)"
+
+if [ "$fstype" = lnkfs ]; then
+	super_tests
+fi
+
+dmesg | grep -E "BUG:|Oops|WARNING:|KASAN|general protection" && failed=$((failed + 1))
+echo "1..$num"
+[ $failed -eq 0 ]

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * System calls for the shell tests, answered with the bare name of the errno
+ * (or 0), which mount(8) and its like hide in prose.
+ *
+ *   sysop mount DEV DIR TYPE [ro|rw [OPTIONS]]    sysop umount DIR
+ *   sysop loop FILE                               sysop unloop DEV
+ *   sysop get DEV FIELD                           sysop set DEV FIELD VALUE
+ *   sysop breaksum DEV                            sysop sum DEV
+ *
+ * get and set know the superblock's members; set leaves a good checksum.
+ */
+#include <stdint.h>
+
+#include "lnkfs_format.h"
+#include "volume.h"
+
+static struct {
+	const char *name;
+	unsigned int offset, size;
+} fields[] = {
+#define FIELD(m) { #m, __builtin_offsetof(struct lnkfs_super_block, m), \
+		   sizeof(((struct lnkfs_super_block *)0)->m) }
+	FIELD(s_magic), FIELD(s_checksum), FIELD(s_blocknr),
+	FIELD(s_feature_compat), FIELD(s_feature_incompat),
+	FIELD(s_feature_ro_compat), FIELD(s_block_bits), FIELD(s_errors),
+	FIELD(s_state), FIELD(s_blocks), FIELD(s_reserved_blocks),
+	FIELD(s_root_ino), FIELD(s_lpf_ino), FIELD(s_journal_start),
+	FIELD(s_journal_blocks), FIELD(s_fc_blocks), FIELD(s_max_links),
+	FIELD(s_fast_symlink_max), FIELD(s_error_count),
+#undef FIELD
+};
+
+static uint32_t crc32c(uint32_t crc, const unsigned char *p, size_t len)
+{
+	int i;
+
+	while (len--) {
+		crc ^= *p++;
+		for (i = 0; i < 8; i++)
+			crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return crc;
+}
+
+static int answer(int failed)
+{
+	puts(failed ? strerrorname_np(errno) : "0");
+	return 0;
+}
+
+static int super_io(const char *dev, unsigned char *sb, int write)
+{
+	int fd = open(dev, write ? O_WRONLY | O_SYNC : O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = write ? pwrite(fd, sb, LNKFS_SUPER_SIZE, LNKFS_SUPER_OFFSET) :
+		    pread(fd, sb, LNKFS_SUPER_SIZE, LNKFS_SUPER_OFFSET);
+	close(fd);
+	return n == LNKFS_SUPER_SIZE ? 0 : -1;
+}
+
+static void super_sum(unsigned char *sb)
+{
+	uint32_t crc;
+
+	memset(sb + 4, 0, 4);
+	crc = crc32c(~0U, sb, LNKFS_SUPER_SIZE);
+	memcpy(sb + 4, &crc, 4);
+}
+
+static int super_field(const char *dev, const char *name, const char *value)
+{
+	unsigned char sb[LNKFS_SUPER_SIZE];
+	uint64_t v = 0;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (!strcmp(fields[i].name, name))
+			break;
+	if (i == sizeof(fields) / sizeof(fields[0])) {
+		fprintf(stderr, "sysop: no member %s\n", name);
+		return 2;
+	}
+	if (super_io(dev, sb, 0))
+		return answer(1);
+	if (!value) {
+		memcpy(&v, sb + fields[i].offset, fields[i].size);
+		printf("%llu\n", (unsigned long long)v);
+		return 0;
+	}
+	v = strtoull(value, NULL, 0);
+	memcpy(sb + fields[i].offset, &v, fields[i].size);
+	if (strcmp(name, "s_checksum"))
+		super_sum(sb);
+	return answer(super_io(dev, sb, 1));
+}
+
+static int super_break(const char *dev)
+{
+	unsigned char sb[LNKFS_SUPER_SIZE];
+
+	if (super_io(dev, sb, 0))
+		return answer(1);
+	sb[4] ^= 0x10;
+	return answer(super_io(dev, sb, 1));
+}
+
+static int super_check(const char *dev)
+{
+	unsigned char sb[LNKFS_SUPER_SIZE];
+	uint32_t is;
+
+	if (super_io(dev, sb, 0))
+		return answer(1);
+	memcpy(&is, sb + 4, 4);
+	super_sum(sb);
+	puts(memcmp(&is, sb + 4, 4) ? "bad" : "good");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *op = argc > 1 ? argv[1] : "";
+	char dev[64];
+
+	if (!strcmp(op, "mount") && argc >= 5)
+		return answer(mount(argv[2], argv[3], argv[4],
+				    argc > 5 && !strcmp(argv[5], "ro") ?
+				    MS_RDONLY : 0, argc > 6 ? argv[6] : NULL));
+	if (!strcmp(op, "umount") && argc == 3)
+		return answer(umount2(argv[2], 0));
+	if (!strcmp(op, "loop") && argc == 3) {
+		if (loop_attach(argv[2], O_RDWR, dev))
+			return perror(argv[2]), 1;
+		puts(dev);
+		return 0;
+	}
+	if (!strcmp(op, "unloop") && argc == 3)
+		return answer(loop_detach(argv[2]));
+	if (!strcmp(op, "get") && argc == 4)
+		return super_field(argv[2], argv[3], NULL);
+	if (!strcmp(op, "set") && argc == 5)
+		return super_field(argv[2], argv[3], argv[4]);
+	if (!strcmp(op, "breaksum") && argc == 3)
+		return super_break(argv[2]);
+	if (!strcmp(op, "sum") && argc == 3)
+		return super_check(argv[2]);
+	fprintf(stderr, "sysop: bad arguments\n");
+	return 2;
+}
