@@ -301,6 +301,21 @@ static bool lnkfs_last_name(const struct inode *inode)
 	return S_ISDIR(inode->i_mode) || inode->i_nlink == 1;
 }
 
+/*
+ * Can the object lose a name in @dir? On a damaged volume link counts may be
+ * lower than the names: a count must never get below what it stands for.
+ */
+static int lnkfs_check_links(struct inode *dir, struct inode *inode)
+{
+	if (!inode->i_nlink)
+		return lnkfs_report(LNKFS_FS(dir), -EFSCORRUPTED, inode->i_ino, 0,
+				    "an inode has more names than links");
+	if (S_ISDIR(inode->i_mode) && dir->i_nlink <= 2)
+		return lnkfs_report(LNKFS_FS(dir), -EFSCORRUPTED, dir->i_ino, 0,
+				    "a directory has more subdirectories than links");
+	return 0;
+}
+
 /* unlink and rmdir */
 static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 {
@@ -308,14 +323,13 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 	handle_t *handle;
 	int err, err2;
 
-	if (!inode->i_nlink)
-		return lnkfs_report(LNKFS_FS(dir), -EFSCORRUPTED, inode->i_ino, 0,
-				    "an inode has more names than links");
+	err = lnkfs_check_links(dir, inode);
+	if (err)
+		return err;
 	handle = lnkfs_begin(dir->i_sb, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
 			     LNKFS_CREDITS_ORPHAN, LNKFS_NAMEI_REVOKES);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
-	err = 0;
 	if (lnkfs_last_name(inode))
 		err = lnkfs_orphan_inode(handle, inode);
 	if (!err) {
@@ -601,6 +615,11 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
+	err = lnkfs_check_links(old_dir, from.inode);
+	if (!err && to.inode)
+		err = lnkfs_check_links(new_dir, to.inode);
+	if (err)
+		return err;
 	if (flags & RENAME_EXCHANGE)
 		return lnkfs_exchange(&from, &to);
 	if (to.inode && S_ISDIR(to.inode->i_mode)) {
