@@ -534,7 +534,8 @@ static void raise_first_keys(u64 block, u32 level)
 /* A first key counts as minus infinity, whatever it is. */
 static void first_keys(void)
 {
-	u32 i, j, count, level;
+	const struct lnkfs_btree_root *root;
+	u32 i, j, level;
 
 	rnd_state = 11;
 	setup(10, 32, 72, 16);
@@ -543,10 +544,10 @@ static void first_keys(void)
 	for (j = 0; j < 60 && !tap_failed; j++) {
 		REQUIRE(lnkfs_cache_drop(&vol) == 0);
 		level = lnkfs_btree_level(&tree);
-		count = le16_to_cpu(((struct lnkfs_btree_root *)area)->bt_count);
-		for (i = 0; level && i < count; i++)
+		root = tree.root;
+		for (i = 0; level && i < le16_to_cpu(root->bt_count); i++)
 			raise_first_keys(le64_to_cpu(area[2 * i + 2]), level - 1);
-		if (level && count > 1)
+		if (level && le16_to_cpu(root->bt_count) > 1)
 			area[1] = cpu_to_le64(le64_to_cpu(area[3]) - 1);
 		for (i = 0; i < 300; i++) {
 			if (below(3) == 0)
@@ -740,6 +741,123 @@ static void bad_roots(void)
 	teardown();
 }
 
+static struct lnkfs_btree_node *node_on_disk(u64 block)
+{
+	return (void *)(vol.dev.mem + (block << vol.fs.block_bits));
+}
+
+/* Everything that goes through a child of the root says -EFSCORRUPTED. */
+static void check_refused(u64 key)
+{
+	u64 found, next;
+	u8 value[16] = { 0 };
+
+	CHECK_EQ(lnkfs_btree_lookup_le(&tree, key, &found, NULL), -EFSCORRUPTED);
+	CHECK_EQ(lnkfs_btree_lookup_ge(&tree, key, &found, NULL), -EFSCORRUPTED);
+	CHECK_EQ(lnkfs_btree_lookup_span(&tree, key, &found, NULL, &next), -EFSCORRUPTED);
+	CHECK_EQ(do_insert(key, value), -EFSCORRUPTED);
+	CHECK_EQ(do_update(key, key, value), -EFSCORRUPTED);
+	CHECK_EQ(do_delete(key), -EFSCORRUPTED);
+}
+
+/* Nodes that are sound in themselves but not what their parent promises. */
+static void bad_children(void)
+{
+	static u8 copy[1024];
+	struct lnkfs_btree_node *node;
+	u64 child[3];
+	u32 i, bad;
+
+	rnd_state = 13;
+	setup(10, 8, 128, 16);
+	vol.quiet = true;
+	/* Three leaves below the root. */
+	for (i = 0; i < 100; i++)
+		step_insert(10 * i);
+	CHECK_EQ(lnkfs_btree_level(&tree), 1);
+	REQUIRE(lnkfs_cache_drop(&vol) == 0);
+	for (i = 0; i < 3; i++)
+		child[i] = le64_to_cpu(area[2 * i + 2]);
+	node = node_on_disk(child[1]);
+	memcpy(copy, node, sizeof(copy));
+	for (bad = 0; bad < 8; bad++) {
+		__le64 key = area[3];
+
+		switch (bad) {
+		case 0:		/* keys of its left neighbour */
+			memcpy(node->n_records, node_on_disk(child[0])->n_records, 960);
+			break;
+		case 1:		/* keys of its right neighbour */
+			memcpy(node->n_records, node_on_disk(child[2])->n_records, 240);
+			node->n_count = cpu_to_le16(10);
+			break;
+		case 2:
+			node->n_level = cpu_to_le16(1);
+			node->n_count = cpu_to_le16(1);
+			break;
+		case 3:
+			node->n_vsize = 8;
+			node->n_count = cpu_to_le16(1);
+			break;
+		case 4:
+			node->n_tree = LNKFS_TREE_DIR;
+			break;
+		case 5:
+			node->n_count = 0;
+			break;
+		case 6:
+			node->n_count = cpu_to_le16(41);
+			break;
+		case 7:		/* the parent's separator is one too high */
+			area[3] = cpu_to_le64(le64_to_cpu(key) + 1);
+			break;
+		}
+		lnkfs_seal_block(&vol.fs, node, LNKFS_B_BTREE, child[1]);
+		check_refused(410);
+		area[3] = key;
+		memcpy(node, copy, sizeof(copy));
+		REQUIRE(lnkfs_cache_drop(&vol) == 0);
+	}
+	/* A child that cannot be a node, and one that is the child of another. */
+	area[4] = 0;
+	check_refused(410);
+	area[4] = cpu_to_le64(vol.fs.blocks);
+	check_refused(410);
+	area[4] = cpu_to_le64(child[0]);
+	check_refused(410);
+	area[4] = cpu_to_le64(child[1]);
+	walk();
+	drain();
+	teardown();
+}
+
+/* The bitmap says that the leaf to be split is free. */
+static void leaf_marked_free(void)
+{
+	u8 value[16] = { 0 };
+	u64 leaf, start;
+	lnkfs_tx tx;
+	u32 i, got;
+
+	rnd_state = 14;
+	setup(10, 8, 128, 16);
+	for (i = 0; i < 40; i++)
+		step_insert(10 * i);
+	CHECK_EQ(lnkfs_btree_level(&tree), 1);
+	CHECK_EQ(inode.blocks, 1);
+	leaf = le64_to_cpu(area[2]);
+	lnkfs_tx_begin(&tx, &vol, 0);
+	while (lnkfs_balloc(&tx, &vol.fs, 0, 1, 4096, 0, &start, &got) == 0)
+		;
+	CHECK_EQ(lnkfs_bfree(&tx, &vol.fs, leaf, 1), 0);
+	lnkfs_tx_end(&tx);
+	CHECK_EQ(do_insert(55, value), -EFSCORRUPTED);
+	for (i = 0; i < 40; i++)
+		step_lookup(10 * i);
+	CHECK_EQ(inode.blocks, 1);
+	teardown();
+}
+
 static u64 saved_area[AREA / 8 + 1];
 static struct lnkfs_cinode saved_inode;
 
@@ -809,6 +927,7 @@ static void hostile(u32 bits, u32 vsize, u32 rounds)
 {
 	static u64 nodes[MAX_RECORDS];
 	u32 i, j, count = 0, corrupted = 0;
+	const struct lnkfs_btree_root *root;
 	struct lnkfs_group *groups;
 	u64 found, next;
 	u8 value[16], *image;
@@ -822,7 +941,8 @@ static void hostile(u32 bits, u32 vsize, u32 rounds)
 		step_insert(rnd() >> below(40));
 	walk();
 	REQUIRE(lnkfs_cache_drop(&vol) == 0);
-	for (i = 0; i < le16_to_cpu(((struct lnkfs_btree_root *)area)->bt_count); i++)
+	root = tree.root;
+	for (i = 0; i < le16_to_cpu(root->bt_count); i++)
 		collect(le64_to_cpu(area[2 * i + 2]), lnkfs_btree_level(&tree) - 1, nodes, &count);
 	CHECK_EQ(count, inode.blocks);
 	image = malloc(vol.dev.bytes);
@@ -904,6 +1024,8 @@ static const struct tap_test tests[] = {
 	{ "every failure of a deletion", every_delete_failure },
 	{ "full volume", full_volume },
 	{ "bad roots", bad_roots },
+	{ "bad children", bad_children },
+	{ "a leaf that is marked free", leaf_marked_free },
 	{ "spoiled trees, 1 KiB", hostile_1k },
 	{ "spoiled trees, 1 KiB, keys only", hostile_1k_set },
 	{ "spoiled trees, 4 KiB", hostile_4k },
