@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the guest: run fsops with the same seed on ext4 and on the filesystem
+# under test, and demand the same log and the same tree. Prints TAP.
+#
+#   DISK0 DISK1   devices to format: ext4's, and that of the one under test
+#   FSTYPE        lnkfs (default); xfs or ext4 to check the test itself
+#   DIFF_SEEDS    seeds (1), DIFF_OPS operations each (20000)
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+fstype=${FSTYPE:-lnkfs}
+ops=${DIFF_OPS:-20000}
+num=0
+failed=0
+mkdir -p /run/ref /run/test
+
+result() # ok|not ok, description
+{
+	num=$((num + 1))
+	echo "$1 $num $2"
+	[ "$1" = ok ] || failed=$((failed + 1))
+}
+
+die()
+{
+	echo "Bail out! $*"
+	exit 1
+}
+
+format() # fstype, block size, device
+{
+	case $1 in
+	ext4) mkfs.ext4 -q -F -b "$2" -m 0 "$3" ;;
+	xfs) mkfs.xfs -q -f "$3" ;;
+	*) "mkfs.$1" -q -f -b "$2" "$3" ;;
+	esac || die "cannot format $3"
+}
+
+run_ops() # fstype, block size, device, mount point, seed, log
+{
+	format "$1" "$2" "$3"
+	mount -t "$1" "$3" "$4" || die "cannot mount $3"
+	FSTYPE=$1 FSOPS_DEV=$3 "$here/fsops" "$4" "$5" "$ops" >"$6" || die "fsops failed"
+	umount "$4" || die "cannot unmount $4"
+}
+
+if [ "$fstype" = lnkfs ] && ! grep -qw lnkfs /proc/filesystems; then
+	modprobe -aq jbd2 libcrc32c
+	insmod /lnkfs/lnkfs.ko || die "cannot load the module"
+fi
+case $fstype in
+xfs) sizes=4096; export FSOPS_LINKMAX=1000 ;;
+ext4) sizes=4096 ;;
+*) sizes="4096 1024" ;;
+esac
+for seed in ${DIFF_SEEDS:-1}; do
+	run_ops ext4 4096 "$DISK0" /run/ref "$seed" /run/ref.log
+	# A script that mostly fails in one way would prove nothing.
+	kinds=$(grep -oE ': E[A-Z]+' /run/ref.log | sort -u | wc -l)
+	good=$(grep -vcE ': (E[A-Z]+|none)' /run/ref.log)
+	echo "# seed $seed: $ops operations, $good succeed, $kinds kinds of errors"
+	if [ "$kinds" -ge 8 ] && [ "$good" -gt $((ops / 4)) ]; then
+		result ok "seed $seed: the script does something"
+	else
+		result "not ok" "seed $seed: the script does something"
+	fi
+	for bs in $sizes; do
+		run_ops "$fstype" "$bs" "$DISK1" /run/test "$seed" /run/test.log
+		if cmp -s /run/ref.log /run/test.log; then
+			result ok "seed $seed: $fstype with blocks of $bs does as ext4 does"
+		else
+			diff /run/ref.log /run/test.log | head -n 40 | sed 's/^/# /'
+			result "not ok" "seed $seed: $fstype with blocks of $bs does as ext4 does"
+		fi
+		if command -v "fsck.$fstype" >/dev/null && [ "$fstype" = lnkfs ]; then
+			if "fsck.$fstype" -n -f "$DISK1" >/run/fsck.log 2>&1; then
+				result ok "seed $seed: the volume is clean"
+			else
+				sed 's/^/# /' /run/fsck.log
+				result "not ok" "seed $seed: the volume is clean"
+			fi
+		fi
+	done
+done
+[ "$fstype" != lnkfs ] || rmmod lnkfs || result "not ok" "remove the module"
+echo "1..$num"
+[ $failed -eq 0 ]
