@@ -11,7 +11,7 @@
 
 /* Groups near the goal that are asked for a good run before any run will do. */
 #define NEAR_GROUPS	8
-#define GOOD_BYTES	(1u << 20)
+#define GOOD_BYTES	(1024u * 1024)
 
 static u64 used_word(const void *bits, const void *busy, u32 word)
 {

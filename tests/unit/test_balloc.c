@@ -470,7 +470,7 @@ static void map_find(void)
 
 	for (i = 0; i < 3000; i++) {
 		for (j = 0; j < 4; j++) {
-			bits[j] = ((u64)rnd(~0u) << 32 | rnd(~0u)) & ((u64)rnd(~0u) << 32 | rnd(~0u));
+			bits[j] = (u64)(rnd(~0u) & rnd(~0u)) << 32 | (rnd(~0u) & rnd(~0u));
 			busy[j] = rnd(2) ? 0 : 1ULL << rnd(64);
 		}
 		if (!rnd(4))
@@ -483,7 +483,8 @@ static void map_find(void)
 		/* The slow way. */
 		for (; from < end; from++) {
 			for (j = 0; j < want && from + j < end; j++)
-				if (lnkfs_test_bit(from + j, bits) || lnkfs_test_bit(from + j, busy))
+				if (lnkfs_test_bit(from + j, bits) ||
+				    lnkfs_test_bit(from + j, busy))
 					break;
 			if (j >= min)
 				break;
