@@ -612,37 +612,41 @@ static int append_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *di
 	return err;
 }
 
+/* Index what is in block 0, the only one, before a second one comes. */
+static int start_index(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_btree *idx,
+		       lnkfs_buf *buf)
+{
+	int err;
+
+	err = lnkfs_baccess(tx, fs, buf, LNKFS_B_DIR);
+	if (err)
+		return err;
+	err = lnkfs_dir_index_fill(tx, idx, lnkfs_bdata(buf));
+	lnkfs_bdirty(tx, fs, buf);
+	return err;
+}
+
 static int blocks_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		      const struct lnkfs_dir_key *key, u64 ino, u8 type, u64 *pos)
 {
+	const struct lnkfs_btree *use;
 	struct lnkfs_btree idx;
 	lnkfs_buf *buf;
-	bool indexed;
 	u64 goal;
 	int err;
 
 	dir_tree(fs, dir, LNKFS_TREE_DIR, &idx);
-	indexed = dir_indexed(&idx);
-	err = find_room(fs, dir, indexed ? &idx : NULL, LNKFS_DIRENT_LEN(key->len), &buf);
-	if (!err)
-		err = block_add(tx, fs, dir, indexed ? &idx : NULL, buf, key, ino, type, pos);
-	else if (err != -ENOSPC || !buf)
+	use = dir_indexed(&idx) ? &idx : NULL;
+	err = find_room(fs, dir, use, LNKFS_DIRENT_LEN(key->len), &buf);
+	if (!err) {
+		err = block_add(tx, fs, dir, use, buf, key, ino, type, pos);
+		lnkfs_bput(buf);
 		return err;
-	else
-		goto append;
-	lnkfs_bput(buf);
-	return err;
-
-append:
-	goal = lnkfs_bblock(buf) + 1;
-	err = 0;
-	if (!indexed) {
-		err = lnkfs_baccess(tx, fs, buf, LNKFS_B_DIR);
-		if (!err) {
-			err = lnkfs_dir_index_fill(tx, &idx, lnkfs_bdata(buf));
-			lnkfs_bdirty(tx, fs, buf);
-		}
 	}
+	if (err != -ENOSPC)
+		return err;
+	goal = lnkfs_bblock(buf) + 1;
+	err = use ? 0 : start_index(tx, fs, &idx, buf);
 	lnkfs_bput(buf);
 	if (err)
 		return err;

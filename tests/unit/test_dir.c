@@ -243,6 +243,36 @@ static int do_replace(struct env *e, struct mname *m)
 	return 0;
 }
 
+/*
+ * One name goes, another comes, in one transaction as a rename does it: the
+ * addition first, and some credits for the level it may add to the index.
+ */
+static int do_rename(struct env *e, struct mname *from, struct mname *to)
+{
+	struct lnkfs_fs *fs = &e->v.fs;
+	u32 credits = lnkfs_dir_add_credits(fs, &e->ci) + lnkfs_dir_remove_credits(fs, &e->ci);
+	u32 revokes = 2 * lnkfs_dir_revokes(fs, &e->ci);
+	lnkfs_tx tx;
+	u64 pos;
+	int err;
+
+	lnkfs_tx_begin(&tx, &e->v, credits + 12);
+	err = lnkfs_dir_add(&tx, fs, &e->ci, to->bytes, to->len, from->ino, from->type, &pos);
+	if (!err) {
+		err = lnkfs_dir_remove(&tx, fs, &e->ci, from->bytes, from->len);
+		CHECK_EQ(err, 0);
+		from->present = false;
+		to->present = true;
+		to->ino = from->ino;
+		to->type = from->type;
+		to->pos = pos;
+		from->changed = ++e->clock;
+		to->changed = e->clock;
+	}
+	end_tx(e, &tx, revokes);
+	return err;
+}
+
 static bool name_is(const struct mname *m, const struct lnkfs_name *n)
 {
 	return m->present && m->ino == n->ino && m->type == n->type && m->pos == n->pos &&
@@ -397,6 +427,7 @@ static void list_from_anywhere(struct env *e)
 static void step(struct env *e, u32 grow)
 {
 	struct mname *m = &e->names[below(e, e->count)];
+	struct mname *o = &e->names[below(e, e->count)];
 	u32 dice = below(e, 100);
 	int err;
 
@@ -412,6 +443,14 @@ static void step(struct env *e, u32 grow)
 		CHECK_EQ(do_remove(e, m), 0);
 	} else if (m->present && dice % 4 == 0) {
 		CHECK_EQ(do_replace(e, m), 0);
+	} else if (m->present && !o->present && dice % 4 == 1) {
+		err = do_rename(e, m, o);
+#ifdef TEST_DIR_COLLIDE
+		if (err == -ENOSPC)
+			err = 0;
+#endif
+		CHECK_EQ(err, 0);
+		check_lookup(e, o);
 	}
 	check_lookup(e, m);
 }
@@ -579,7 +618,7 @@ static void run_faults(u32 bits, u32 slots, u32 names, u32 max_len, u32 rounds)
 	e->faults = true;
 	for (i = 0; i < rounds && !tap_failed; i++) {
 		struct mname *m = &e->names[below(e, names)];
-		u32 grow = i / (rounds / 6) % 2 ? 25 : 75;
+		u32 grow = i / (rounds / 6) % 2 ? 5 : 95;
 
 		if (below(e, 100) < (m->present ? grow : 100 - grow))
 			continue;
@@ -595,10 +634,12 @@ static void run_faults(u32 bits, u32 slots, u32 names, u32 max_len, u32 rounds)
 			CHECK_EQ(err, -EIO);
 		arm(e, -1, 0);
 	}
-	/* All names go; then the blocks that faults have left behind. */
-	for (i = 0; i < names && !tap_failed; i++)
+	/* All names go and block after block; then what faults have left behind. */
+	for (i = 0; i < names && !tap_failed; i++) {
+		j = i % 2 ? F_BFORGET : F_FREED;
 		if (e->names[i].present)
-			CHECK_EQ(do_remove(e, &e->names[i]), 0);
+			hits[j] += with_faults(e, &e->names[i], j);
+	}
 	trim_all(e);
 	printf("# faults met: bread %u, bnew %u, baccess %u, bforget %u, space %u, freed %u\n",
 	       hits[F_BREAD], hits[F_BNEW], hits[F_BACCESS], hits[F_BFORGET], hits[F_SPACE],
