@@ -65,7 +65,7 @@ modules:
 
 tools:
 	$(Q)mkdir -p $(build)/tools
-	$(Q)$(MAKE) -C tools O=$(build)/tools all
+	$(Q)$(MAKE) $(if $(Q),-s) -C tools O=$(build)/tools all
 
 install: all
 	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib \
@@ -92,7 +92,7 @@ test-module-%: deps
 
 test-programs: deps
 	$(Q)mkdir -p $(build)/selftests-obj
-	$(Q)$(MAKE) -C tests/selftests KSFT=$(cache)/kselftest OUTPUT=$(build)/selftests-obj \
+	$(Q)$(MAKE) $(if $(Q),-s) -C tests/selftests KSFT=$(cache)/kselftest OUTPUT=$(build)/selftests-obj \
 		STAGE=$(build)/selftests stage
 
 run: test-module-$(KERNEL) tools
