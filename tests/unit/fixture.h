@@ -34,16 +34,23 @@ static inline void volume_say(void *ctx, const char *text)
 	printf("# fsck: %s\n", text);
 }
 
-/* Everything back from the disk, freed blocks committed: nothing may be wrong. */
+/* Walk everything, read back from the disk, freed blocks committed. */
+static inline void volume_walk(struct lnkfs_volume *v, lnkfs_fsck_say say,
+			       struct lnkfs_fsck_result *res)
+{
+	lnkfs_volume_commit(v);
+	CHECK_EQ(lnkfs_cache_drop(v), 0);
+	CHECK_EQ(lnkfs_fsck_volume(v, say, NULL, res), 0);
+	CHECK_EQ(res->free_blocks, v->free_blocks);
+}
+
+/* The same, and nothing may be wrong. */
 static inline u64 volume_check(struct lnkfs_volume *v, struct lnkfs_fsck_result *out)
 {
 	struct lnkfs_fsck_result res;
 
-	lnkfs_volume_commit(v);
-	CHECK_EQ(lnkfs_cache_drop(v), 0);
-	CHECK_EQ(lnkfs_fsck_volume(v, volume_say, NULL, &res), 0);
+	volume_walk(v, volume_say, &res);
 	CHECK_EQ(res.problems, 0);
-	CHECK_EQ(res.free_blocks, v->free_blocks);
 	if (out)
 		*out = res;
 	return res.problems;

@@ -219,9 +219,10 @@ static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 		int have = lnkfs_test_bit(off, disk);
 		int want = off >= size || lnkfs_test_bit(off, owned);
 
-		used += off < size && want;
+		used += off < size && have;
 		if (have == want)
 			continue;
+		c->res.leaked += have;
 		if (have)
 			lnkfs_problem(c, "block %" PRIu64 " is marked used, but nobody owns it",
 				      lnkfs_group_first(fs, group) + off);
@@ -232,7 +233,7 @@ static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 	c->res.used_blocks += used;
 	c->res.free_blocks += size - used;
 	if (fs->group[group].free_blocks != size - used)
-		lnkfs_problem(c, "group %u: descriptor says %u free blocks, there are %u", group,
+		lnkfs_problem(c, "group %u: descriptor says %u free blocks, its bitmap %u", group,
 			      fs->group[group].free_blocks, size - used);
 }
 

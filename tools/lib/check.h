@@ -11,6 +11,7 @@
 /**
  * struct lnkfs_fsck_result - what a check found
  * @problems: contradictions, bad checksums, unreadable blocks
+ * @leaked: of these, blocks marked used that nobody owns
  * @files: regular files
  * @dirs: directories
  * @symlinks: of either kind
@@ -18,12 +19,13 @@
  * @specials: devices, fifos, sockets
  * @orphans: inodes with no links, or with a truncation to be finished
  * @names: directory entries
- * @used_blocks: blocks in use, overhead and journal included
+ * @used_blocks: blocks marked used, overhead and journal included
  * @free_blocks: the others
  * @inode_blocks: blocks that hold inodes
  */
 struct lnkfs_fsck_result {
 	u64 problems;
+	u64 leaked;
 	u64 files;
 	u64 dirs;
 	u64 symlinks;
