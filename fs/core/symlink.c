@@ -172,8 +172,8 @@ int lnkfs_symlink_read_slow(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, 
  * The symlink is left without a fork, which lnkfs_inode_check() accepts only
  * of one with no links; the caller stores the record or frees it.
  *
- * Return: 0; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC, and @ci still owns the
- * blocks.
+ * Return: 0; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC. While @ci->fork is not
+ * LNKFS_FORK_NONE the symlink is as it was; else the journal has failed.
  */
 int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
@@ -183,11 +183,10 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 	u32 i;
 	int err;
 
-	for (i = 0; i < count; i++) {
-		err = lnkfs_bforget(tx, fs, first + i);
-		if (err)
-			return err;
-	}
+	/*
+	 * Free first: should that fail, the body is still whole. Nobody can take
+	 * the blocks before this transaction has committed.
+	 */
 	err = lnkfs_bfree(tx, fs, first, count);
 	if (err)
 		return err;
@@ -196,5 +195,7 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 	ci->fork_len = 0;
 	ci->size = 0;
 	ci->blocks = 0;
-	return 0;
+	for (i = 0; i < count && !err; i++)
+		err = lnkfs_bforget(tx, fs, first + i);
+	return err;
 }
