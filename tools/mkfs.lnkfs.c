@@ -348,6 +348,19 @@ static void print_plan(const struct options *o, const struct lnkfs_super_block *
 	printf("  links     up to %u\n", le32_to_cpu(sb->s_max_links));
 }
 
+/* A block is no smaller than what the device reads and writes at once. */
+static void heed_sector_size(struct options *o, u32 sector)
+{
+	struct lnkfs_format *f = &o->format;
+
+	if (sector <= 1u << LNKFS_MIN_BLOCK_BITS)
+		return;
+	if (!f->block_bits)
+		f->block_bits = LNKFS_MAX_BLOCK_BITS;
+	if (sector > 1u << f->block_bits)
+		fail(o->device, "blocks are smaller than the device's sectors of %u bytes", sector);
+}
+
 /* Decide what the volume will be, or fail with the reason. */
 static void make_plan(struct options *o, u64 device_bytes, struct lnkfs_super_block *sb)
 {
@@ -463,6 +476,7 @@ int main(int argc, char **argv)
 	if (exists) {
 		refuse_if_in_use(&o);
 		open_device(&o, true, &v.dev);
+		heed_sector_size(&o, v.dev.sector);
 	}
 	if (exists && (v.dev.is_blk || !o.bytes))
 		make_plan(&o, v.dev.bytes, &sb);

@@ -101,6 +101,18 @@ static bool read_own(const char *path, struct lnkfs_super_block *sb)
 	return ok;
 }
 
+/* A label goes to a terminal: nothing in it may be a command to that. */
+static void append_label(char *what, size_t len, const char *label)
+{
+	size_t at = strlen(what);
+	char *p;
+
+	snprintf(what + at, len - at, " labelled %s", label);
+	for (p = what + at; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+}
+
 /**
  * probe_contents() - does a device hold a filesystem, a partition table, or
  *	anything else that has a name?
@@ -119,8 +131,9 @@ int probe_contents(const char *path, char *what, size_t len)
 
 	if (read_own(path, &sb)) {
 		sb.s_label[LNKFS_LABEL_LEN - 1] = 0;
-		snprintf(what, len, "an lnkfs filesystem%s%s", sb.s_label[0] ? " labelled " : "",
-			 (const char *)sb.s_label);
+		snprintf(what, len, "an lnkfs filesystem");
+		if (sb.s_label[0])
+			append_label(what, len, (const char *)sb.s_label);
 		return 1;
 	}
 	errno = 0;
@@ -133,9 +146,9 @@ int probe_contents(const char *path, char *what, size_t len)
 	ret = blkid_do_fullprobe(pr);
 	if (ret == 0) {
 		if (!blkid_probe_lookup_value(pr, "TYPE", &type, NULL)) {
-			blkid_probe_lookup_value(pr, "LABEL", &label, NULL);
-			snprintf(what, len, "%s%s%s", type, label ? " labelled " : "",
-				 label ? label : "");
+			snprintf(what, len, "%s", type);
+			if (!blkid_probe_lookup_value(pr, "LABEL", &label, NULL))
+				append_label(what, len, label);
 		} else if (!blkid_probe_lookup_value(pr, "PTTYPE", &type, NULL)) {
 			snprintf(what, len, "a partition table (%s)", type);
 		} else {

@@ -430,9 +430,9 @@ static int try_groups(lnkfs_tx *tx, struct lnkfs_fs *fs, struct search *s, u32 c
  * @start: set to the first block
  * @got: set to the number of blocks; all are in one group
  *
- * The goal itself if it is free; else a run near it, in its group or the next
- * few, that is long enough to be worth it; else any. Takes group locks, one at
- * a time.
+ * A run at the goal or near it, in its group or the next few, that is long
+ * enough to be worth it (@want, but no more than 1 MiB); else any, that at the
+ * goal first. Takes group locks, one at a time.
  *
  * Return: 0; -ENOSPC; the error of a group that had to be passed over when no
  * other had space; what lnkfs_bnew() and lnkfs_baccess() say. After an error

@@ -10,7 +10,8 @@ mkfs=$TOOLS/mkfs.lnkfs
 export ASAN_OPTIONS=detect_leaks=0
 unset SOURCE_DATE_EPOCH
 dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+loop=
+trap '[ -z "$loop" ] || losetup -d "$loop" 2>/dev/null; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 count=0 bad=0
 
@@ -219,6 +220,8 @@ refuses "dry run on a volume" "contains an lnkfs" -n a.img
 refuses "an lnkfs volume" "a.img: contains an lnkfs" a.img
 run -qf -L hello a.img
 refuses "and says which" "labelled hello" a.img
+run -qf -L "$(printf 'a\033[2Jb')" a.img
+refuses "without the label's control characters" "labelled a?\[2Jb" a.img
 printf 'x' | dd of=a.img bs=1 seek=1200 conv=notrunc 2>/dev/null
 refuses "a damaged one, too" "contains an lnkfs" a.img
 works "-f overwrites" -f a.img
@@ -280,6 +283,14 @@ if loop=$(losetup -f --show a.img 2>/dev/null); then
 	works "open elsewhere is not in use" -f "$loop"
 	exec 9<&-
 	losetup -d "$loop"
+	if loop=$(losetup -f --show --sector-size 4096 i.img 2>/dev/null); then
+		refuses "blocks smaller than a sector" "sectors of 4096 bytes" -f -b 1k "$loop"
+		works "blocks of a sector" -f "$loop"
+		is "block size" "$(field "$loop" 28 1)" 12
+		losetup -d "$loop"
+	else
+		skip "sectors of 4096 bytes" "no such loop device"
+	fi
 else
 	skip "loop devices" "there are none"
 fi

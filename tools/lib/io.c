@@ -22,8 +22,11 @@ static int setup_blkdev(struct lnkfs_dev *dev)
 	dev->is_blk = true;
 	if (ioctl(dev->fd, BLKGETSIZE64, &dev->bytes) < 0)
 		return -errno;
+	if (ioctl(dev->fd, BLKSSZGET, &sector) < 0)
+		return -errno;
+	dev->sector = (u32)sector;
 	/* The smallest transfer is a block of 1 KiB. */
-	if (ioctl(dev->fd, BLKSSZGET, &sector) < 0 || sector > 1024)
+	if (sector > 1024)
 		return 0;
 	fl = fcntl(dev->fd, F_GETFL);
 	if (fl >= 0 && fcntl(dev->fd, F_SETFL, fl | O_DIRECT) == 0)

@@ -14,6 +14,7 @@
  * @fd: open file, or -1 when the volume is in memory
  * @mem: the memory, or NULL
  * @bytes: size
+ * @sector: logical sector size of a block device, else 0
  * @is_blk: a block device
  * @direct: opened with O_DIRECT: transfers go through @bounce
  * @readonly: writes are refused with -EROFS
@@ -26,6 +27,7 @@ struct lnkfs_dev {
 	int fd;
 	u8 *mem;
 	u64 bytes;
+	u32 sector;
 	bool is_blk;
 	bool direct;
 	bool readonly;
