@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Does the checker notice? A sound volume with a bit of everything is damaged in
+ * one place at a time, with and without right checksums.
+ */
+#include <dirent.h>
+
+#include "check_dir.h"
+#include "fixture.h"
+
+#define MAX_BLOCKS	4096
+
+static struct lnkfs_volume v;
+static struct lnkfs_fs *const fs = &v.fs;
+static u8 area[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
+static u8 *image;
+static u64 big_dir, small_dir, file, fast, slow, orphan, sub;
+static u32 rnd_state;
+
+static u32 rnd(u32 below)
+{
+	rnd_state = rnd_state * 1664525 + 1013904223;
+	return (rnd_state >> 8) % below;
+}
+
+/* ---- the sound volume ---- */
+
+static void load_in(u64 ino, struct lnkfs_cinode *ci, u8 *mem)
+{
+	memset(ci, 0, sizeof(*ci));
+	ci->area = mem;
+	REQUIRE(!lnkfs_inode_load(fs, ino, LNKFS_IL_ORPHAN, ci));
+}
+
+static void add_name(u64 dir, const char *name, u64 ino, u8 type)
+{
+	static u8 mem[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
+	struct lnkfs_cinode d;
+	lnkfs_tx tx;
+	u64 pos;
+
+	load_in(dir, &d, mem);
+	lnkfs_tx_begin(&tx, &v, 0);
+	REQUIRE(!lnkfs_dir_add(&tx, fs, &d, name, (u32)strlen(name), ino, type, &pos));
+	d.nlink += type == DT_DIR;
+	REQUIRE(!lnkfs_inode_store(&tx, fs, &d));
+	lnkfs_tx_end(&tx);
+}
+
+static u64 make(u64 dir, const char *name, u8 type, u32 slots, const char *target)
+{
+	struct lnkfs_cinode ci = { .gen = 77, .area = area };
+	lnkfs_tx tx;
+
+	memset(area, 0, sizeof(area));
+	lnkfs_tx_begin(&tx, &v, 0);
+	REQUIRE(!lnkfs_ialloc(&tx, fs, 0, slots, type == DT_DIR, &ci.ino));
+	ci.mode = (u16)(type << 12 | 0700);
+	ci.slots = (u8)slots;
+	ci.area_len = LNKFS_AREA_LEN(slots);
+	ci.nlink = type == DT_DIR ? 2 : 1;
+	if (type == DT_DIR) {
+		lnkfs_dir_init(&ci);
+		ci.parent = dir;
+	} else if (type == DT_REG) {
+		lnkfs_ext_init(&ci);
+	} else if (type == DT_LNK && strlen(target) < 128) {
+		lnkfs_symlink_set_fast(&ci, target, (u32)strlen(target));
+	} else if (type == DT_LNK) {
+		REQUIRE(!lnkfs_symlink_set_slow(&tx, fs, &ci, target, (u32)strlen(target)));
+	}
+	if (!name) {
+		ci.nlink = 0;
+		REQUIRE(!lnkfs_orphan_add(&tx, fs, ci.ino));
+	}
+	REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+	lnkfs_tx_end(&tx);
+	if (name)
+		add_name(dir, name, ci.ino, type);
+	return ci.ino;
+}
+
+/* A file of many small extents, so that its map has nodes. */
+static void fill_file(u64 ino)
+{
+	struct lnkfs_cinode ci;
+	lnkfs_tx tx;
+	u64 i, done;
+	u32 got;
+
+	load_in(ino, &ci, area);
+	for (i = 0; i < 200; i++) {
+		struct lnkfs_ext ext = { .lblk = i * 2, .len = 1, .flags = LNKFS_EXT_UNWRITTEN };
+
+		lnkfs_tx_begin(&tx, &v, 0);
+		REQUIRE(!lnkfs_balloc(&tx, fs, 3000 + i * 3, 1, 1, 0, &ext.block, &got));
+		REQUIRE(!lnkfs_ext_insert(&tx, fs, &ci, &ext));
+		if (i % 2)
+			REQUIRE(!lnkfs_ext_convert(&tx, fs, &ci, ext.lblk, 1, &done));
+		ci.size = (ext.lblk + 1) << fs->block_bits;
+		REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+		lnkfs_tx_end(&tx);
+	}
+}
+
+static void build(u32 bits)
+{
+	struct lnkfs_fsck_result res;
+	static char target[3001];
+	char name[64];
+	u32 i;
+
+	volume_make(&v, bits == 12 ? 160 * MIB : 32 * MIB, bits);
+	memset(target, 't', 3000);
+	big_dir = make(fs->root_ino, "big", DT_DIR, 1, NULL);
+	small_dir = make(fs->root_ino, "small", DT_DIR, 2, NULL);
+	sub = make(small_dir, "sub", DT_DIR, 1, NULL);
+	file = make(sub, "file", DT_REG, 1, NULL);
+	fast = make(small_dir, "fast", DT_LNK, 1, "../target");
+	slow = make(small_dir, "slow", DT_LNK, 1, target);
+	orphan = make(0, NULL, DT_FIFO, 1, NULL);
+	fill_file(file);
+	for (i = 0; i < 700; i++) {
+		snprintf(name, sizeof(name), "a file with a rather long name %u", i);
+		make(big_dir, name, DT_FIFO, 1, NULL);
+	}
+	volume_check(&v, &res);
+	CHECK_EQ(res.dirs, 5);
+	CHECK_EQ(res.slow_symlinks, 1);
+	CHECK_EQ(res.orphans, 1);
+	image = malloc(v.dev.bytes);
+	REQUIRE(image);
+	memcpy(image, v.dev.mem, v.dev.bytes);
+	v.strict = false;
+}
+
+static void unbuild(void)
+{
+	free(image);
+	volume_done(&v);
+}
+
+/* ---- damage ---- */
+
+static void quiet(void *ctx, const char *text)
+{
+	if (!*(const char **)ctx)
+		*(const char **)ctx = strdup(text);
+}
+
+/* Problems of the disk as it stands; also a volume that cannot be opened. */
+static u64 problems(char **first)
+{
+	struct lnkfs_fsck_result res;
+	const char *text = NULL;
+
+	free(fs->group);
+	fs->group = NULL;
+	REQUIRE(!lnkfs_cache_drop(&v));
+	*first = NULL;
+	if (lnkfs_volume_load_groups(&v)) {
+		fs->group = calloc(fs->groups, sizeof(*fs->group));
+		return 1;
+	}
+	REQUIRE(!lnkfs_fsck_volume(&v, quiet, &text, &res));
+	*first = (char *)text;
+	return res.problems;
+}
+
+static void restore(u64 block)
+{
+	u64 at = block << fs->block_bits;
+
+	memcpy(v.dev.mem + at, image + at, fs->block_size);
+}
+
+static void *disk(u64 block)
+{
+	return v.dev.mem + (block << fs->block_bits);
+}
+
+static void seal(u64 block, enum lnkfs_btype type)
+{
+	lnkfs_seal_block(fs, disk(block), type, block);
+}
+
+/* One change that leaves the checksum right; must be noticed. */
+#define NOTICE(type_, block_, change)					\
+	do {								\
+		u64 blk = (block_);					\
+		char *text;						\
+									\
+		change;							\
+		seal(blk, type_);					\
+		if (!CHECK(problems(&text)))				\
+			printf("# not noticed: %s\n", #change);		\
+		free(text);						\
+		restore(blk);						\
+	} while (0)
+
+static struct lnkfs_group_desc *desc(u32 group)
+{
+	struct lnkfs_gdesc_block *gb = disk(lnkfs_gdesc_block(fs, group));
+
+	return &gb->d_desc[group % fs->desc_per_block];
+}
+
+static u8 *bits_of(u32 group, enum lnkfs_btype type)
+{
+	return (u8 *)disk(lnkfs_group_map_block(fs, group, type)) + LNKFS_MAP_HEADER;
+}
+
+static struct lnkfs_inode *rec(u64 ino)
+{
+	return (void *)((u8 *)disk(lnkfs_ino_block(fs, ino)) +
+			lnkfs_ino_slot(fs, ino) * LNKFS_SLOT_SIZE);
+}
+
+static void le32_plus(__le32 *p, int by)
+{
+	*p = cpu_to_le32(le32_to_cpu(*p) + (u32)by);
+}
+
+static void check_groups(void)
+{
+	u64 gd = lnkfs_gdesc_block(fs, 0);
+	u64 bm = lnkfs_group_map_block(fs, 0, LNKFS_B_BITMAP);
+	u64 im = lnkfs_group_map_block(fs, 0, LNKFS_B_IMAP);
+	u64 fm = lnkfs_group_map_block(fs, 0, LNKFS_B_FULLMAP);
+	u64 om = lnkfs_group_map_block(fs, 0, LNKFS_B_ORPHMAP);
+	u32 own = (u32)lnkfs_ino_block(fs, orphan);
+	u32 size = lnkfs_group_size(fs, 0);
+	u32 clear = (u32)lnkfs_find_next_zero_bit(bits_of(0, LNKFS_B_BITMAP), size, 0);
+
+	NOTICE(LNKFS_B_GDESC, gd, le32_plus(&desc(0)->bg_free_blocks, 1));
+	NOTICE(LNKFS_B_GDESC, gd, le32_plus(&desc(0)->bg_free_blocks, -1));
+	NOTICE(LNKFS_B_GDESC, gd, le32_plus(&desc(0)->bg_inode_blocks, 1));
+	NOTICE(LNKFS_B_GDESC, gd, le32_plus(&desc(0)->bg_free_slots, -1));
+	NOTICE(LNKFS_B_GDESC, gd, le32_plus(&desc(0)->bg_used_inodes, -1));
+	NOTICE(LNKFS_B_GDESC, gd, le32_plus(&desc(0)->bg_used_dirs, 1));
+	NOTICE(LNKFS_B_GDESC, gd, desc(0)->bg_flags ^= cpu_to_le16(LNKFS_BG_ORPHANS));
+	NOTICE(LNKFS_B_GDESC, gd, desc(0)->bg_flags ^= cpu_to_le16(LNKFS_BG_INODE_UNINIT));
+	NOTICE(LNKFS_B_GDESC, gd, desc(0)->bg_flags ^= cpu_to_le16(LNKFS_BG_BLOCK_UNINIT));
+	NOTICE(LNKFS_B_GDESC, gd, desc(0)->bg_flags ^= cpu_to_le16(0x4000));
+	NOTICE(LNKFS_B_GDESC, gd, desc(0)->bg_reserved[7] = 1);
+	NOTICE(LNKFS_B_GDESC, gd, desc(fs->groups)->bg_free_blocks = cpu_to_le32(1));
+
+	NOTICE(LNKFS_B_BITMAP, bm, lnkfs_clear_bit(own, bits_of(0, LNKFS_B_BITMAP)));
+	NOTICE(LNKFS_B_BITMAP, bm, lnkfs_set_bit(clear, bits_of(0, LNKFS_B_BITMAP)));
+	NOTICE(LNKFS_B_BITMAP, bm, bits_of(0, LNKFS_B_BITMAP)[-1] = 1);
+	NOTICE(LNKFS_B_IMAP, im, lnkfs_clear_bit(own, bits_of(0, LNKFS_B_IMAP)));
+	NOTICE(LNKFS_B_IMAP, im, lnkfs_set_bit(clear, bits_of(0, LNKFS_B_IMAP)));
+	NOTICE(LNKFS_B_IMAP, im, lnkfs_set_bit(0, bits_of(0, LNKFS_B_IMAP)));
+	NOTICE(LNKFS_B_FULLMAP, fm, bits_of(0, LNKFS_B_FULLMAP)[own / 8] ^= 1 << own % 8);
+	NOTICE(LNKFS_B_FULLMAP, fm, lnkfs_set_bit(clear, bits_of(0, LNKFS_B_FULLMAP)));
+	NOTICE(LNKFS_B_ORPHMAP, om, lnkfs_clear_bit(own, bits_of(0, LNKFS_B_ORPHMAP)));
+	NOTICE(LNKFS_B_ORPHMAP, om, lnkfs_set_bit(clear, bits_of(0, LNKFS_B_ORPHMAP)));
+}
+
+/* A change of a record, as on a volume that somebody has edited. */
+#define NOTICE_REC(ino, change)						\
+	NOTICE(LNKFS_B_INODE, lnkfs_ino_block(fs, ino), do {		\
+		struct lnkfs_inode *di __maybe_unused = rec(ino);	\
+		change;							\
+	} while (0))
+
+static void check_records(void)
+{
+	struct lnkfs_slow_link *sl = (void *)rec(slow)->i_area;
+
+	NOTICE_REC(file, di->i_ino = cpu_to_le64(slow));
+	NOTICE_REC(file, di->i_ino = 0);
+	NOTICE_REC(file, di->i_gen = 0);
+	NOTICE_REC(file, di->i_gen = cpu_to_le32(78));
+	NOTICE_REC(file, di->i_mode = cpu_to_le16(S_IFDIR | 0700));
+	NOTICE_REC(file, di->i_mode = cpu_to_le16(S_IFIFO | 0700));
+	NOTICE_REC(orphan, di->i_mode = cpu_to_le16(S_IFREG | 0700));
+	NOTICE_REC(file, di->i_nlink = cpu_to_le32(2));
+	NOTICE_REC(file, di->i_nlink = 0);
+	NOTICE_REC(orphan, di->i_nlink = cpu_to_le32(1));
+	NOTICE_REC(sub, di->i_nlink = cpu_to_le32(3));
+	NOTICE_REC(small_dir, di->i_nlink = cpu_to_le32(2));
+	NOTICE_REC(file, di->i_blocks = cpu_to_le64(1));
+	NOTICE_REC(file, di->i_size = cpu_to_le64(1));
+	NOTICE_REC(file, di->i_size = cpu_to_le64(~0ULL));
+	NOTICE_REC(file, di->i_lflags = cpu_to_le32(0x100));
+	NOTICE_REC(sub, di->i_parent = cpu_to_le64(fs->root_ino));
+	NOTICE_REC(sub, di->i_parent = cpu_to_le64(sub));
+	NOTICE_REC(sub, di->i_parent = cpu_to_le64(file));
+	NOTICE_REC(fs->root_ino, di->i_parent = cpu_to_le64(sub));
+	NOTICE_REC(big_dir, di->i_size = cpu_to_le64(0));
+	NOTICE_REC(big_dir, di->i_size = cpu_to_le64(1ULL << 40));
+	NOTICE_REC(big_dir, di->i_blocks = cpu_to_le64(le64_to_cpu(di->i_blocks) + 1));
+	NOTICE_REC(small_dir, di->i_fork_len = 0);
+	NOTICE_REC(fast, di->i_area[60] = 1);
+	NOTICE_REC(fast, di->i_xattr_len = cpu_to_le16(200));
+	NOTICE_REC(fast, di->i_pad1 = cpu_to_le32(1));
+	NOTICE_REC(fast, di->i_slot.sl_type = LNKFS_SLOT_FREE);
+	NOTICE_REC(fast, di->i_slot.sl_type = LNKFS_SLOT_CONT);
+	NOTICE_REC(slow, sl->l_block = cpu_to_le64(le64_to_cpu(sl->l_block) + 1));
+	NOTICE_REC(slow, sl->l_block = rec(file)->i_ino);
+	NOTICE_REC(slow, sl->l_checksum ^= cpu_to_le32(1));
+	NOTICE_REC(slow, di->i_size = cpu_to_le64(2999));
+}
+
+static struct lnkfs_dirent *entry(u64 dir, u32 nth)
+{
+	u8 *p = rec(dir)->i_area;
+
+	while (nth--)
+		p += le16_to_cpu(((struct lnkfs_dirent *)p)->d_rec_len);
+	return (struct lnkfs_dirent *)p;
+}
+
+static void check_entries(void)
+{
+	NOTICE_REC(small_dir, entry(small_dir, 0)->d_ino = cpu_to_le64(file));
+	NOTICE_REC(small_dir, entry(small_dir, 0)->d_ino = cpu_to_le64(fs->root_ino));
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_ino = cpu_to_le64(orphan));
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_ino = cpu_to_le64(1));
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_ino = cpu_to_le64(~0ULL));
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_type = DT_REG);
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_name[0] = '/');
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_hash ^= cpu_to_le32(1));
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_name_len = 0);
+	NOTICE_REC(small_dir, entry(small_dir, 1)->d_rec_len = cpu_to_le16(8));
+	/* A circle of directories that nothing leads to. */
+	NOTICE_REC(sub, do {
+		rec(small_dir)->i_parent = cpu_to_le64(sub);
+		seal(lnkfs_ino_block(fs, small_dir), LNKFS_B_INODE);
+	} while (0));
+	restore(lnkfs_ino_block(fs, small_dir));
+}
+
+static void check_supers(void)
+{
+	struct lnkfs_super_block *sb = (void *)(v.dev.mem + LNKFS_SUPER_OFFSET);
+	struct lnkfs_super_block *copy = disk(lnkfs_group_first(fs, 1));
+	struct lnkfs_super_block was = *sb;
+	char *text;
+
+	sb->s_reserved[3] = 1;
+	CHECK(problems(&text));
+	free(text);
+	lnkfs_super_seal(sb);
+	CHECK(problems(&text));
+	free(text);
+	*sb = was;
+	CHECK_EQ(problems(&text), 0);
+
+	copy->s_blocks = 0;
+	CHECK(problems(&text));
+	free(text);
+	lnkfs_super_seal(copy);
+	CHECK(problems(&text));
+	free(text);
+	restore(lnkfs_group_first(fs, 1));
+	copy->s_meta_uuid[0] ^= 1;
+	lnkfs_super_seal(copy);
+	CHECK(problems(&text));
+	free(text);
+	restore(lnkfs_group_first(fs, 1));
+	CHECK_EQ(problems(&text), 0);
+}
+
+/* ---- every block of metadata ---- */
+
+static struct {
+	u64 block;
+	enum lnkfs_btype type;
+} meta[MAX_BLOCKS];
+static u32 nr_meta;
+
+static int note_block(void *ctx, u64 block, enum lnkfs_btype type)
+{
+	(void)ctx;
+	REQUIRE(nr_meta < MAX_BLOCKS);
+	meta[nr_meta].block = block;
+	meta[nr_meta++].type = type;
+	return 0;
+}
+
+static int no_record(void *arg, u64 key, const void *value)
+{
+	(void)arg;
+	(void)key;
+	(void)value;
+	return 0;
+}
+
+static void find_meta(void)
+{
+	static const struct lnkfs_check_ops ops = { .block = note_block };
+	struct lnkfs_check_dir_result res;
+	struct lnkfs_check ck = { .fs = fs, .ops = &ops };
+	struct lnkfs_btree bt = { .fs = fs, .vsize = 16, .tree = LNKFS_TREE_EXTENT };
+	struct lnkfs_cinode ci;
+	enum lnkfs_btype type;
+	u32 off, group, i;
+	u64 nodes;
+
+	nr_meta = 0;
+	for (group = 0; group < fs->groups; group++) {
+		if (!(group % fs->desc_per_block))
+			note_block(NULL, lnkfs_gdesc_block(fs, group), LNKFS_B_GDESC);
+		for (type = LNKFS_B_BITMAP; type <= LNKFS_B_ORPHMAP; type++)
+			if (!(fs->group[group].flags &
+			      (type == LNKFS_B_BITMAP ? LNKFS_BG_BLOCK_UNINIT :
+							LNKFS_BG_INODE_UNINIT)))
+				note_block(NULL, lnkfs_group_map_block(fs, group, type), type);
+		if (fs->group[group].flags & LNKFS_BG_INODE_UNINIT)
+			continue;
+		for (off = 0; off < lnkfs_group_size(fs, group); off++)
+			if (lnkfs_test_bit(off, bits_of(group, LNKFS_B_IMAP)))
+				note_block(NULL, lnkfs_group_first(fs, group) + off,
+					   LNKFS_B_INODE);
+	}
+	load_in(big_dir, &ci, area);
+	REQUIRE(!lnkfs_check_dir(fs, &ci, &ops, NULL, &res));
+	CHECK(res.blocks > 10 && res.nodes);
+	load_in(file, &ci, area);
+	ck.ci = &ci;
+	bt.ci = &ci;
+	bt.root = ci.area;
+	bt.root_size = ci.fork_len;
+	REQUIRE(!lnkfs_check_tree(&ck, &bt, no_record, NULL, &nodes));
+	CHECK(nodes);
+	load_in(slow, &ci, area);
+	for (i = 0; i < ci.blocks; i++)
+		note_block(NULL, le64_to_cpu(((struct lnkfs_slow_link *)ci.area)->l_block) + i,
+			   LNKFS_B_RAW);
+}
+
+/* Any bit of any metadata block flipped: the checksums notice. */
+static void check_flips(void)
+{
+	char *text;
+	u32 i, bit;
+
+	for (i = 0; i < nr_meta; i++) {
+		bit = rnd(fs->block_size * 8);
+		((u8 *)disk(meta[i].block))[bit / 8] ^= 1 << bit % 8;
+		if (!CHECK(problems(&text)))
+			printf("# bit %u of block %llu, type %u\n", bit,
+			       (unsigned long long)meta[i].block, meta[i].type);
+		free(text);
+		restore(meta[i].block);
+	}
+}
+
+/* Bits flipped and checksums made right again: nothing may break. */
+static void check_forgeries(void)
+{
+	u32 i, n, noticed = 0;
+	char *text;
+
+	for (i = 0; i < 600; i++) {
+		u32 at = rnd(nr_meta), flips = 1 + rnd(4);
+
+		for (n = 0; n < flips; n++) {
+			u32 bit = rnd(rnd(2) ? 128 * 8 : fs->block_size * 8);
+
+			((u8 *)disk(meta[at].block))[bit / 8] ^= 1 << bit % 8;
+		}
+		seal(meta[at].block, meta[at].type);
+		noticed += problems(&text) != 0;
+		free(text);
+		restore(meta[at].block);
+	}
+	printf("# %u of 600 forged blocks noticed\n", noticed);
+	/* Time stamps, owners and free bytes of tree nodes mean nothing to a checker. */
+	CHECK(noticed > 300);
+}
+
+static void all(u32 bits)
+{
+	char *text;
+
+	rnd_state = bits;
+	build(bits);
+	CHECK_EQ(problems(&text), 0);
+	check_groups();
+	check_records();
+	check_entries();
+	check_supers();
+	CHECK_EQ(problems(&text), 0);
+	find_meta();
+	check_flips();
+	check_forgeries();
+	CHECK_EQ(problems(&text), 0);
+	unbuild();
+}
+
+static void test_1k(void)
+{
+	all(10);
+}
+
+static void test_2k(void)
+{
+	all(11);
+}
+
+static void test_4k(void)
+{
+	all(12);
+}
+
+static const struct tap_test tests[] = {
+	{ "damage is noticed, 1 KiB blocks", test_1k },
+	{ "damage is noticed, 2 KiB blocks", test_2k },
+	{ "damage is noticed, 4 KiB blocks", test_4k },
+};
+
+TAP_MAIN(tests)
