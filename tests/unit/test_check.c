@@ -120,7 +120,7 @@ static void build(u32 bits)
 	slow = make(small_dir, "slow", DT_LNK, 1, target);
 	orphan = make(0, NULL, DT_FIFO, 1, NULL);
 	fill_file(file);
-	for (i = 0; i < 700; i++) {
+	for (i = 0; i < (bits == 12 ? 1400 : 700); i++) {
 		snprintf(name, sizeof(name), "a file with a rather long name %u", i);
 		make(big_dir, name, DT_FIFO, 1, NULL);
 	}
