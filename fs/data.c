@@ -26,10 +26,11 @@ void lnkfs_to_iomap(struct inode *inode, struct iomap *iomap, const struct lnkfs
 		    u64 seq)
 {
 	const unsigned int bits = inode->i_blkbits;
-	const u64 max = ((u64)LLONG_MAX >> bits) + 1;
+	/* A hole may reach further than any file. */
+	const u64 max = (LNKFS_MAX_FILE_SIZE >> bits) + 1;
 
 	iomap->offset = ext->lblk << bits;
-	iomap->length = min(min(ext->len, max) << bits, (u64)LLONG_MAX - iomap->offset);
+	iomap->length = min(ext->len, max - ext->lblk) << bits;
 	iomap->bdev = inode->i_sb->s_bdev;
 	iomap->flags = 0;
 	iomap->validity_cookie = seq;
@@ -98,6 +99,8 @@ static int lnkfs_read_iomap_begin(struct inode *inode, loff_t pos, loff_t length
 	u64 seq;
 	int err;
 
+	if (pos < 0 || pos > inode->i_sb->s_maxbytes)
+		return -EFBIG;
 	err = lnkfs_lock_map(inode, flags);
 	if (err)
 		return err;

@@ -47,6 +47,7 @@
 #define LNKFS_MAX_BLOCKS	(1ULL << 48)
 #define LNKFS_NAME_LEN		255
 #define LNKFS_SYMLINK_MAX	4095
+#define LNKFS_MAX_FILE_SIZE	((1ULL << 63) - (2U << 20))	/* 8 EiB less one large folio */
 #define LNKFS_LABEL_LEN		64	/* bytes, the last one is always NUL */
 #define LNKFS_MIN_JOURNAL_BLOCKS 1280
 

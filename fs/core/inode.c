@@ -364,7 +364,7 @@ static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_ci
 		return "impossible owner";
 	if (ci->nlink > 0x7fffffff)
 		return "impossible link count";
-	if (ci->size >> 63)
+	if (ci->size > LNKFS_MAX_FILE_SIZE)
 		return "impossible size";
 	if (ci->blocks > fs->blocks)
 		return "impossible block count";

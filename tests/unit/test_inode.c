@@ -386,7 +386,7 @@ static void test_hostile(void)
 		HOSTILE(base_fifo, bad.fork_len = 1);
 		HOSTILE(base_fifo, bad.xattr_len = 129);
 
-		HOSTILE(base_file, bad.size = 1ULL << 63);
+		HOSTILE(base_file, bad.size = LNKFS_MAX_FILE_SIZE + 1);
 		HOSTILE(base_file, bad.blocks = fs->blocks + 1);
 		HOSTILE(base_file, bad.fork = LNKFS_FORK_NONE);
 		HOSTILE(base_file, bad.fork_len = 0);
