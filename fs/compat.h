@@ -80,6 +80,12 @@ static inline struct timespec64 lnkfs_touch_mctime(struct inode *inode)
 	generic_fillattr(idmap, inode, stat)
 #endif
 
+/* Types of file handles that later kernels have names for. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define FILEID_INO64_GEN	0x81
+#define FILEID_INO64_GEN_PARENT	0x82
+#endif
+
 /* The page cache of a block device. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
 #define lnkfs_bdev_mapping(bdev)	((bdev)->bd_mapping)

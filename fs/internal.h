@@ -246,6 +246,9 @@ extern const struct inode_operations lnkfs_fast_symlink_iops;
 extern const struct inode_operations lnkfs_slow_symlink_iops;
 extern const struct file_operations lnkfs_dir_fops;
 
+/* ---- export.c ---- */
+extern const struct export_operations lnkfs_export_ops;
+
 /* ---- file.c: operations on regular files ---- */
 extern const struct inode_operations lnkfs_file_iops;
 extern const struct file_operations lnkfs_file_fops;

@@ -414,6 +414,7 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 {
 	sb->s_magic = LNKFS_SUPER_MAGIC;
 	sb->s_op = &lnkfs_super_ops;
+	sb->s_export_op = &lnkfs_export_ops;
 	sb->s_maxbytes = LNKFS_MAX_FILE_SIZE;
 	sb->s_max_links = sbi->fs.max_links;
 	sb->s_time_gran = 1;
