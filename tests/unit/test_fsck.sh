@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# fsck.lnkfs: exit codes and refusals, on files. TAP on standard output.
+# $TOOLS is where the tools are.
+set -u
+
+PATH=$PATH:/usr/sbin:/sbin
+export ASAN_OPTIONS=detect_leaks=0
+dir=$(mktemp -d) || exit 1
+loop=
+trap '[ -z "$loop" ] || losetup -d "$loop" 2>/dev/null; rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+count=0 bad=0
+
+result() # STATUS NAME
+{
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $count - $2"
+	else
+		bad=1
+		echo "not ok $count - $2"
+		sed 's/^/# /' out err 2>/dev/null
+	fi
+}
+
+gives() # NAME STATUS PATTERN ARG...: exit status, and a line of output
+{
+	local name=$1 want=$2 pattern=$3 status
+	shift 3
+	"$TOOLS/fsck.lnkfs" "$@" >out 2>err </dev/null
+	status=$?
+	[ $status = "$want" ] && cat out err | grep -q -- "$pattern"
+	result $? "$name"
+}
+
+format() # FILE SIZE ARG...
+{
+	local file=$1 size=$2
+	shift 2
+	rm -f "$file"
+	"$TOOLS/mkfs.lnkfs" -q "$@" "$file" "$size" || exit 1
+}
+
+poke() # FILE OFFSET BYTES: write bytes given in printf's escapes
+{
+	printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+number() # FILE OFFSET BYTES: a little-endian number
+{
+	od -An -tu"$3" -j "$2" -N "$3" --endian=little "$1" | tr -d ' '
+}
+
+for bs in 1024 2048 4096; do
+	format vol 64M -b $bs
+	gives "$bs: clean, not looked at" 0 'vol: clean, 2 inodes' vol
+	gives "$bs: clean, looked at" 0 '2 directories' -f vol
+	gives "$bs: repair asked for, nothing to do" 0 '2 directories' -f -y vol
+	gives "$bs: at boot" 0 'vol: clean' -a vol
+	before=$(sha256sum <vol)
+	gives "$bs: -n" 0 '2 directories' -f -n vol
+	[ "$before" = "$(sha256sum <vol)" ]
+	result $? "$bs: the volume is untouched"
+
+	# The root's record: one byte of its area.
+	root=$(number vol $((1024 + 0x90)) 8)
+	cp vol broken
+	poke broken $((root * 256 + 0xf0)) '\377'
+	gives "$bs: a bad record" 4 "inode $root" -f broken
+	gives "$bs: a bad record, repair asked for" 4 'repair is not available' -f -y broken
+	gives "$bs: a bad record, at boot, volume clean" 0 'clean' -p broken
+	gives "$bs: a bad record, at boot, forced" 4 'problems found' -f -p broken
+	before=$(sha256sum <broken)
+	gives "$bs: a bad record, -n" 4 'problems found' -f -n broken
+	[ "$before" = "$(sha256sum <broken)" ]
+	result $? "$bs: the broken volume is untouched"
+
+	# jbd2's s_start: big-endian, 28 bytes into the journal.
+	journal=$(number vol $((1024 + 0xa0)) 8)
+	cp vol broken
+	poke broken $((journal * bs + 28)) '\000\000\000\001'
+	gives "$bs: a journal to be replayed" 4 'mount the volume once' -f broken
+	gives "$bs: a journal to be replayed, -n" 4 'mount the volume once' -f -n broken
+	cp vol broken
+	poke broken $((journal * bs)) '\000'
+	gives "$bs: no journal" 4 'no journal superblock' -f broken
+
+	# The first descriptor's checksum.
+	cp vol broken
+	gd=$((bs == 1024 ? 2 : 1))
+	poke broken $((gd * bs + 4)) '\000\001\002\003'
+	gives "$bs: bad descriptors" 4 'descriptor' -f broken
+done
+
+# Groups of 1 KiB blocks are small: there is a backup in the second.
+format vol 64M -b 1024
+cp vol broken
+poke broken $((1024 + 0x80)) '\001'
+gives 'a bad superblock, found out by its checksum' 4 'using the backup' broken
+poke broken 1024 'XXXX'
+gives 'no superblock, but a backup' 4 'using the backup' broken
+dd if=/dev/zero of=broken bs=1M count=64 conv=notrunc status=none
+gives 'no volume at all' 8 'not an lnkfs' broken
+: >empty
+gives 'an empty file' 8 'fsck.lnkfs: empty: ' empty
+head -c 20M vol >short
+gives 'a truncated volume' 8 'fsck.lnkfs: short: ' short
+gives 'a missing file' 8 'No such file' nothing
+gives 'a directory' 8 'fsck.lnkfs: \.: ' .
+gives 'no device named' 16 'usage'
+gives 'two devices named' 16 'usage' vol vol
+gives 'an unknown option' 16 'usage' -z vol
+gives '-n with -y' 16 'usage' -n -y vol
+gives 'version' 0 '^fsck.lnkfs [0-9]' -V
+"$TOOLS/fsck.lnkfs" -f vol >/dev/full 2>err
+[ $? = 8 ]
+result $? 'nowhere to write to'
+
+echo "1..$count"
+exit $bad
