@@ -45,6 +45,7 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 	journal_superblock_t *jsb;
 	int err = 0;
 
+	*dirty = false;
 	if (!bh)
 		return -EIO;
 	jsb = (journal_superblock_t *)bh->b_data;
@@ -81,13 +82,13 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 
 	lnkfs_init_triggers(sbi);
 	err = lnkfs_journal_dirty(sbi, &dirty);
-	if (err)
-		return err;
 	if (sbi->opts & LNKFS_OPT_NORECOVERY) {
-		if (dirty)
+		if (err || dirty)
 			pr_warn("lnkfs (%s): the journal has not been replayed\n", sb->s_id);
 		return 0;
 	}
+	if (err)
+		return err;
 	if (bdev_read_only(sb->s_bdev)) {
 		if (dirty) {
 			pr_err("lnkfs (%s): the journal must be replayed, but the device is read-only (norecovery mounts it as it is)\n",

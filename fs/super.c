@@ -234,6 +234,8 @@ static int lnkfs_try_super(struct super_block *sb, u64 byte, unsigned int bits,
 		bits = clamp_t(unsigned int, copy->s_block_bits, LNKFS_MIN_BLOCK_BITS,
 			       LNKFS_MAX_BLOCK_BITS);
 	err = lnkfs_super_check(copy, byte >> bits, bytes, why);
+	if (!err && (le32_to_cpu(copy->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP))
+		return 0;	/* for the caller to refuse: nothing else was judged */
 	if (!err && copy->s_block_bits != bits) {
 		*why = "the copy has another block size";
 		err = -EINVAL;

@@ -200,7 +200,7 @@ static bool ino_plausible(const struct lnkfs_fs *fs, u64 ino)
 	return lnkfs_block_valid(fs, lnkfs_ino_block(fs, ino), 1);
 }
 
-static const char *check_geometry(const struct lnkfs_super_block *sb, u64 device_bytes)
+static const char *check_geometry(const struct lnkfs_super_block *sb)
 {
 	struct lnkfs_fs fs = {};
 	u64 blocks = le64_to_cpu(sb->s_blocks);
@@ -211,8 +211,6 @@ static const char *check_geometry(const struct lnkfs_super_block *sb, u64 device
 	fs.group_blocks = (fs.block_size - LNKFS_MAP_HEADER) * 8;
 	if (!blocks || blocks > LNKFS_MAX_BLOCKS || blocks / fs.group_blocks >= U32_MAX)
 		return "impossible size";
-	if (device_bytes && blocks > device_bytes >> sb->s_block_bits)
-		return "larger than the device";
 	load_geometry(&fs, sb);
 	last = fs.groups - 1;
 	if (lnkfs_group_size(&fs, last) < lnkfs_group_overhead(&fs, last) + MIN_LAST_GROUP)
@@ -260,8 +258,8 @@ static const char *check_limits(const struct lnkfs_super_block *sb)
  * number and checksum only, since the rest may mean something else: the caller
  * must look at the features before it uses anything.
  *
- * Return: 0; -EINVAL when the magic number is not ours; -EFSBADCRC;
- * -EFSCORRUPTED.
+ * Return: 0; -EINVAL when the magic number is not ours, or the device ends before
+ * the volume does; -EFSBADCRC; -EFSCORRUPTED.
  */
 int lnkfs_super_check(const struct lnkfs_super_block *sb, u64 blocknr,
 		      u64 device_bytes, const char **why)
@@ -288,6 +286,12 @@ int lnkfs_super_check(const struct lnkfs_super_block *sb, u64 blocknr,
 	if (!*why)
 		*why = check_limits(sb);
 	if (!*why)
-		*why = check_geometry(sb, device_bytes);
-	return *why ? -EFSCORRUPTED : 0;
+		*why = check_geometry(sb);
+	if (*why)
+		return -EFSCORRUPTED;
+	if (device_bytes && le64_to_cpu(sb->s_blocks) > device_bytes >> sb->s_block_bits) {
+		*why = "larger than the device";
+		return -EINVAL;
+	}
+	return 0;
 }
