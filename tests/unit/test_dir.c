@@ -41,6 +41,11 @@ struct mname {
 
 #define MHASH	65536
 
+struct run {
+	u64 start;
+	u32 len;
+};
+
 struct env {
 	struct lnkfs_volume v;
 	struct lnkfs_cinode ci;
@@ -62,6 +67,9 @@ struct env {
 	struct lnkfs_check_dir_result res;
 	u64 empty_max;
 	u64 understated_max;
+	struct run *hogged;
+	u32 hogs;
+	u32 used_max;
 };
 
 static u64 rnd(struct env *e)
@@ -168,6 +176,7 @@ static void env_free(struct env *e)
 	lnkfs_volume_commit(&e->v);
 	CHECK_EQ(e->v.misuses, 0);
 	CHECK(lnkfs_volume_close(&e->v) == 0);
+	free(e->hogged);
 	free(e->names);
 	free(e);
 }
@@ -178,7 +187,7 @@ static void end_tx(struct env *e, lnkfs_tx *tx, u32 revokes)
 {
 	if (tx->revokes > revokes)
 		CHECK_EQ(tx->revokes, revokes);
-	lnkfs_tx_end(tx);
+	e->used_max = max(e->used_max, lnkfs_tx_end(tx));
 	if (!below(e, 8))
 		lnkfs_volume_commit(&e->v);
 }
@@ -663,10 +672,12 @@ static void test_faults_trees(void)
 
 static void test_faults_4k(void)
 {
-	run_faults(12, 2, 200, 255, SCALE == 1 ? 1600 : 400);
+	run_faults(12, 2, 200, 255, SCALE == 1 ? 1600 : 800);
 }
 
 /* ---- a full volume ---- */
+
+#define HOG_RUNS	200000
 
 /* Take every block there is, as other files would. */
 static void hog(struct env *e)
@@ -675,17 +686,44 @@ static void hog(struct env *e)
 	u64 start;
 	u32 got;
 
+	if (!e->hogged)
+		e->hogged = calloc(HOG_RUNS, sizeof(*e->hogged));
+	REQUIRE(e->hogged);
 	lnkfs_volume_commit(&e->v);
 	lnkfs_tx_begin(&tx, &e->v, 0);
-	while (!lnkfs_balloc(&tx, &e->v.fs, 0, 1, 1u << 20, LNKFS_BA_META, &start, &got))
-		;
+	while (!lnkfs_balloc(&tx, &e->v.fs, 0, 1, 1u << 20, LNKFS_BA_META, &start, &got)) {
+		REQUIRE(e->hogs < HOG_RUNS);
+		e->hogged[e->hogs].start = start;
+		e->hogged[e->hogs++].len = got;
+	}
 	lnkfs_tx_end(&tx);
+}
+
+/* Give one block of a group back, if others have any there. */
+static void unhog(struct env *e, u32 group)
+{
+	lnkfs_tx tx;
+	u32 i;
+
+	for (i = 0; i < e->hogs; i++) {
+		struct run *r = &e->hogged[i];
+
+		if (!r->len || lnkfs_group_of(&e->v.fs, r->start) != group)
+			continue;
+		lnkfs_tx_begin(&tx, &e->v, 0);
+		r->len--;
+		CHECK_EQ(lnkfs_bfree(&tx, &e->v.fs, r->start + r->len, 1), 0);
+		lnkfs_tx_end(&tx);
+		break;
+	}
+	lnkfs_volume_commit(&e->v);
 }
 
 static void run_full(u32 bits, u32 names)
 {
 	struct env *e = env_new(32 << 20, bits, 1, names, 40);
 	u32 i, refused = 0;
+	u64 blocks;
 
 	for (i = 0; i < names * 3 / 4; i++)
 		CHECK_EQ(do_add(e, &e->names[i]), 0);
@@ -709,6 +747,17 @@ static void run_full(u32 bits, u32 names)
 		if (e->present && e->present % 97 == 0 && !e->names[0].present)
 			do_add(e, &e->names[0]);
 	}
+	/* With some space for the index, the empty blocks are used before new ones. */
+	for (i = 0; i < 8; i++)
+		unhog(e, e->hogs % e->v.fs.groups);
+	blocks = e->res.blocks;
+	for (i = 0; e->res.empty && i < names / 20; i++)
+		CHECK_EQ(do_add(e, &e->names[i]), 0);
+	walk(e);
+	CHECK(e->res.blocks <= blocks);
+	for (i = 0; i < names; i++)
+		if (e->names[i].present)
+			CHECK_EQ(do_remove(e, &e->names[i]), 0);
 	trim_all(e);
 	printf("# %u refused; at most %llu empty blocks, %llu low room keys\n", refused,
 	       (unsigned long long)e->empty_max, (unsigned long long)e->understated_max);
@@ -723,6 +772,36 @@ static void test_full_1k(void)
 static void test_full_4k(void)
 {
 	run_full(12, 3000 / SCALE);
+}
+
+/*
+ * One free block in each group: every block allocated comes from another
+ * group, with a bitmap and a descriptor of its own. This is what the credits
+ * have to be good for.
+ */
+static void test_scattered(void)
+{
+	struct env *e = env_new(400 << 20, 10, 1, 3000 / SCALE, 40);
+	u32 i, g, grow;
+
+	hog(e);
+	e->faults = true;
+	for (i = 0; i < 12000 / SCALE && !tap_failed; i++) {
+		struct mname *m = &e->names[below(e, e->count)];
+
+		for (g = 0; g < e->v.fs.groups; g++)
+			if (!e->v.fs.group[g].free_blocks)
+				unhog(e, g);
+		grow = i < 8000 / SCALE ? 90 : 10;
+		if (m->present != (below(e, 100) < grow))
+			CHECK_EQ(m->present ? do_remove(e, m) : do_add(e, m), 0);
+		if (i % 500 == 0)
+			walk(e);
+	}
+	walk(e);
+	printf("# %u groups; at most %u blocks in a transaction\n", e->v.fs.groups, e->used_max);
+	CHECK(e->used_max >= 8);
+	env_free(e);
 }
 
 /* ---- broken content ---- */
@@ -1003,6 +1082,7 @@ static const struct tap_test tests[] = {
 	{ "faults: blocks of 4 KiB", test_faults_4k },
 	{ "a full volume, 1 KiB", test_full_1k },
 	{ "a full volume, 4 KiB", test_full_4k },
+	{ "credits: every block in another group", test_scattered },
 	{ "broken blocks, 1 KiB", test_broken_1k },
 	{ "broken blocks, 4 KiB", test_broken_4k },
 #ifdef TEST_DIR_COLLIDE
