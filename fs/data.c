@@ -129,6 +129,7 @@ static int lnkfs_write_map(struct inode *inode, loff_t pos, loff_t length,
 {
 	u64 lblk = pos >> inode->i_blkbits;
 	gfp_t gfp = flags & IOMAP_NOWAIT ? GFP_NOWAIT : GFP_NOFS;
+	bool partial = !(flags & IOMAP_FAULT) && LNKFS_I(inode)->da_partial;
 	u64 end;
 	int err;
 
@@ -137,7 +138,8 @@ static int lnkfs_write_map(struct inode *inode, loff_t pos, loff_t length,
 	if (err || !(ext->flags & LNKFS_EXT_HOLE) || (flags & IOMAP_ZERO))
 		return err;
 	end = lnkfs_size_blocks(inode, pos + min_t(loff_t, length, LNKFS_RESERVE_MAX));
-	return lnkfs_da_reserve(inode, lblk, min(end - lblk, ext->len), gfp, ext, new);
+	return lnkfs_da_reserve(inode, lblk, min(end - lblk, ext->len), partial, gfp, ext,
+				new);
 }
 
 static int lnkfs_write_iomap_begin(struct inode *inode, loff_t pos, loff_t length,

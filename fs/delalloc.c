@@ -119,14 +119,14 @@ bool lnkfs_da_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
 	return found;
 }
 
-/* Reserve @len blocks, or as many as there are, and one more for a new range. */
-static int da_take_space(struct lnkfs_sb_info *sbi, u64 *len, bool joined)
+/* Reserve @len blocks, or some of them, and one more for a new range. */
+static int da_take_space(struct lnkfs_sb_info *sbi, u64 *len, bool partial, bool joined)
 {
 	int err;
 
 	for (;;) {
 		err = lnkfs_space_reserve(sbi, *len + !joined);
-		if (err != -ENOSPC || *len == 1)
+		if (err != -ENOSPC || *len == 1 || !partial)
 			return err;
 		*len /= 2;
 	}
@@ -137,15 +137,16 @@ static int da_take_space(struct lnkfs_sb_info *sbi, u64 *len, bool joined)
  * @inode: regular file
  * @lblk: first logical block, in a hole of the extent map
  * @len: logical blocks at most, not beyond the hole
+ * @partial: when space is short, be content with some
  * @gfp: for memory
  * @ext: result (LNKFS_EXT_DELAYED): when true is put in @new the blocks just
  *	reserved, from @lblk on; else the range that held @lblk before
  * @new: see @ext
  *
  * Context: ext_lock held, shared or exclusive.
- * Return: 0, -ENOMEM, or -ENOSPC when not even one block is left.
+ * Return: 0, -ENOMEM, -ENOSPC.
  */
-int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, gfp_t gfp,
+int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t gfp,
 		     struct lnkfs_ext *ext, bool *new)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
@@ -171,7 +172,7 @@ int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, gfp_t gfp,
 	left = prev && da_end(prev) == lblk;
 	if (r && len > r->lblk - lblk)
 		len = r->lblk - lblk;
-	err = da_take_space(sbi, &len, left);
+	err = da_take_space(sbi, &len, partial, left);
 	if (err)
 		goto out;
 	right = r && r->lblk == lblk + len;

@@ -90,23 +90,31 @@ static void lnkfs_make_room(struct super_block *sb)
 	up_read(&sb->s_umount);
 }
 
-static ssize_t lnkfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
+/* One try; the last one writes what there is room for. */
+static ssize_t lnkfs_buffered_try(struct kiocb *iocb, struct iov_iter *from, bool last)
 {
-	bool again = !(iocb->ki_flags & IOCB_NOWAIT);
+	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-retry:
 	ret = lnkfs_lock_iocb(iocb, true);
 	if (ret)
 		return ret;
+	LNKFS_I(inode)->da_partial = last;
 	ret = lnkfs_write_checks(iocb, from);
 	if (ret > 0)
 		ret = lnkfs_iomap_buffered_write(iocb, from, &lnkfs_write_iomap_ops);
+	LNKFS_I(inode)->da_partial = false;
 	lnkfs_unlock_iocb(iocb, true);
-	if (ret == -ENOSPC && again) {
-		again = false;
+	return ret;
+}
+
+static ssize_t lnkfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	ssize_t ret = lnkfs_buffered_try(iocb, from, false);
+
+	if (ret == -ENOSPC) {
 		lnkfs_make_room(file_inode(iocb->ki_filp)->i_sb);
-		goto retry;
+		ret = lnkfs_buffered_try(iocb, from, true);
 	}
 	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
 }

@@ -116,6 +116,7 @@ struct lnkfs_sb_info {
  * @da_blocks: blocks in these ranges
  * @data_seq: changes whenever a mapping that iomap was told may have become
  *	untrue; not when a hole gets a range of delayed allocation
+ * @da_partial: space is short: a buffered write may reserve a part (inode_lock)
  * @flush_close: the file was cut: write what follows at the next close
  * @ioend_lock: protects @ioend_list
  * @ioend_list: finished writes that wait for @ioend_work
@@ -134,6 +135,7 @@ struct lnkfs_inode_info {
 	struct rb_root da_root;
 	u64 da_blocks;
 	atomic64_t data_seq;
+	bool da_partial;
 	bool flush_close;
 	spinlock_t ioend_lock;
 	struct list_head ioend_list;
@@ -279,7 +281,7 @@ void lnkfs_ioend_worker(struct work_struct *work);
 int lnkfs_da_init(void);
 void lnkfs_da_exit(void);
 bool lnkfs_da_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext);
-int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, gfp_t gfp,
+int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t gfp,
 		     struct lnkfs_ext *ext, bool *new);
 void lnkfs_da_punch(struct inode *inode, u64 from, u64 to);
 void lnkfs_da_allocated(struct inode *inode, u64 from, u64 to);

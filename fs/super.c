@@ -37,6 +37,7 @@ static struct inode *lnkfs_alloc_inode(struct super_block *sb)
 	li->da_root = RB_ROOT;
 	li->da_blocks = 0;
 	atomic64_set(&li->data_seq, 0);
+	li->da_partial = false;
 	li->flush_close = false;
 	INIT_LIST_HEAD(&li->ioend_list);
 	INIT_WORK(&li->ioend_work, lnkfs_ioend_worker);
