@@ -146,7 +146,7 @@ super_tests()
 	is "unknown ro_compat feature, read-only" 0 "$(try ro)"
 	$sysop mount "$dev" "$mnt" "$fstype" ro >/dev/null
 	is "and stays read-only" no "$(mount -o remount,rw "$mnt" 2>/dev/null && echo yes || echo no)"
-	is "writing says so" no "$(: > "$mnt/f" 2>/dev/null && echo yes || echo no)"
+	is "writing says so" no "$(touch "$mnt/f" 2>/dev/null && echo yes || echo no)"
 	umount "$mnt"
 
 	fresh
@@ -221,12 +221,13 @@ is "a missing device" ENOENT "$($sysop mount "$tmp/none" "$mnt" "$fstype")"
 fresh
 cut=$((mib / 2))
 $sysop unloop "$dev" >/dev/null; dev=
+cp --sparse=always "$img" "$tmp/whole"
 truncate -s ${cut}M "$img"
 attach
-is "an image cut in half" EINVAL "$(try rw)"
-is "an image cut in half, read-only" EINVAL "$(try ro)"
+is "an image cut in half" yes "$(any "$(try rw)" EINVAL EUCLEAN)"
+is "an image cut in half, read-only" yes "$(any "$(try ro)" EINVAL EUCLEAN)"
 $sysop unloop "$dev" >/dev/null; dev=
-truncate -s ${mib}M "$img"
+mv "$tmp/whole" "$img"
 attach
 is "whole again" 0 "$(try rw)"
 
