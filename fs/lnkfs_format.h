@@ -409,7 +409,7 @@ LNKFS_SIZE_CHECK(lnkfs_dir_fork, 8);
  * its length; class 0 has no key.
  */
 #define LNKFS_DIR_ROOM_KEY	(1ULL << 63)
-#define LNKFS_DIR_ROOM_SIZES	{ 24, 32, 40, 48, 64, 96, 128, 192, 272 }
+#define LNKFS_DIR_ROOM_SIZES	{ 24, 32, 40, 48, 56, 64, 72, 80, 96, 128, 192, 272 }
 #define LNKFS_DIR_MAX_BLOCKS(bits)	(1ULL << (35 - (bits)))	/* position / 8 is 32 bits */
 
 #endif /* LNKFS_FORMAT_H */
