@@ -8,8 +8,7 @@ set -u
 PATH=$PATH:/usr/sbin:/sbin
 export ASAN_OPTIONS=detect_leaks=0
 dir=$(mktemp -d) || exit 1
-loop=
-trap '[ -z "$loop" ] || losetup -d "$loop" 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 count=0 bad=0
 
