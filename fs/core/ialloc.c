@@ -137,6 +137,23 @@ static int slots_scan(const struct lnkfs_fs *fs, const void *data, u32 want, u32
 	return free;
 }
 
+/* First block in [from, end) that is an inode block with a free slot, or @end. */
+static u32 next_open(const struct imaps *maps, u32 from, u32 end)
+{
+	const __le64 *imap = map_bits(maps->imap);
+	const __le64 *full = map_bits(maps->full);
+
+	while (from < end) {
+		u64 word = le64_to_cpu(imap[from / 64]) & ~le64_to_cpu(full[from / 64]) &
+			   ~0ULL << from % 64;
+
+		if (word)
+			return min_t(u32, end, round_down(from, 64) + __builtin_ctzll(word));
+		from = round_down(from, 64) + 64;
+	}
+	return end;
+}
+
 /* Change the counters of a locked group. */
 static void counters_move(struct lnkfs_group *grp, int blocks, int slots, int inodes, int dirs)
 {
@@ -195,13 +212,10 @@ static int probe_group(struct lnkfs_fs *fs, u32 group, const struct imaps *maps,
 	for (part = 0; part < 2; part++) {
 		off = part ? 0 : hint;
 		end = part ? hint : size;
-		for (; probes; off++) {
-			off = lnkfs_find_next_bit(map_bits(maps->imap), end, off);
+		for (; probes; probes--, off++) {
+			off = next_open(maps, off, end);
 			if (off >= end)
 				break;
-			if (lnkfs_test_bit(off, map_bits(maps->full)))
-				continue;
-			probes--;
 			err = probe_block(fs, group, off, cl, out);
 			if (err)
 				return err;
@@ -568,13 +582,10 @@ static void shrink(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 	if (grp->inode_blocks <= keep || read_map(fs, group, LNKFS_B_IMAP, &maps.imap) ||
 	    read_map(fs, group, LNKFS_B_FULLMAP, &maps.full))
 		goto out;
-	for (probes = 1; probes < LNKFS_REVOKES_IFREE; off++) {
-		off = lnkfs_find_next_bit(map_bits(maps.imap), size, off);
+	for (probes = 1; probes < LNKFS_REVOKES_IFREE; probes++, off++) {
+		off = next_open(&maps, off, size);
 		if (off >= size)
 			break;
-		if (lnkfs_test_bit(off, map_bits(maps.full)))
-			continue;
-		probes++;
 		if (!block_empty(fs, group, off))
 			continue;
 		give_back(tx, fs, group, off);
