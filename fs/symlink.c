@@ -36,6 +36,7 @@ static const char *lnkfs_fill_link(struct inode *inode)
 static const char *lnkfs_get_link(struct dentry *dentry, struct inode *inode,
 				  struct delayed_call *done)
 {
+	/* Pairs with the cmpxchg_release() in lnkfs_fill_link(). */
 	const char *body = smp_load_acquire(&LNKFS_I(inode)->link_body);
 
 	if (body)
