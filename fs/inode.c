@@ -203,6 +203,7 @@ struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode
 	if (insert_inode_locked(inode) < 0) {
 		err = lnkfs_report(fs, -EFSCORRUPTED, ino, 0,
 				   "a free inode is in use in memory");
+		lnkfs_ifree(handle, fs, ino, slots, S_ISDIR(mode));
 		ci->ino = 0;
 		iput(inode);
 		return ERR_PTR(err);
