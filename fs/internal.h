@@ -4,7 +4,7 @@
  *
  * Lock order, outermost first:
  *	inode_lock, invalidate_lock, folio lock, jbd2 handle, ext_lock,
- *	the core's group lock, raw_lock, space_lock.
+ *	the core's group lock, da_lock, raw_lock, space_lock.
  * Inside a handle: no folio lock of an inode's mapping, no wait for data
  * writeback, no final iput, no i_rwsem, no copy from or to user memory.
  */
