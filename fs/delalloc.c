@@ -7,9 +7,9 @@
  * more for every range: what the extent tree may grow by when the range gets
  * its blocks.
  *
- * Who adds a range holds ext_lock, so that the hole stays one; who turns a
- * range into blocks holds it for write. Whoever drops a range because its data
- * are gone needs only da_lock.
+ * Who adds a range shares ext_lock, so that the hole stays one. Who turns a
+ * range into blocks holds it for write, so that no part of the range goes while
+ * its blocks are being chosen: who drops a range shares ext_lock, too.
  */
 #include <linux/slab.h>
 #include "internal.h"
@@ -228,8 +228,6 @@ static void da_remove(struct inode *inode, u64 from, u64 to, bool used)
 	u64 start, end, removed = 0;
 	s64 give = 0;
 
-	if (RB_EMPTY_ROOT(&li->da_root))
-		return;
 	spare = kmem_cache_alloc(lnkfs_da_cachep, GFP_NOFS | __GFP_NOFAIL);
 	spin_lock(&li->da_lock);
 	while ((r = da_find(li, from)) && r->lblk < to) {
@@ -276,10 +274,18 @@ static void da_remove(struct inode *inode, u64 from, u64 to, bool used)
  * @to: end of the range, exclusive
  *
  * Other blocks in the range are left alone.
+ *
+ * Context: not in a handle, ext_lock not held; a folio may be locked.
  */
 void lnkfs_da_punch(struct inode *inode, u64 from, u64 to)
 {
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	if (RB_EMPTY_ROOT(&li->da_root))
+		return;
+	down_read(&li->ext_lock);
 	da_remove(inode, from, to, false);
+	up_read(&li->ext_lock);
 }
 
 /**
