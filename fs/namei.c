@@ -17,10 +17,6 @@
 /* The first half of a rename may make the directory's index one level higher. */
 #define LNKFS_RENAME_SLACK	12
 
-/* Slots of new inodes: a directory starts with room for several names. */
-#define LNKFS_DIR_SLOTS		2
-#define LNKFS_FILE_SLOTS	1
-
 static u32 lnkfs_add_credits(struct inode *dir)
 {
 	return lnkfs_dir_add_credits(LNKFS_FS(dir), &LNKFS_I(dir)->ci) +
@@ -125,24 +121,68 @@ static int lnkfs_finish_create(handle_t *handle, struct inode *dir, struct dentr
 	return err;
 }
 
-/* Create anything but a symlink. */
+/* Fill a fresh symlink inode; on an error it has been taken back. */
+static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *target,
+			    u32 len, bool fast)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	int err = 0;
+
+	if (fast)
+		lnkfs_symlink_set_fast(&li->ci, target, len);
+	else
+		err = lnkfs_symlink_set_slow(handle, LNKFS_FS(inode), &li->ci, target, len);
+	if (err) {
+		lnkfs_undo_new_inode(handle, inode);
+		return err;
+	}
+	i_size_write(inode, len);
+	inode_nohighmem(inode);
+	if (fast) {
+		inode->i_op = &lnkfs_fast_symlink_iops;
+		inode->i_link = (char *)li->ci.area;
+	} else {
+		inode->i_op = &lnkfs_slow_symlink_iops;
+	}
+	return 0;
+}
+
+/*
+ * Slots of a new inode's record: a directory starts with room for several
+ * names; 0: the target of a symlink does not go into a record.
+ */
+static u32 lnkfs_new_slots(const struct lnkfs_fs *fs, umode_t mode, u32 target_len)
+{
+	if (S_ISLNK(mode))
+		return lnkfs_symlink_slots(fs, target_len);
+	return S_ISDIR(mode) ? 2 : 1;
+}
+
+/* Create an inode of any type with its name; @target for symlinks only. */
 static int lnkfs_create_one(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
-			    umode_t mode, dev_t rdev)
+			    umode_t mode, dev_t rdev, const char *target)
 {
 	struct super_block *sb = dir->i_sb;
-	u32 slots = S_ISDIR(mode) ? LNKFS_DIR_SLOTS : LNKFS_FILE_SLOTS;
+	struct lnkfs_fs *fs = LNKFS_FS(dir);
+	u32 len = target ? strlen(target) : 0;
+	u32 slots = lnkfs_new_slots(fs, mode, len);
+	u32 credits = LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE + LNKFS_CREDITS_IFREE;
 	struct inode *inode;
 	handle_t *handle;
 	int err, err2, tries = 0;
 
+	if (!slots)
+		credits += DIV_ROUND_UP(len, fs->block_size) + LNKFS_CREDITS_ALLOC +
+			   LNKFS_CREDITS_FREE;
 	do {
-		handle = lnkfs_begin(sb, LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE +
-				     LNKFS_CREDITS_IFREE + lnkfs_add_credits(dir),
+		handle = lnkfs_begin(sb, credits + lnkfs_add_credits(dir),
 				     LNKFS_NAMEI_REVOKES);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
-		inode = lnkfs_new_inode(handle, idmap, dir, mode, slots, rdev);
+		inode = lnkfs_new_inode(handle, idmap, dir, mode, slots ? slots : 1, rdev);
 		err = PTR_ERR_OR_ZERO(inode);
+		if (!err && target)
+			err = lnkfs_set_target(handle, inode, target, len, slots);
 		if (!err)
 			err = lnkfs_finish_create(handle, dir, dentry, inode);
 		err2 = lnkfs_end(handle);
@@ -159,13 +199,13 @@ static int lnkfs_create_one(lnkfs_idmap *idmap, struct inode *dir, struct dentry
 static int lnkfs_create(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			umode_t mode, bool excl)
 {
-	return lnkfs_create_one(idmap, dir, dentry, mode, 0);
+	return lnkfs_create_one(idmap, dir, dentry, mode, 0, NULL);
 }
 
 static int lnkfs_mknod(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 		       umode_t mode, dev_t rdev)
 {
-	return lnkfs_create_one(idmap, dir, dentry, mode, rdev);
+	return lnkfs_create_one(idmap, dir, dentry, mode, rdev, NULL);
 }
 
 static int lnkfs_mkdir(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
@@ -173,74 +213,15 @@ static int lnkfs_mkdir(lnkfs_idmap *idmap, struct inode *dir, struct dentry *den
 {
 	if (dir->i_nlink >= LNKFS_FS(dir)->max_links)
 		return -EMLINK;
-	return lnkfs_create_one(idmap, dir, dentry, S_IFDIR | mode, 0);
-}
-
-/* Fill a fresh symlink inode. */
-static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *target,
-			    u32 len, bool fast)
-{
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	int err = 0;
-
-	if (fast)
-		lnkfs_symlink_set_fast(&li->ci, target, len);
-	else
-		err = lnkfs_symlink_set_slow(handle, LNKFS_FS(inode), &li->ci, target, len);
-	if (err)
-		return err;
-	i_size_write(inode, len);
-	inode_nohighmem(inode);
-	if (fast) {
-		inode->i_op = &lnkfs_fast_symlink_iops;
-		inode->i_link = (char *)li->ci.area;
-	} else {
-		inode->i_op = &lnkfs_slow_symlink_iops;
-	}
-	return 0;
+	return lnkfs_create_one(idmap, dir, dentry, S_IFDIR | mode, 0, NULL);
 }
 
 static int lnkfs_symlink(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			 const char *target)
 {
-	struct super_block *sb = dir->i_sb;
-	struct lnkfs_fs *fs = LNKFS_FS(dir);
-	size_t len = strlen(target);
-	struct inode *inode;
-	handle_t *handle;
-	u32 slots, body;
-	int err, err2, tries = 0;
-
-	if (len > LNKFS_SYMLINK_MAX)
+	if (strlen(target) > LNKFS_SYMLINK_MAX)
 		return -ENAMETOOLONG;
-	slots = lnkfs_symlink_slots(fs, len);
-	body = slots ? 0 : DIV_ROUND_UP(len, fs->block_size) + LNKFS_CREDITS_ALLOC +
-			   LNKFS_CREDITS_FREE;
-	do {
-		handle = lnkfs_begin(sb, LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE +
-				     LNKFS_CREDITS_IFREE + body + lnkfs_add_credits(dir),
-				     LNKFS_NAMEI_REVOKES);
-		if (IS_ERR(handle))
-			return PTR_ERR(handle);
-		inode = lnkfs_new_inode(handle, idmap, dir, S_IFLNK | 0777,
-					slots ? slots : 1, 0);
-		err = PTR_ERR_OR_ZERO(inode);
-		if (!err) {
-			err = lnkfs_set_target(handle, inode, target, len, slots != 0);
-			if (err)
-				lnkfs_undo_new_inode(handle, inode);
-			else
-				err = lnkfs_finish_create(handle, dir, dentry, inode);
-		}
-		err2 = lnkfs_end(handle);
-		if (!err)
-			err = err2;
-		if (err && !IS_ERR(inode))
-			discard_new_inode(inode);
-	} while (lnkfs_retry_alloc(sb, err, &tries));
-	if (!err)
-		d_instantiate_new(dentry, inode);
-	return err;
+	return lnkfs_create_one(idmap, dir, dentry, S_IFLNK | 0777, 0, target);
 }
 
 static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentry *dentry)
@@ -384,7 +365,7 @@ static int lnkfs_tmpfile(lnkfs_idmap *idmap, struct inode *dir, struct file *fil
 				     LNKFS_NAMEI_REVOKES);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
-		inode = lnkfs_new_inode(handle, idmap, dir, mode, LNKFS_FILE_SLOTS, 0);
+		inode = lnkfs_new_inode(handle, idmap, dir, mode, 1, 0);
 		err = PTR_ERR_OR_ZERO(inode);
 		if (!err) {
 			err = lnkfs_orphan_inode(handle, inode);
@@ -567,8 +548,7 @@ static int lnkfs_rename_once(lnkfs_idmap *idmap, struct lnkfs_rename_end *from,
 		return PTR_ERR(handle);
 	if (want_whiteout) {
 		whiteout = lnkfs_new_inode(handle, idmap, from->dir,
-					   S_IFCHR | WHITEOUT_MODE, LNKFS_FILE_SLOTS,
-					   WHITEOUT_DEV);
+					   S_IFCHR | WHITEOUT_MODE, 1, WHITEOUT_DEV);
 		if (IS_ERR(whiteout)) {
 			err = PTR_ERR(whiteout);
 			whiteout = NULL;
