@@ -7,7 +7,7 @@
 set -u
 
 here=$(dirname "$0")
-ops=${STRESS_OPS:-2500}
+ops=${STRESS_OPS:-1500}
 seed=${STRESS_SEED:-1}
 dev=$DISK0
 mnt=/mnt
@@ -120,6 +120,7 @@ for bs in 1024 4096; do
 	try "the same with a larger file" "$here/fsx-lnkfs" -n $((ops / 4)) -l 8000000 -s $((seed + 1)) $mnt/fsx
 	try "three at once, the cache dropped under them" together
 	try "many extents, cut and extended" cut_fragments
+	try "five at once on one file" "$here/collide" $mnt/collide 5 10
 	try "direct writes, many in flight" "$here/aio" $mnt/aio 60 "$seed"
 	try "offsets past 4 GiB" far
 	try "a file larger than the largest is refused" too_far
