@@ -24,8 +24,9 @@
  *	The block was modified (to be called after every successful baccess).
  *	A failure aborts the journal; there is nothing left to report here.
  *   int lnkfs_bforget(tx, fs, block)
- *	The metadata block is being freed: revoke it and drop its contents. To be
- *	called before lnkfs_bfree(). The caller has put its own reference.
+ *	The metadata block is being freed: revoke it and drop its contents. In
+ *	the transaction of its lnkfs_bfree(), on either side of it: the block
+ *	stays busy until that commits. The caller has put its own reference.
  *   void *lnkfs_bdata(buf), u64 lnkfs_bblock(buf), bool lnkfs_bbad(buf)
  *   void lnkfs_bput(buf)		NULL is fine
  *   void lnkfs_bget(buf)		one more reference
