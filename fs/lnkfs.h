@@ -5,6 +5,7 @@
 #ifndef _LNKFS_H
 #define _LNKFS_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 /* f_type of statfs(2) */
@@ -36,5 +37,55 @@
 #define LNKFS_SF_APPEND		0x00040000u	/* may only be appended to */
 #define LNKFS_SF_NOUNLINK	0x00100000u	/* may not be removed or renamed */
 #define LNKFS_SF_SNAPSHOT	0x00200000u	/* snapshot inode: nobody sets it */
+
+/*
+ * Attributes of an object of any type, symlinks themselves included.
+ *
+ * The ioctls are made on any open file or directory of the volume (the
+ * carrier); a_fd names the object: a descriptor of the same volume, also one
+ * opened with O_PATH | O_NOFOLLOW. Permissions are asked of the object and of
+ * the mount that a_fd was opened through, never of the carrier.
+ *
+ * LNKFS_IOC_GETATTR wants a_size and a_fd and all else 0, and fills a_mask
+ * (what was filled), a_mode (type and permissions), a_flags and a_supported.
+ *
+ * LNKFS_IOC_SETATTR wants a_size, a_fd and a_mask. LNKFS_ATTR_FLAGS replaces
+ * the whole flag word by a_flags. LNKFS_ATTR_MODE sets the permissions of a
+ * symlink to a_mode (07777 at most); other types have chmod(2). All that is
+ * asked for is done, or nothing.
+ *
+ * Errors: EFAULT; EINVAL: a_size, a_mask, a_mode or a_reserved is not as said
+ * here; EBADF: a_fd is not open; EXDEV: a_fd is not of this volume; EROFS: the
+ * mount of a_fd, or the volume, is read-only; EPERM: not the owner, an SF_
+ * flag without CAP_LINUX_IMMUTABLE, SF_SNAPSHOT, a mode of an immutable or
+ * append-only object; EOPNOTSUPP: a flag that is not in a_supported, or the
+ * mode of an object that is no symlink; EIO, ENOMEM, EUCLEAN, EBADMSG.
+ */
+struct lnkfs_attr {
+	/* 00 */ __u32	a_size;		/* of this structure */
+	/* 04 */ __s32	a_fd;		/* the object */
+	/* 08 */ __u32	a_mask;		/* LNKFS_ATTR_* */
+	/* 0c */ __u32	a_mode;		/* as st_mode */
+	/* 10 */ __u32	a_flags;	/* LNKFS_UF_*, LNKFS_SF_* */
+	/* 14 */ __u32	a_supported;	/* flags that the volume keeps (GETATTR) */
+	/* 18 */ __u64	a_reserved[5];	/* 0 */
+	/* 40 */
+};
+
+#define LNKFS_ATTR_MODE		0x1u
+#define LNKFS_ATTR_FLAGS	0x2u
+
+#define LNKFS_IOC_GETATTR	_IOWR(0xAC, 1, struct lnkfs_attr)
+#define LNKFS_IOC_SETATTR	_IOW(0xAC, 2, struct lnkfs_attr)
+
+/*
+ * Stop the volume at once, as XFS's ioctl of this number does: everything
+ * answers EIO until it is unmounted. For tests of what a crash leaves, and for
+ * whoever has to cut a failing device off. Needs CAP_SYS_ADMIN.
+ */
+#define LNKFS_IOC_SHUTDOWN	_IOR('X', 125, __u32)
+#define LNKFS_SHUTDOWN_SYNC	0u	/* write everything first */
+#define LNKFS_SHUTDOWN_LOG	1u	/* commit the journal first */
+#define LNKFS_SHUTDOWN_NOW	2u	/* neither: like a power failure */
 
 #endif /* _LNKFS_H */

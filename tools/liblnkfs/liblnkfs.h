@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * liblnkfs: mode and flags of files of any type, symlinks themselves
+ * included. Installed as <liblnkfs.h>; liblnkfs(3) is its manual page.
+ *
+ * Functions return 0, or -1 with errno set, unless they say otherwise. Paths
+ * are resolved by the kernel, so EFAULT, ENAMETOOLONG, ELOOP, ENOENT, ENOTDIR
+ * and EACCES are its own; objects are never opened for more than O_PATH, but
+ * for regular files and directories that serve as carriers of the call.
+ *
+ * Where the object is on another filesystem, flags and modes that Linux can
+ * set there are set by its own calls (fchmodat(2), FS_IOC_SETFLAGS,
+ * file_setattr(2)); what it cannot do fails with EOPNOTSUPP.
+ */
+#ifndef LIBLNKFS_H
+#define LIBLNKFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <lnkfs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Mode. AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW are the flags of *at calls. */
+int lnkfs_lchmod(const char *path, mode_t mode);
+int lnkfs_lchmodat(int dirfd, const char *path, mode_t mode);
+int lnkfs_fchmodat(int dirfd, const char *path, mode_t mode, int atflags);
+
+/* Flags: the whole word is replaced, as by FreeBSD's calls of these names. */
+int lnkfs_chflags(const char *path, uint32_t flags);
+int lnkfs_lchflags(const char *path, uint32_t flags);
+int lnkfs_fchflags(int fd, uint32_t flags);
+int lnkfs_chflagsat(int dirfd, const char *path, uint32_t flags, int atflags);
+
+/* The present flags. */
+int lnkfs_getflags(const char *path, uint32_t *flags);
+int lnkfs_lgetflags(const char *path, uint32_t *flags);
+int lnkfs_fgetflags(int fd, uint32_t *flags);
+int lnkfs_getflagsat(int dirfd, const char *path, uint32_t *flags, int atflags);
+
+/*
+ * All attributes in one call; @attr as in <lnkfs.h>, a_size, a_fd and
+ * a_reserved are the library's to fill. Lnkfs only: EOPNOTSUPP elsewhere.
+ */
+int lnkfs_getattrat(int dirfd, const char *path, struct lnkfs_attr *attr, int atflags);
+int lnkfs_setattrat(int dirfd, const char *path, const struct lnkfs_attr *attr,
+		    int atflags);
+
+/*
+ * Names of flags, as chflags(1) and ls -lo of FreeBSD know them:
+ * "uchg,hidden,nosunlnk". The parser understands every alias ("schange",
+ * "simmutable"), a leading "no" (dump and nodump the other way round), "0"
+ * and "none", and fails with EINVAL, *@end (unless @end is NULL) at the word.
+ * @set gets the flags to set, @clear those to clear.
+ *
+ * lnkfs_flags_to_text() writes "-" for no flags, and unknown bits as a hex
+ * number. It returns the length of the text, which has been cut short if that
+ * is @size or more, as snprintf(3) does.
+ */
+int lnkfs_flags_from_text(const char *text, uint32_t *set, uint32_t *clear,
+			  const char **end);
+int lnkfs_flags_to_text(uint32_t flags, char *buf, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBLNKFS_H */
