@@ -23,9 +23,11 @@
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 typedef struct mnt_idmap lnkfs_idmap;
 #define lnkfs_nop_idmap (&nop_mnt_idmap)
+#define lnkfs_mnt_idmap(mnt) mnt_idmap(mnt)
 #else
 typedef struct user_namespace lnkfs_idmap;
 #define lnkfs_nop_idmap (&init_user_ns)
+#define lnkfs_mnt_idmap(mnt) mnt_user_ns(mnt)
 #endif
 
 /* Inode time stamps. */
@@ -91,6 +93,14 @@ static inline struct timespec64 lnkfs_touch_mctime(struct inode *inode)
 #define lnkfs_bdev_mapping(bdev)	((bdev)->bd_mapping)
 #else
 #define lnkfs_bdev_mapping(bdev)	((bdev)->bd_inode->i_mapping)
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define lnkfs_bdev_freeze(bdev)		bdev_freeze(bdev)
+#define lnkfs_bdev_thaw(bdev)		bdev_thaw(bdev)
+#else
+#define lnkfs_bdev_freeze(bdev)		freeze_bdev(bdev)
+#define lnkfs_bdev_thaw(bdev)		thaw_bdev(bdev)
 #endif
 
 /* NULL on failure in 6.1, an error pointer in later kernels. */

@@ -30,6 +30,8 @@ static int lnkfs_iterate(struct file *file, struct dir_context *ctx)
 	u64 pos;
 	int err;
 
+	if (lnkfs_stopped(inode->i_sb))
+		return -EIO;
 	if (IS_DEADDIR(inode))
 		return -ENOENT;
 	if (ctx->pos == 0)
@@ -89,5 +91,7 @@ const struct file_operations lnkfs_dir_fops = {
 	.llseek		= lnkfs_dir_llseek,
 	.read		= generic_read_dir,
 	.iterate_shared	= lnkfs_iterate,
+	.unlocked_ioctl	= lnkfs_ioctl,
+	.compat_ioctl	= lnkfs_compat_ioctl,
 	.fsync		= lnkfs_fsync,
 };

@@ -53,6 +53,8 @@ int lnkfs_report_at(struct lnkfs_fs *fs, const char *func, int line, int err, u6
 	struct va_format vaf;
 	va_list args;
 
+	if (lnkfs_stopped(sb))
+		return err;
 	if (___ratelimit(&lnkfs_report_ratelimit, "lnkfs")) {
 		va_start(args, fmt);
 		vaf.fmt = fmt;

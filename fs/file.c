@@ -40,6 +40,8 @@ static ssize_t lnkfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	ssize_t ret;
 
+	if (lnkfs_stopped(file_inode(iocb->ki_filp)->i_sb))
+		return -EIO;
 	if (!(iocb->ki_flags & IOCB_DIRECT))
 		return generic_file_read_iter(iocb, to);
 	if (!iov_iter_count(to))
@@ -65,6 +67,9 @@ static ssize_t lnkfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
+	/* A descriptor that was open before the file became append-only. */
+	if (unlikely(IS_APPEND(inode)) && iocb->ki_pos != i_size_read(inode))
+		return -EPERM;
 	if (unlikely(READ_ONCE(LNKFS_I(inode)->ci.lflags) & LNKFS_LF_TRUNCATING) ||
 	    iocb->ki_pos > i_size_read(inode)) {
 		if (iocb->ki_flags & IOCB_NOWAIT)
@@ -256,14 +261,14 @@ static loff_t lnkfs_llseek(struct file *file, loff_t offset, int whence)
 static vm_fault_t lnkfs_page_mkwrite(struct vm_fault *vmf)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
-	vm_fault_t ret;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
 
-	if (unlikely(IS_IMMUTABLE(inode)))
-		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
-	file_update_time(vmf->vma->vm_file);
+	if (!IS_IMMUTABLE(inode))
+		file_update_time(vmf->vma->vm_file);
 	filemap_invalidate_lock_shared(inode->i_mapping);
-	ret = iomap_page_mkwrite(vmf, &lnkfs_mkwrite_iomap_ops);
+	if (likely(!IS_IMMUTABLE(inode)))
+		ret = iomap_page_mkwrite(vmf, &lnkfs_mkwrite_iomap_ops);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	sb_end_pagefault(inode->i_sb);
 	return ret;
@@ -277,6 +282,8 @@ static const struct vm_operations_struct lnkfs_vm_ops = {
 
 static int lnkfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (lnkfs_stopped(file_inode(file)->i_sb))
+		return -EIO;
 	file_accessed(file);
 	vma->vm_ops = &lnkfs_vm_ops;
 	return 0;
@@ -284,6 +291,8 @@ static int lnkfs_mmap(struct file *file, struct vm_area_struct *vma)
 
 static int lnkfs_open(struct inode *inode, struct file *file)
 {
+	if (lnkfs_stopped(inode->i_sb))
+		return -EIO;
 	file->f_mode |= LNKFS_FMODE;
 	return generic_file_open(inode, file);
 }
@@ -331,6 +340,8 @@ const struct inode_operations lnkfs_file_iops = {
 	.setattr	= lnkfs_setattr,
 	.getattr	= lnkfs_getattr,
 	.fiemap		= lnkfs_fiemap,
+	.fileattr_get	= lnkfs_fileattr_get,
+	.fileattr_set	= lnkfs_fileattr_set,
 };
 
 const struct file_operations lnkfs_file_fops = {
@@ -339,6 +350,8 @@ const struct file_operations lnkfs_file_fops = {
 	.read_iter	= lnkfs_read_iter,
 	.write_iter	= lnkfs_write_iter,
 	.iopoll		= iocb_bio_iopoll,
+	.unlocked_ioctl	= lnkfs_ioctl,
+	.compat_ioctl	= lnkfs_compat_ioctl,
 	.mmap		= lnkfs_mmap,
 	.open		= lnkfs_open,
 	.release	= lnkfs_release,

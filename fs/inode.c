@@ -9,10 +9,6 @@
 
 #define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
 
-/* Flags that the VFS enforces for us. */
-#define LNKFS_FLAGS_IMMUTABLE	(LNKFS_UF_IMMUTABLE | LNKFS_SF_IMMUTABLE)
-#define LNKFS_FLAGS_APPEND	(LNKFS_UF_APPEND | LNKFS_SF_APPEND)
-
 /**
  * lnkfs_time_encode() - time stamp to the on-disk form
  * @ts: time, within s_time_min..s_time_max
@@ -37,25 +33,6 @@ struct timespec64 lnkfs_time_decode(u64 t)
 	};
 }
 
-static void lnkfs_set_vfs_flags(struct inode *inode)
-{
-	const struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
-	unsigned int flags = 0;
-
-	if (ci->flags & LNKFS_FLAGS_IMMUTABLE)
-		flags |= S_IMMUTABLE;
-	if (ci->flags & LNKFS_FLAGS_APPEND)
-		flags |= S_APPEND;
-	if (ci->lflags & LNKFS_LF_SYNC)
-		flags |= S_SYNC;
-	if (ci->lflags & LNKFS_LF_DIRSYNC)
-		flags |= S_DIRSYNC;
-	if (ci->lflags & LNKFS_LF_NOATIME)
-		flags |= S_NOATIME;
-	inode_set_flags(inode, flags,
-			S_IMMUTABLE | S_APPEND | S_SYNC | S_DIRSYNC | S_NOATIME);
-}
-
 /* Operations by file type; the record has been checked. */
 static void lnkfs_set_ops(struct inode *inode)
 {
@@ -71,13 +48,7 @@ static void lnkfs_set_ops(struct inode *inode)
 		inode->i_fop = &lnkfs_dir_fops;
 		break;
 	case S_IFLNK:
-		if (ci->fork == LNKFS_FORK_FAST_LINK) {
-			inode->i_op = &lnkfs_fast_symlink_iops;
-			inode->i_link = (char *)ci->area;
-		} else {
-			inode->i_op = &lnkfs_slow_symlink_iops;
-		}
-		inode_nohighmem(inode);
+		lnkfs_set_link_ops(inode);
 		break;
 	default:
 		inode->i_op = &lnkfs_special_iops;
@@ -210,6 +181,7 @@ struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode
 	}
 	inode_init_owner(idmap, inode, dir, mode);
 	ci->mode = inode->i_mode;
+	lnkfs_inherit_flags(inode, dir);
 	do {
 		ci->gen = lnkfs_random32();
 	} while (!ci->gen);
@@ -444,6 +416,8 @@ int lnkfs_getattr(lnkfs_idmap *idmap, const struct path *path, struct kstat *sta
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_cinode *ci = &li->ci;
 
+	if (lnkfs_stopped(inode->i_sb))
+		return -EIO;
 	lnkfs_fillattr(idmap, request_mask, inode, stat);
 	stat->result_mask |= STATX_BTIME;
 	stat->btime = lnkfs_time_decode(ci->btime);
@@ -451,7 +425,10 @@ int lnkfs_getattr(lnkfs_idmap *idmap, const struct path *path, struct kstat *sta
 		stat->attributes |= STATX_ATTR_IMMUTABLE;
 	if (inode->i_flags & S_APPEND)
 		stat->attributes |= STATX_ATTR_APPEND;
-	stat->attributes_mask |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+	if (ci->flags & LNKFS_UF_NODUMP)
+		stat->attributes |= STATX_ATTR_NODUMP;
+	stat->attributes_mask |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND |
+				 STATX_ATTR_NODUMP;
 	/* Blocks promised to delayed allocation count: the file will have them. */
 	stat->blocks = (READ_ONCE(ci->blocks) + READ_ONCE(li->da_blocks)) <<
 		       (inode->i_blkbits - 9);
@@ -473,6 +450,9 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 	handle_t *handle;
 	int err, err2;
 
+	/* The VFS does not look when a descriptor opened earlier truncates. */
+	if (unlikely(IS_IMMUTABLE(inode)))
+		return -EPERM;
 	err = setattr_prepare(idmap, dentry, attr);
 	if (err)
 		return err;

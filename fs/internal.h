@@ -25,9 +25,13 @@
 /* lnkfs_sb_info.opts */
 #define LNKFS_OPT_NORECOVERY	0x1	/* do not replay the journal (read-only) */
 
+#define LNKFS_OPT_SYMPERM	0x2	/* links are read with read permission only */
+
 /* lnkfs_sb_info.state, bit numbers */
 #define LNKFS_SB_ERROR		0	/* an error has been recorded */
 #define LNKFS_SB_MOUNTED	1	/* mount is complete: errors are acted upon */
+#define LNKFS_SB_STOPPED	2	/* shut down: everything answers EIO */
+#define LNKFS_SB_DEAD		3	/* an aborted journal has been reported */
 
 struct lnkfs_trigger {
 	struct jbd2_buffer_trigger_type jbd;
@@ -158,12 +162,24 @@ static inline struct lnkfs_fs *LNKFS_FS(struct inode *inode)
 	return &LNKFS_SB(inode->i_sb)->fs;
 }
 
+/* Has the volume been shut down (LNKFS_IOC_SHUTDOWN)? */
+static inline bool lnkfs_stopped(struct super_block *sb)
+{
+	return unlikely(test_bit(LNKFS_SB_STOPPED, &LNKFS_SB(sb)->state));
+}
+
+/* Is read permission needed to read and follow a link? */
+static inline bool lnkfs_symperm(struct super_block *sb)
+{
+	return LNKFS_SB(sb)->opts & LNKFS_OPT_SYMPERM;
+}
+
 /* Can nothing be written any more? */
 static inline bool lnkfs_is_shutdown(struct super_block *sb)
 {
 	journal_t *journal = LNKFS_SB(sb)->journal;
 
-	return !journal || is_journal_aborted(journal);
+	return lnkfs_stopped(sb) || !journal || is_journal_aborted(journal);
 }
 
 /* Blocks that @size bytes of a file take. */
@@ -244,9 +260,39 @@ struct timespec64 lnkfs_time_decode(u64 t);
 /* ---- namei.c, dir.c, symlink.c ---- */
 extern const struct inode_operations lnkfs_dir_iops;
 extern const struct inode_operations lnkfs_special_iops;
-extern const struct inode_operations lnkfs_fast_symlink_iops;
-extern const struct inode_operations lnkfs_slow_symlink_iops;
 extern const struct file_operations lnkfs_dir_fops;
+void lnkfs_set_link_ops(struct inode *inode);
+
+/* ---- flags.c ---- */
+struct fileattr;
+
+/**
+ * struct lnkfs_new_attrs - what lnkfs_change_attrs() sets
+ * @flags: the whole flag word, LNKFS_UF_*, LNKFS_SF_*
+ * @lflags: LNKFS_LF_*
+ * @projid: project ID
+ */
+struct lnkfs_new_attrs {
+	u32 flags;
+	u32 lflags;
+	u32 projid;
+};
+
+void lnkfs_set_vfs_flags(struct inode *inode);
+void lnkfs_inherit_flags(struct inode *inode, struct inode *dir);
+int lnkfs_may_chflags(lnkfs_idmap *idmap, struct inode *inode, u32 flags);
+int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
+		       const struct lnkfs_new_attrs *new, struct iattr *attr);
+int lnkfs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int lnkfs_fileattr_set(lnkfs_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
+
+/* ---- ioctl.c ---- */
+long lnkfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#ifdef CONFIG_COMPAT
+long lnkfs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#else
+#define lnkfs_compat_ioctl NULL
+#endif
 
 /* ---- export.c ---- */
 extern const struct export_operations lnkfs_export_ops;

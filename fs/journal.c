@@ -169,6 +169,18 @@ static bool lnkfs_writeback_failed(struct lnkfs_sb_info *sbi)
 	return LNKFS_CHECK_WB_ERR && errseq_check(&mapping->wb_err, sbi->wb_err);
 }
 
+/*
+ * The journal was aborted, by us or by jbd2 itself when it could not write its
+ * log: say so once, and let nobody take the volume for writable.
+ */
+static void lnkfs_journal_dead(struct lnkfs_sb_info *sbi)
+{
+	if (test_and_set_bit(LNKFS_SB_DEAD, &sbi->state))
+		return;
+	lnkfs_report(&sbi->fs, -EIO, 0, 0, "the journal is aborted: nothing can be written");
+	sbi->sb->s_flags |= SB_RDONLY;
+}
+
 /**
  * lnkfs_begin() - start a handle
  * @sb: volume
@@ -187,6 +199,8 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 	journal_t *journal = sbi->journal;
 
 	might_sleep();
+	if (lnkfs_stopped(sb))
+		return ERR_PTR(-EIO);
 	if (sb_rdonly(sb) || !journal)
 		return ERR_PTR(-EROFS);
 	if (unlikely(lnkfs_writeback_failed(sbi))) {
@@ -194,8 +208,10 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 					 &sbi->wb_err);
 		lnkfs_report(&sbi->fs, -EIO, 0, 0, "metadata could not be written");
 	}
-	if (is_journal_aborted(journal))
+	if (is_journal_aborted(journal)) {
+		lnkfs_journal_dead(sbi);
 		return ERR_PTR(-EROFS);
+	}
 	return jbd2__journal_start(journal, credits, 0, revokes, GFP_NOFS, 0, 0);
 }
 

@@ -38,6 +38,14 @@
 #define LNKFS_SF_NOUNLINK	0x00100000u	/* may not be removed or renamed */
 #define LNKFS_SF_SNAPSHOT	0x00200000u	/* snapshot inode: nobody sets it */
 
+/* Flags that a volume keeps. */
+#define LNKFS_FLAGS_ALL		(LNKFS_UF_NODUMP | LNKFS_UF_IMMUTABLE | LNKFS_UF_APPEND | \
+				 LNKFS_UF_OPAQUE | LNKFS_UF_NOUNLINK | LNKFS_UF_SYSTEM | \
+				 LNKFS_UF_SPARSE | LNKFS_UF_OFFLINE | LNKFS_UF_REPARSE | \
+				 LNKFS_UF_ARCHIVE | LNKFS_UF_READONLY | LNKFS_UF_HIDDEN | \
+				 LNKFS_SF_ARCHIVED | LNKFS_SF_IMMUTABLE | \
+				 LNKFS_SF_APPEND | LNKFS_SF_NOUNLINK)
+
 /*
  * Attributes of an object of any type, symlinks themselves included.
  *

@@ -10,6 +10,7 @@
 #include <linux/iversion.h>
 #include <linux/namei.h>
 #include "internal.h"
+#include "lnkfs.h"
 
 /* Revoke credits of an operation that may free directory blocks and nodes. */
 #define LNKFS_NAMEI_REVOKES	(64 + LNKFS_REVOKES_IFREE)
@@ -84,6 +85,8 @@ static struct dentry *lnkfs_lookup(struct inode *dir, struct dentry *dentry,
 	struct lnkfs_name found;
 	int err;
 
+	if (lnkfs_stopped(dir->i_sb))
+		return ERR_PTR(-EIO);
 	if (dentry->d_name.len > LNKFS_NAME_LEN)
 		return ERR_PTR(-ENAMETOOLONG);
 	err = lnkfs_dir_lookup(fs, &LNKFS_I(dir)->ci, dentry->d_name.name,
@@ -137,13 +140,7 @@ static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *t
 		return err;
 	}
 	i_size_write(inode, len);
-	inode_nohighmem(inode);
-	if (fast) {
-		inode->i_op = &lnkfs_fast_symlink_iops;
-		inode->i_link = (char *)li->ci.area;
-	} else {
-		inode->i_op = &lnkfs_slow_symlink_iops;
-	}
+	lnkfs_set_link_ops(inode);
 	return 0;
 }
 
@@ -224,6 +221,13 @@ static int lnkfs_symlink(lnkfs_idmap *idmap, struct inode *dir, struct dentry *d
 	return lnkfs_create_one(idmap, dir, dentry, S_IFLNK | 0777, 0, target);
 }
 
+/* Names of one project's inodes do not go into a tree of another. */
+static bool lnkfs_other_project(struct inode *dir, struct inode *inode)
+{
+	return (LNKFS_I(dir)->ci.lflags & LNKFS_LF_PROJINHERIT) &&
+	       LNKFS_I(dir)->ci.projid != LNKFS_I(inode)->ci.projid;
+}
+
 static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentry *dentry)
 {
 	struct inode *inode = d_inode(old_dentry);
@@ -233,6 +237,8 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 
 	if (inode->i_nlink >= LNKFS_FS(dir)->max_links)
 		return -EMLINK;
+	if (lnkfs_other_project(dir, inode))
+		return -EXDEV;
 	do {
 		handle = lnkfs_begin(sb, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir),
 				     LNKFS_NAMEI_REVOKES);
@@ -297,6 +303,14 @@ static int lnkfs_check_links(struct inode *dir, struct inode *inode)
 	return 0;
 }
 
+/* Can the object be removed or renamed, as far as its own flags say? */
+static int lnkfs_may_lose_name(struct inode *inode)
+{
+	if (LNKFS_I(inode)->ci.flags & (LNKFS_UF_NOUNLINK | LNKFS_SF_NOUNLINK))
+		return -EPERM;
+	return 0;
+}
+
 /* unlink and rmdir */
 static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 {
@@ -304,7 +318,9 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 	handle_t *handle;
 	int err, err2;
 
-	err = lnkfs_check_links(dir, inode);
+	err = lnkfs_may_lose_name(inode);
+	if (!err)
+		err = lnkfs_check_links(dir, inode);
 	if (err)
 		return err;
 	handle = lnkfs_begin(dir->i_sb, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
@@ -343,6 +359,9 @@ static int lnkfs_rmdir(struct inode *dir, struct dentry *dentry)
 	struct inode *inode = d_inode(dentry);
 	int err;
 
+	err = lnkfs_may_lose_name(inode);
+	if (err)
+		return err;
 	err = lnkfs_dir_is_empty(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
 	if (err < 0)
 		return err;
@@ -595,6 +614,14 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
+	err = lnkfs_may_lose_name(from.inode);
+	if (!err && to.inode)
+		err = lnkfs_may_lose_name(to.inode);
+	if (err)
+		return err;
+	if (lnkfs_other_project(new_dir, from.inode) ||
+	    ((flags & RENAME_EXCHANGE) && lnkfs_other_project(old_dir, to.inode)))
+		return -EXDEV;
 	err = lnkfs_check_links(old_dir, from.inode);
 	if (!err && to.inode)
 		err = lnkfs_check_links(new_dir, to.inode);
@@ -631,9 +658,13 @@ const struct inode_operations lnkfs_dir_iops = {
 	.tmpfile	= lnkfs_tmpfile,
 	.getattr	= lnkfs_getattr,
 	.setattr	= lnkfs_setattr,
+	.fileattr_get	= lnkfs_fileattr_get,
+	.fileattr_set	= lnkfs_fileattr_set,
 };
 
 const struct inode_operations lnkfs_special_iops = {
 	.getattr	= lnkfs_getattr,
 	.setattr	= lnkfs_setattr,
+	.fileattr_get	= lnkfs_fileattr_get,
+	.fileattr_set	= lnkfs_fileattr_set,
 };

@@ -10,6 +10,7 @@
 enum {
 	Opt_errors,
 	Opt_norecovery,
+	Opt_symperm,
 };
 
 static const struct constant_table lnkfs_errors_table[] = {
@@ -23,6 +24,7 @@ const struct fs_parameter_spec lnkfs_parameters[] = {
 	fsparam_enum("errors",		Opt_errors, lnkfs_errors_table),
 	fsparam_flag("norecovery",	Opt_norecovery),
 	fsparam_flag("noload",		Opt_norecovery),	/* ext4's name of it */
+	fsparam_flag_no("symperm",	Opt_symperm),
 	{}
 };
 
@@ -40,6 +42,12 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		break;
 	case Opt_norecovery:
 		mo->opts |= LNKFS_OPT_NORECOVERY;
+		break;
+	case Opt_symperm:
+		if (result.negated)
+			mo->opts &= ~LNKFS_OPT_SYMPERM;
+		else
+			mo->opts |= LNKFS_OPT_SYMPERM;
 		break;
 	}
 	return 0;
@@ -61,6 +69,8 @@ int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 	}
 	if (sbi->opts & LNKFS_OPT_NORECOVERY)
 		seq_puts(seq, ",norecovery");
+	if (sbi->opts & LNKFS_OPT_SYMPERM)
+		seq_puts(seq, ",symperm");
 	return 0;
 }
 

@@ -72,7 +72,7 @@ void lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 	struct timespec64 now;
 	u16 state = clean ? LNKFS_STATE_CLEAN : 0;
 
-	if (bdev_read_only(sbi->sb->s_bdev))
+	if (bdev_read_only(sbi->sb->s_bdev) || lnkfs_stopped(sbi->sb))
 		return;
 	ktime_get_coarse_real_ts64(&now);
 	lock_buffer(bh);
@@ -543,6 +543,12 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		pr_err("lnkfs (%s): norecovery cannot be changed by a remount\n", sb->s_id);
 		return -EINVAL;
 	}
+	if ((mo->opts ^ sbi->opts) & LNKFS_OPT_SYMPERM) {
+		pr_err("lnkfs (%s): symperm cannot be changed by a remount\n", sb->s_id);
+		return -EINVAL;
+	}
+	if (lnkfs_stopped(sb))
+		return -EIO;
 	if (!sb_rdonly(sb) && ro) {
 		err = sync_filesystem(sb);
 		if (err)

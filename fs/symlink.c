@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Following symlinks. A fast one has i_link set and never comes here; a slow
- * one is read once and then stays in memory as long as its inode.
+ * Following symlinks. Once the target is in memory, i_link is set and path walk
+ * follows it without calling us: a fast one from the start, a slow one after
+ * its first use. Under symperm i_link stays unset, so that every use comes here.
  */
 #include <linux/namei.h>
 #include "internal.h"
@@ -24,21 +25,39 @@ static const char *lnkfs_fill_link(struct inode *inode)
 	old = cmpxchg_release(&li->link_body, NULL, body);
 	if (old) {
 		kfree(body);
-		return old;
+		body = old;
 	}
+	if (!lnkfs_symperm(inode->i_sb))
+		smp_store_release(&inode->i_link, body);
 	return body;
 }
 
 /*
- * The body lives until ->free_inode, which RCU delays: no delayed_call is
- * needed, and RCU path walk may use it.
+ * Targets live until ->free_inode, which RCU delays: no delayed_call is
+ * needed, and RCU path walk may use them.
+ *
+ * Path walk does not say which mount it comes through: symperm judges by the
+ * volume's own user and group IDs.
  */
 static const char *lnkfs_get_link(struct dentry *dentry, struct inode *inode,
 				  struct delayed_call *done)
 {
-	/* Pairs with the cmpxchg_release() in lnkfs_fill_link(). */
-	const char *body = smp_load_acquire(&LNKFS_I(inode)->link_body);
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	const char *body;
+	int err;
 
+	if (lnkfs_stopped(inode->i_sb))
+		return ERR_PTR(-EIO);
+	if (lnkfs_symperm(inode->i_sb)) {
+		err = inode_permission(lnkfs_nop_idmap, inode,
+				       MAY_READ | (dentry ? 0 : MAY_NOT_BLOCK));
+		if (err)
+			return ERR_PTR(err);
+	}
+	if (li->ci.fork == LNKFS_FORK_FAST_LINK)
+		return (char *)li->ci.area;
+	/* Pairs with the cmpxchg_release() in lnkfs_fill_link(). */
+	body = smp_load_acquire(&li->link_body);
 	if (body)
 		return body;
 	if (!dentry)
@@ -46,14 +65,24 @@ static const char *lnkfs_get_link(struct dentry *dentry, struct inode *inode,
 	return lnkfs_fill_link(inode);
 }
 
-const struct inode_operations lnkfs_fast_symlink_iops = {
-	.get_link	= simple_get_link,
-	.getattr	= lnkfs_getattr,
-	.setattr	= lnkfs_setattr,
-};
-
-const struct inode_operations lnkfs_slow_symlink_iops = {
+static const struct inode_operations lnkfs_symlink_iops = {
 	.get_link	= lnkfs_get_link,
 	.getattr	= lnkfs_getattr,
 	.setattr	= lnkfs_setattr,
+	.fileattr_get	= lnkfs_fileattr_get,
+	.fileattr_set	= lnkfs_fileattr_set,
 };
+
+/**
+ * lnkfs_set_link_ops() - give a symlink its operations
+ * @inode: inode being read, or created with its target
+ */
+void lnkfs_set_link_ops(struct inode *inode)
+{
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+
+	inode->i_op = &lnkfs_symlink_iops;
+	inode_nohighmem(inode);
+	if (ci->fork == LNKFS_FORK_FAST_LINK && !lnkfs_symperm(inode->i_sb))
+		inode->i_link = (char *)ci->area;
+}
