@@ -68,13 +68,9 @@ tools:
 	$(Q)$(MAKE) $(if $(Q),-s) -C tools O=$(build)/tools all
 
 install: all
-	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib \
-		$(DESTDIR)$(PREFIX)/include $(MODDIR)
-	$(Q)set -e; for f in $(build)/tools/*; do case "$${f##*/}" in \
-		*.a|*.so|*.so.*) cp -P "$$f" $(DESTDIR)$(PREFIX)/lib/ ;; \
-		*.lnkfs|lnkctl) install -m 755 "$$f" $(DESTDIR)$(PREFIX)/sbin/ ;; esac; done
-	$(Q)[ ! -e fs/lnkfs.h ] || install -m 644 fs/lnkfs.h $(DESTDIR)$(PREFIX)/include/
-	$(Q)set -e; for f in Documentation/*.[1-8] Documentation/man/*.[1-8] tools/*.[1-8]; do \
+	$(Q)$(MAKE) $(if $(Q),-s) -C tools O=$(build)/tools DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' install
+	$(Q)install -d $(MODDIR)
+	$(Q)set -e; for f in Documentation/*.[1-8] Documentation/man/*.[1-8]; do \
 		[ ! -e $$f ] || install -D -m 644 $$f \
 			"$(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}"; done
 	$(Q)install -m 644 lnkfs.ko $(MODDIR)
