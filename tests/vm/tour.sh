@@ -116,6 +116,26 @@ t "rm file; stat -c '%h names left' second"
 t_fails "not allowed" "ln d dir-link"
 t_fails "cross-device" "ln second /mnt/b/second"
 
+if [ "$FSTYPE" = lnkfs ]; then
+	title "A link has a mode and flags of its own"
+	t "mkdir rel-1 rel-2; ln -s rel-1 current; ls -ld current"
+	t "lnkctl chmod -h 0500 current; ls -ld current"
+	must "the mode of a link" [ "$(stat -c %a current)" = 500 ]
+	t "lnkctl chflags -h schg current; lnkctl flags -dh current"
+	t_fails "not permitted" "ln -sfn rel-2 current"
+	t_fails "not permitted" "rm current"
+	t_fails "not permitted" "mv current old"
+	t_fails "not permitted" "lnkctl chmod -h 0777 current"
+	t "readlink current"
+	must "the link is as it was" [ "$(readlink current)" = rel-1 ]
+	t "lnkctl chflags -h noschg current; ln -sfn rel-2 current; readlink current"
+	t "echo keep > list; lnkctl chflags sappnd list; echo more >> list; lsattr list"
+	t_fails "not permitted" "truncate -s 0 list"
+	t "lnkctl chflags sunlnk d; touch d/inside; rm d/inside"
+	t_fails "not permitted" "mv d e"
+	t "lnkctl chflags 0 d list; rm list"
+fi
+
 title "Links that lead nowhere"
 t "ln -s nowhere dangling"
 t_fails "No such file" "cat dangling"
