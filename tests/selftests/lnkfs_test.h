@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "lnkfs.h"
 
 #define TEST_UID	1000
 #define TEST_GID	1000
@@ -223,6 +225,21 @@ static inline void remount(struct __test_metadata *_metadata, struct tdir *d)
 	ASSERT_OK(chdir(d->path));
 }
 
+/*
+ * Stop the volume mounted at @mnt as a crash does; it can only be unmounted
+ * then. ext4 knows the same call. LNKFS_SHUTDOWN_*.
+ */
+static inline int crash_volume(const char *mnt, uint32_t how)
+{
+	int fd = open(mnt, O_RDONLY | O_DIRECTORY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, LNKFS_IOC_SHUTDOWN, &how);
+	close(fd);
+	return ret;
+}
+
 /* Wait until the clock that stamps inodes has moved. */
 static inline void tick(void)
 {
@@ -274,6 +291,19 @@ static inline const char *read_text(const char *name)
 		return NULL;
 	buf[n] = 0;
 	return buf;
+}
+
+/* Where the helper program sysop is. */
+static inline const char *sysop_path(void)
+{
+	static char path[512];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 16);
+
+	if (n < 0)
+		n = 0;
+	path[n] = 0;
+	strcpy(strrchr(path, '/') ? strrchr(path, '/') + 1 : path, "sysop");
+	return path;
 }
 
 static inline bool exists(const char *name)
