@@ -23,9 +23,9 @@
 static const char help[] =
 	"usage: lnkctl stat [OPTION]... FILE...\n"
 	"\n"
-	"Show type, mode, flags, inode, links, size, blocks, times, project and statx(2)\n"
-	"attributes of each FILE, and of a symlink its target and how it is stored: fast\n"
-	"(in the inode, 0 blocks) or slow (in blocks of its own).\n"
+	"Show type, mode, flags, inode, links, size, blocks, times, project and the\n"
+	"attributes of statx(2) of each FILE, and of a symlink its target and how it is\n"
+	"stored: fast (in the inode, 0 blocks) or slow (in blocks of its own).\n"
 	"\n"
 	"  -h, --no-dereference  a FILE that is a symlink itself, not what it refers to\n"
 	"  -R, --recursive       also all that is in directories\n"
@@ -34,8 +34,8 @@ static const char help[] =
 	"  -L                    with -R, follow all symlinks\n"
 	"  -P                    with -R, follow no symlinks\n"
 	"  -x                    with -R, leave out what is on other mounts\n"
-	"      --json            one JSON array, an object for each FILE. A byte XX that is\n"
-	"                        no UTF-8 stands as \\udcXX\n"
+	"      --json            one JSON array, an object for each FILE; a byte XX that\n"
+	"                        is no UTF-8 stands as \\udcXX\n"
 	"      --help            this text\n";
 
 /**

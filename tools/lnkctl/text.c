@@ -46,7 +46,7 @@ static void escaped(FILE *out, const char *name, const wchar_t *also)
 }
 
 /**
- * text_word() - print a name so that it is one printable word
+ * text_word() - print a name so that it is one word to a shell
  * @out: where to
  * @name: the name
  *
