@@ -17,6 +17,7 @@ tap_failed=0
 tap_finished=
 tap_tmp=$(mktemp -d /tmp/case.XXXXXX)
 chmod 755 "$tap_tmp"
+: >"$tap_tmp/err"
 
 tap() # STATUS DESCRIPTION
 {
@@ -67,6 +68,17 @@ is() # TEXT DESCRIPTION COMMAND...
 	fi
 	[ $good = 0 ] || echo "exit status $tap_status, expected '$1': ${*:3}" >>"$tap_tmp/err"
 	tap $good "$2"
+}
+
+# A program that prints TAP: its cases count.
+program() # DESCRIPTION COMMAND...
+{
+	local status
+	"${@:2}" 2>&1 | sed -u 's/^/# /'
+	status=${PIPESTATUS[0]}
+	[ "$status" = 0 ] || echo "exit status $status: ${*:2}" >"$tap_tmp/err"
+	: >"$tap_tmp/out"
+	tap "$status" "$1"
 }
 
 skip() # DESCRIPTION WHY

@@ -27,7 +27,7 @@ try() # NAME COMMAND...
 {
 	local name=$1 status
 	shift
-	"$@" 2>&1 </dev/null | sed 's/^/# /'
+	"$@" 2>&1 </dev/null | sed -u 's/^/# /'
 	status=${PIPESTATUS[0]}
 	result "$status" "$name"
 }
@@ -43,16 +43,16 @@ done
 
 one() # CASE DIRECTORY
 {
-	local ext4=/mnt/ext4/$BS-$1
+	local ext4=/mnt/ext4/$BS-${1%.sh}
 	mkdir "$ext4" "$2" && chmod 755 "$ext4" "$2" && cd "$2" || return
-	DIR=$2 EXT4=$ext4 bash "$here/$1"
+	DIR=$2 EXT4=$ext4 timeout 60 bash "$here/$1"
 }
 
 echo "TAP version 13"
 mkdir -p /mnt/1024 /mnt/4096 /mnt/ext4
 modprobe lnkfs || exit 1
 export TOOLS=$here
-try "an ext4 volume" sh -c "mkfs.ext4 -q -F $DISK2 && modprobe -q ext4; mount -t ext4 $DISK2 /mnt/ext4"
+try "an ext4 volume" sh -c "mkfs.ext4 -q -F -b 4096 $DISK2 && modprobe -q ext4; mount -t ext4 $DISK2 /mnt/ext4"
 for BS in 1024 4096; do
 	export BS
 	dev=$DISK0

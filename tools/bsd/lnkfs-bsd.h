@@ -75,9 +75,11 @@ static inline int lnkfs_bsd_fstatat(int fd, const char *path, struct stat *sb, i
 
 	if (fstatat(fd, path, sb, atflag))
 		return -1;
-	/* Where there are no flags, none is set, as on FreeBSD. */
-	if (lnkfs_bsd_fstatat_flags(fd, path, &flags,
-				    atflag & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+	/*
+	 * Where there are no flags, none is set, as on FreeBSD. 0x1000 is
+	 * AT_EMPTY_PATH, whose name needs _GNU_SOURCE.
+	 */
+	if (lnkfs_bsd_fstatat_flags(fd, path, &flags, atflag & (AT_SYMLINK_NOFOLLOW | 0x1000)))
 		flags = 0;
 	sb->st_flags = flags;
 	return 0;
