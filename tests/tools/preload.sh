@@ -72,10 +72,10 @@ ok "bsdtar: to ext4" bsd "$TOOLS/bsdtar" -xpf own.tar -C "$EXT4"
 is "777 777 777" "...which has no modes of links" echo $(mode "$EXT4"/t/?)
 
 # rsync
-ok "rsync -a" bsd "$TOOLS/rsync" -a again/ rsynced/
+ok "rsync -a" bsd rsync -a again/ rsynced/
 is "500 421 777" "...gives links their modes" echo $(mode rsynced/t/?)
-is "" "...and finds no difference after" bsd "$TOOLS/rsync" -ain again/ rsynced/
-ok "rsync -a to ext4" bsd "$TOOLS/rsync" -a again/ "$EXT4/rsynced/"
+is "" "...and finds no difference after" bsd rsync -ain again/ rsynced/
+ok "rsync -a to ext4" bsd rsync -a again/ "$EXT4/rsynced/"
 
 # What the library has no business with
 ok "cp -a with the library" bsd cp -a again copied
