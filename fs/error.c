@@ -2,10 +2,7 @@
 /*
  * Errors: the log, the record in the superblock, and what errors= asks for.
  */
-#include <linux/ratelimit.h>
 #include "internal.h"
-
-static DEFINE_RATELIMIT_STATE(lnkfs_report_ratelimit, 5 * HZ, 10);
 
 /* The superblock is written by a work: reports come from within handles. */
 static void lnkfs_record_error(struct lnkfs_sb_info *sbi, const char *func, int line,
@@ -55,7 +52,7 @@ int lnkfs_report_at(struct lnkfs_fs *fs, const char *func, int line, int err, u6
 
 	if (lnkfs_stopped(sb))
 		return err;
-	if (___ratelimit(&lnkfs_report_ratelimit, "lnkfs")) {
+	if (___ratelimit(&sbi->report_limit, "lnkfs")) {
 		va_start(args, fmt);
 		vaf.fmt = fmt;
 		vaf.va = &args;

@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/fs_parser.h>
 #include <linux/jbd2.h>
+#include <linux/ratelimit.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -68,6 +69,7 @@ struct lnkfs_trigger {
  * @error_lock: protects @error
  * @error: the newest error, not yet written
  * @error_new: errors since the last write of the superblock
+ * @report_limit: how many errors go to the log
  * @ioend_wq: completes writes (extent conversion, disk size)
  * @wb_err: error sequence of the device at mount
  */
@@ -99,6 +101,7 @@ struct lnkfs_sb_info {
 	spinlock_t error_lock;
 	struct lnkfs_error_record error;
 	u32 error_new;
+	struct ratelimit_state report_limit;
 	struct workqueue_struct *ioend_wq;
 	errseq_t wb_err;
 };

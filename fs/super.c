@@ -404,6 +404,7 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 	xa_init(&sbi->orphans);
 	INIT_DELAYED_WORK(&sbi->orphan_work, lnkfs_orphan_worker);
 	INIT_WORK(&sbi->error_work, lnkfs_error_worker);
+	ratelimit_state_init(&sbi->report_limit, 5 * HZ, 10);
 	sbi->ioend_wq = alloc_workqueue("lnkfs-ioend/%s", WQ_MEM_RECLAIM | WQ_FREEZABLE, 0,
 					sb->s_id);
 	if (!sbi->ioend_wq) {
