@@ -51,6 +51,7 @@ help:
 	@echo 'check-static  builds without warnings for each kernel, and sparse'
 	@echo 'check-unit    the unit tests of the core, in userspace'
 	@echo 'check-vm      the tests in virtual machines (TEST_KERNELS=, SUITES=)'
+	@echo 'check-debug   the same with a debug kernel: KASAN, lockdep, kmemleak (SUITES=)'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
 	@echo 'test-programs the tests that run in virtual machines'
@@ -107,6 +108,11 @@ check-unit: deps
 check-vm: deps
 	$(Q)KERNELS='$(TEST_KERNELS)' tests/check $(or $(SUITES),vm)
 
+# The limits are for Debian's kernels; this one takes several times as long.
+check-debug: deps
+	$(Q)tests/debug/kernel
+	$(Q)LNKFS_SLOW=8 KERNELS=debug tests/check $(or $(SUITES),vm)
+
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit \
 		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
@@ -116,4 +122,4 @@ distclean: clean
 	$(Q)rm -rf $(build)
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
-	check-static check-unit check-vm clean distclean
+	check-static check-unit check-vm check-debug clean distclean

@@ -112,7 +112,7 @@ static void check_data(struct __test_metadata *_metadata, int files)
 	}
 }
 
-TEST_F_TIMEOUT(enospc, written_data, 120)
+TEST_F(enospc, written_data)
 {
 	long long before = free_now(), first, again;
 	int files, i, round;
@@ -149,7 +149,7 @@ TEST_F_TIMEOUT(enospc, written_data, 120)
 	expect_back(_metadata, before);
 }
 
-TEST_F_TIMEOUT(enospc, overwrite_in_a_full_volume, 60)
+TEST_F(enospc, overwrite_in_a_full_volume)
 {
 	static unsigned char buf[65536], got[65536];
 	int files, fd;
@@ -165,7 +165,7 @@ TEST_F_TIMEOUT(enospc, overwrite_in_a_full_volume, 60)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(enospc, space_of_unlinked_files_at_once, 60)
+TEST_F(enospc, space_of_unlinked_files_at_once)
 {
 	int files, i;
 	char name[16];
@@ -256,29 +256,29 @@ static int make_link(const char *name)
 	return link("../source", name);
 }
 
-TEST_F_TIMEOUT(enospc, empty_files, 120)
+TEST_F(enospc, empty_files)
 {
 	fill_names(_metadata, make_file, unlink, "f%d", S_IFREG);
 }
 
-TEST_F_TIMEOUT(enospc, directories, 120)
+TEST_F(enospc, directories)
 {
 	fill_names(_metadata, make_dir, rmdir, "d%d", S_IFDIR);
 }
 
-TEST_F_TIMEOUT(enospc, fast_symlinks, 120)
+TEST_F(enospc, fast_symlinks)
 {
 	memset(link_target, 't', 700);
 	fill_names(_metadata, make_symlink, unlink, "s%d", S_IFLNK);
 }
 
-TEST_F_TIMEOUT(enospc, slow_symlinks, 120)
+TEST_F(enospc, slow_symlinks)
 {
 	memset(link_target, 't', symlink_max() > 3000 ? 3000 : 1000);
 	fill_names(_metadata, make_symlink, unlink, "s%d", S_IFLNK);
 }
 
-TEST_F_TIMEOUT(enospc, hard_links_with_long_names, 120)
+TEST_F(enospc, hard_links_with_long_names)
 {
 	char fmt[300];
 
@@ -287,7 +287,7 @@ TEST_F_TIMEOUT(enospc, hard_links_with_long_names, 120)
 	fill_names(_metadata, make_link, unlink, fmt, S_IFREG);
 }
 
-TEST_F_TIMEOUT(enospc, names_while_data_fills_it, 60)
+TEST_F(enospc, names_while_data_fills_it)
 {
 	int files, i, made = 0;
 	char name[256];
@@ -308,7 +308,7 @@ TEST_F_TIMEOUT(enospc, names_while_data_fills_it, 60)
 	check_data(_metadata, files);
 }
 
-TEST_F_TIMEOUT(enospc, direct_writes, 60)
+TEST_F(enospc, direct_writes)
 {
 	unsigned char *buf, *got;
 	long long before = free_now();
@@ -332,7 +332,7 @@ TEST_F_TIMEOUT(enospc, direct_writes, 60)
 	expect_back(_metadata, before);
 }
 
-TEST_F_TIMEOUT(enospc, mapped_write_into_a_hole, 60)
+TEST_F(enospc, mapped_write_into_a_hole)
 {
 	int files, fd, st;
 	pid_t pid;
@@ -359,7 +359,7 @@ TEST_F_TIMEOUT(enospc, mapped_write_into_a_hole, 60)
 	check_data(_metadata, files);
 }
 
-TEST_F_TIMEOUT(enospc, fragmented_free_space, 120)
+TEST_F(enospc, fragmented_free_space)
 {
 	static unsigned char buf[4096];
 	long long before = free_now();

@@ -193,12 +193,12 @@ static void model_run(struct __test_metadata *_metadata, struct tdir *dir,
 	free(buf);
 }
 
-TEST_F_TIMEOUT(file, random_buffered_and_mapped, 120)
+TEST_F(file, random_buffered_and_mapped)
 {
 	model_run(_metadata, &self->dir, 12345, false, 800);
 }
 
-TEST_F_TIMEOUT(file, random_with_direct, 120)
+TEST_F(file, random_with_direct)
 {
 	model_run(_metadata, &self->dir, 777, true, 600);
 }

@@ -33,6 +33,10 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+
+/* Half a minute is short for a debug kernel on an emulated processor. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
 #include "lnkfs.h"
 
 #define TEST_UID	1000

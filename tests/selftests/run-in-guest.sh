@@ -12,6 +12,8 @@
 #   FSTYPE      lnkfs (default), or ext4 to check the tests themselves
 #   LNKFS_KO    the module, where modprobe does not find it
 #   LNKFS_TESTS tests to run (default: all of kselftest-list.txt)
+#   LNKFS_TIMEOUT
+#               seconds that one test program may take (default: as settings)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -96,6 +98,19 @@ run_tests()
 	! grep -q "^not ok" "$log" && grep -q "^ok" "$log"
 }
 
+# Memory that nothing points to any more. The first scan may see objects that
+# are on their way.
+no_leaks()
+{
+	for _ in 1 2 3; do
+		sleep 2
+		echo scan >/sys/kernel/debug/kmemleak
+	done
+	cat /sys/kernel/debug/kmemleak
+	[ -z "$(cat /sys/kernel/debug/kmemleak)" ]
+}
+
+[ -z "${LNKFS_TIMEOUT:-}" ] || echo "timeout=$LNKFS_TIMEOUT" >"$here/lnkfs/settings"
 LNKFS_FSCK=$(fsck_command)
 export LNKFS_FSCK
 modprobe -q loop || :
@@ -133,6 +148,10 @@ if [ "$FSTYPE" = lnkfs ]; then
 	check "the module left nothing" nothing_left
 	check "load the module again" load_module
 	check "remove the module again" rmmod lnkfs
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug || :
+	if [ -e /sys/kernel/debug/kmemleak ]; then
+		check "no memory leaked" no_leaks
+	fi
 fi
 rm -f "$log"
 echo "1..$num"
