@@ -9,8 +9,8 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <liblnkfs.h>
 #include "tap.h"
@@ -260,6 +260,45 @@ static void elsewhere(void)
 	CHECK_EQ(open_files(), before);
 }
 
+/* In a child that is no longer root: 0, or which of the steps failed. */
+static int as_owner(int top)
+{
+	uint32_t flags = 0;
+
+	if (setgid(65534) || setuid(65534))
+		return 1;
+	errno = 0;
+	if (!lnkfs_chflagsat(top, "file", LNKFS_UF_NODUMP, 0))
+		return lnkfs_getflagsat(top, "file", &flags, 0) || flags != LNKFS_UF_NODUMP ? 2 : 0;
+	return errno == EACCES || errno == EOPNOTSUPP ? 0 : 3;
+}
+
+/*
+ * A file that its owner may not read: its flags can be set by file_setattr(2),
+ * which new kernels have, or not at all.
+ */
+static void unreadable(void)
+{
+	char dir[] = "/tmp/lnkfs-unit-XXXXXX";
+	int top, fd, status = -1;
+	pid_t pid;
+
+	if (getuid())
+		return;
+	REQUIRE(mkdtemp(dir) && !chmod(dir, 0755));
+	top = open(dir, O_PATH);
+	fd = openat(top, "file", O_CREAT | O_WRONLY, 0);
+	REQUIRE(top >= 0 && fd >= 0 && !fchown(fd, 65534, 65534) && !close(fd));
+	pid = fork();
+	if (!pid)
+		_exit(as_owner(top));
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_EQ(status, 0);
+	CHECK(!unlinkat(top, "file", 0));
+	close(top);
+	rmdir(dir);
+}
+
 /* The flags that there are: as FS_IOC_GETFLAGS has them, if it has. */
 static void same_as_the_ioctl(void)
 {
@@ -292,6 +331,7 @@ static const struct tap_test tests[] = {
 	{ "errors of paths, descriptors and arguments", errors },
 	{ "another filesystem: what it cannot do", elsewhere },
 	{ "another filesystem: the flags that it has", same_as_the_ioctl },
+	{ "another filesystem: a file that its owner may not read", unreadable },
 };
 
 TAP_MAIN(tests)
