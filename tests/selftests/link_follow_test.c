@@ -692,22 +692,6 @@ TEST_F(follow, permissions_on_the_way_count)
 	EXPECT_EQ(EACCES, AS_USER(lstat("d/l", &st)));
 }
 
-/* Write a sysctl of fs; what it was before, or -1. */
-static int fs_sysctl(const char *name, int value)
-{
-	char path[64], was = 0, now = '0' + value;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/sys/fs/%s", name);
-	fd = open(path, O_RDWR);
-	if (fd < 0)
-		return -1;
-	if (pread(fd, &was, 1, 0) != 1 || pwrite(fd, &now, 1, 0) != 1)
-		was = 0;
-	close(fd);
-	return was ? was - '0' : -1;
-}
-
 TEST_F(follow, protected_symlinks)
 {
 	int was;

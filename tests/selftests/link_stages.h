@@ -251,6 +251,22 @@ static inline int put(const char *name, const char *text)
 	return ret;
 }
 
+/* Write a sysctl of fs; what it was before, or -1. */
+static inline int fs_sysctl(const char *name, int value)
+{
+	char path[64], was = 0, now = '0' + value;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/fs/%s", name);
+	fd = open(path, O_RDWR);
+	if (fd < 0)
+		return -1;
+	if (pread(fd, &was, 1, 0) != 1 || pwrite(fd, &now, 1, 0) != 1)
+		was = 0;
+	close(fd);
+	return was ? was - '0' : -1;
+}
+
 /* A mount namespace of the test's own, gone with it. */
 static inline int private_mounts(void)
 {

@@ -89,8 +89,11 @@ static inline int vol_mkfs(const char *dev, const char *options)
 	return system(cmd);
 }
 
-/* A file of @mib MiB with a filesystem on it, attached, not mounted. */
-static inline int vol_make(struct volume *v, unsigned int mib)
+/*
+ * A file of @mib MiB with a filesystem on it, made with these options of mkfs,
+ * attached, not mounted.
+ */
+static inline int vol_make_with(struct volume *v, unsigned int mib, const char *options)
 {
 	const char *tmp = getenv("LNKFS_TMP") ?: "/tmp";
 	int fd;
@@ -105,7 +108,12 @@ static inline int vol_make(struct volume *v, unsigned int mib)
 	snprintf(v->mnt, sizeof(v->mnt), "%s/mnt.XXXXXX", tmp);
 	if (!mkdtemp(v->mnt))
 		return -1;
-	return vol_mkfs(v->dev, "");
+	return vol_mkfs(v->dev, options);
+}
+
+static inline int vol_make(struct volume *v, unsigned int mib)
+{
+	return vol_make_with(v, mib, "");
 }
 
 static inline int vol_mount(struct volume *v, unsigned long flags,
