@@ -45,7 +45,7 @@ one() # CASE DIRECTORY
 {
 	local ext4=/mnt/ext4/$BS-${1%.sh}
 	mkdir "$ext4" "$2" && chmod 755 "$ext4" "$2" && cd "$2" || return
-	DIR=$2 EXT4=$ext4 timeout 60 bash "$here/$1"
+	DIR=$2 EXT4=$ext4 timeout 300 bash "$here/$1"
 }
 
 echo "TAP version 13"
