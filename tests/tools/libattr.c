@@ -124,7 +124,7 @@ static uint32_t flags_at(const char *name)
 /* Run a test as this user in a process of its own; its failures count. */
 static void in_child(uid_t uid, void (*run)(void))
 {
-	int status;
+	int status, before;
 	pid_t pid;
 
 	fflush(stdout);
@@ -133,7 +133,9 @@ static void in_child(uid_t uid, void (*run)(void))
 		tap_failed = 0;
 		if (uid)
 			REQUIRE(!setgid(uid) && !setuid(uid));
+		before = open_files();
 		run();
+		CHECK_EQ(open_files(), before);
 		fflush(stdout);
 		_exit(tap_failed);
 	}
@@ -579,6 +581,7 @@ static int have_fchmodat2(void)
 static void use_without_proc(void)
 {
 	const int special = have_fchmodat2() ? 0 : -1;
+	char here[256], path[300];
 	uint32_t flags;
 	size_t i;
 	int fd;
@@ -602,6 +605,14 @@ static void use_without_proc(void)
 	if (special)
 		CHECK_EQ(errno, EOPNOTSUPP);
 	CHECK_EQ(mode_of("fifo"), special ? 0644 : 0404);
+	/* with no more to go by than the path, or the directory itself */
+	REQUIRE(!chmod("dir", 0311) && getcwd(here, sizeof(here)) && !chdir("/"));
+	snprintf(path, sizeof(path), "%s/slow", here);
+	WORKS(lnkfs_lchflags(path, OTHER));
+	CHECK_EQ(flags_at(path), OTHER);
+	snprintf(path, sizeof(path), "%s/dir/.", here);
+	WORKS(lnkfs_lchflags(path, OTHER));
+	CHECK_EQ(flags_at(path), OTHER);
 	/* on another filesystem */
 	REQUIRE(!chdir(ext4_dir) && !chdir("no-proc"));
 	WORKS(lnkfs_lchflags("dir", LNKFS_UF_NODUMP));
