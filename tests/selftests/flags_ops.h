@@ -12,6 +12,7 @@
  *   o   the user is not the owner         EPERM
  *   p   the user is not root              EPERM
  *   E   always                            EPERM
+ *   f   append-only; ext4 does not look   EPERM
  *   m   immutable, found by a page fault  EFAULT
  *   M   append-only, found by mmap(2)     EACCES
  */
@@ -51,6 +52,7 @@ struct op {
 	unsigned int types;
 	const char *checks;
 	unsigned int how;
+	long (*undo)(const struct job *j);	/* by root, flags cleared; else all is made anew */
 	unsigned int except;	/* users whom the row has nothing to say about */
 	unsigned int probe;	/* PROBE_*: what success may turn into */
 };
@@ -143,7 +145,10 @@ static long prep_open(const struct job *j)
 {
 	old_fd = open("o", O_RDWR);
 	old_append = open("o", O_RDWR | O_APPEND);
-	return old_fd < 0 || old_append < 0 ? -1 : 0;
+	if (old_fd < 0 || old_append < 0)
+		return -1;
+	/* some rows leave it empty */
+	return lseek(old_fd, 0, SEEK_END) ? 0 : ftruncate(old_fd, 10);
 }
 
 static long prep_map(const struct job *j)
@@ -187,6 +192,11 @@ static long op_ftruncate(const struct job *j)
 static long op_old_write(const struct job *j)
 {
 	return pwrite(old_fd, "over", 4, 0) == 4 ? 0 : -1;
+}
+
+static long op_old_extend(const struct job *j)
+{
+	return pwrite(old_fd, "more", 4, lseek(old_fd, 0, SEEK_END)) == 4 ? 0 : -1;
 }
 
 static long op_old_append(const struct job *j)
@@ -401,6 +411,82 @@ static long op_set_flags(const struct job *j)
 	return lchflags("o", j->word);
 }
 
+/* What follows puts the scene back as it was after a success. */
+static long undo_attrs(const struct job *j)
+{
+	if (lchown("o", TEST_UID, TEST_GID))
+		return -1;
+	if (is_link(j->type))
+		return lchmod_("o", 0777);
+	return chmod("o", j->type == T_DIR ? 0755 : 0644);
+}
+
+static long undo_rename(const struct job *j)
+{
+	return rename("n", "o");
+}
+
+static long undo_rename_away(const struct job *j)
+{
+	return rename("p/o", "o");
+}
+
+static long undo_link(const struct job *j)
+{
+	return unlink("n");
+}
+
+static long undo_unlink(const struct job *j)
+{
+	return make_object("o", j->type);
+}
+
+static long undo_create_in(const struct job *j)
+{
+	return remove("o/n");
+}
+
+static long make_entry(const char *name)
+{
+	return create_text(name, "an entry") ?: chmod(name, 0666) ?:
+	       lchown(name, TEST_UID, TEST_GID);
+}
+
+static long undo_unlink_in(const struct job *j)
+{
+	return make_entry("o/e");
+}
+
+static long undo_rmdir_in(const struct job *j)
+{
+	return mkdir("o/s", 0755);
+}
+
+static long undo_rename_in(const struct job *j)
+{
+	return rename("o/n", "p/e");
+}
+
+static long undo_rename_over(const struct job *j)
+{
+	return make_entry("p/e");
+}
+
+static long undo_rename_out(const struct job *j)
+{
+	return rename("p/n", "o/e");
+}
+
+static long undo_rename_inside(const struct job *j)
+{
+	return rename("o/n", "o/e");
+}
+
+static long undo_chmod_inside(const struct job *j)
+{
+	return chmod("o/e", 0666);
+}
+
 /* The rows with entries in the directory come last, that of flags is first. */
 static const struct op ops[] = {
 	{ "set flags", op_set_flags, NULL, ALL, "", 0 },
@@ -410,39 +496,42 @@ static const struct op ops[] = {
 	{ "open for writing", op_open_write, NULL, OPENS | B(T_SOCK), "iwa", KEEPS },
 	{ "open O_CREAT", op_open_creat, NULL, OPENS, "iwa", KEEPS },
 	{ "open O_APPEND, write", op_append, NULL, OPENS, "iw", KEEPS },
-	{ "open O_TRUNC", op_trunc, NULL, REG, "iwa", 0 },
-	{ "open O_APPEND|O_TRUNC", op_trunc_append, NULL, REG, "iwa", 0 },
-	{ "open O_RDONLY|O_TRUNC", op_trunc_rdonly, NULL, REG, "iwa", 0 },
-	{ "truncate", op_truncate, NULL, REG, "iwa", 0 },
+	{ "open O_TRUNC", op_trunc, NULL, REG, "iwa", KEEPS },
+	{ "open O_APPEND|O_TRUNC", op_trunc_append, NULL, REG, "iwa", KEEPS },
+	{ "open O_RDONLY|O_TRUNC", op_trunc_rdonly, NULL, REG, "iwa", KEEPS },
+	{ "truncate", op_truncate, NULL, REG, "iwa", KEEPS },
 	{ "extend by truncate", op_extend, NULL, REG, "iwa", KEEPS },
-	{ "unlink", op_unlink, NULL, NONDIR, "ian", 0 },
-	{ "rmdir", op_rmdir, NULL, DIRS, "ian", 0 },
-	{ "rename", op_rename, NULL, ALL, "ian", 0 },
+	{ "unlink", op_unlink, NULL, NONDIR, "ian", 0, undo_unlink },
+	{ "rmdir", op_rmdir, NULL, DIRS, "ian", 0, undo_unlink },
+	{ "rename", op_rename, NULL, ALL, "ian", 0, undo_rename },
 	/* another parent: ".." of a directory is written */
-	{ "rename to another directory", op_rename_away, NULL, NONDIR, "ian", 0 },
-	{ "rename to another directory", op_rename_away, NULL, DIRS, "iawn", 0 },
+	{ "rename to another directory", op_rename_away, NULL, NONDIR, "ian", 0,
+	  undo_rename_away },
+	{ "rename to another directory", op_rename_away, NULL, DIRS, "iawn", 0,
+	  undo_rename_away },
 	{ "rename onto it", op_victim, NULL, ALL, "ian", 0 },
-	{ "RENAME_EXCHANGE, first", op_exchange, NULL, ALL, "ian", 0 },
-	{ "RENAME_EXCHANGE, second", op_exchanged, NULL, ALL, "ian", 0 },
-	{ "link", op_link, NULL, NONDIR, "ia", 0 },
-	{ "link", op_link, NULL, DIRS, "E", 0 },
-	{ "chmod", op_chmod, NULL, ALL & ~LINKS, "iao", 0 },
-	{ "lchmod", op_lchmod, NULL, LINKS, "iao", 0 },
-	{ "chgrp", op_chgrp, NULL, ALL, "iao", 0 },
+	{ "RENAME_EXCHANGE, first", op_exchange, NULL, ALL, "ian", 0, op_exchange },
+	{ "RENAME_EXCHANGE, second", op_exchanged, NULL, ALL, "ian", 0, op_exchange },
+	{ "link", op_link, NULL, NONDIR, "ia", 0, undo_link },
+	{ "link", op_link, NULL, DIRS, "E", 0, undo_link },
+	{ "chmod", op_chmod, NULL, ALL & ~LINKS, "iao", 0, undo_attrs },
+	{ "lchmod", op_lchmod, NULL, LINKS, "iao", 0, undo_attrs },
+	{ "chgrp", op_chgrp, NULL, ALL, "iao", 0, undo_attrs },
 	/* that user has no number in the namespace */
-	{ "chown", op_chown, NULL, ALL, "iap", 0, B(U_NSROOT) },
+	{ "chown", op_chown, NULL, ALL, "iap", 0, undo_attrs, B(U_NSROOT) },
 	{ "chown -1 -1", op_chown_nothing, NULL, ALL, "i", KEEPS },
 	{ "utimes", op_utimes, NULL, ALL, "iao", KEEPS },
 	{ "utimes of mtime alone", op_utimes_mtime, NULL, ALL, "iao", KEEPS },
 	{ "utimes NULL", op_touch, NULL, ALL, "iw", KEEPS },
 	{ "setxattr user", op_setxattr, NULL, REG | DIRS, "iaw", KEEPS, .probe = PROBE_XATTR },
 	{ "setxattr user", op_setxattr, NULL, LINKS | SPECIAL, "E", KEEPS },
-	{ "setxattr trusted", op_settrusted, NULL, ALL, "iap", KEEPS, B(U_NSROOT),
+	{ "setxattr trusted", op_settrusted, NULL, ALL, "iap", KEEPS, NULL, B(U_NSROOT),
 	  .probe = PROBE_TRUSTED },
 
 	/* through descriptors from before */
-	{ "ftruncate", op_ftruncate, prep_open, REG, "ia", 0 },
-	{ "pwrite", op_old_write, prep_open, REG, "i", KEEPS },
+	{ "ftruncate", op_ftruncate, prep_open, REG, "ia", KEEPS },
+	{ "overwrite", op_old_write, prep_open, REG, "if", KEEPS },
+	{ "write at the end", op_old_extend, prep_open, REG, "i", KEEPS },
 	{ "append by an old descriptor", op_old_append, prep_open, REG, "i", KEEPS },
 	{ "write to an old mapping", op_old_map_write, prep_map, REG, "m", KEEPS },
 	{ "write to an old dirty mapping", op_old_map_write, prep_map_dirty, REG, "m", KEEPS },
@@ -453,21 +542,22 @@ static const struct op ops[] = {
 	{ "drop O_APPEND", op_drop_append, prep_open, REG, "a", KEEPS },
 
 	/* entries of a directory */
-	{ "create in", op_create_in, NULL, DIRS, "iw", FILLED },
+	{ "create in", op_create_in, NULL, DIRS, "iw", FILLED, undo_create_in },
 	{ "O_TMPFILE in", op_tmpfile_in, NULL, DIRS, "iw", KEEPS | FILLED },
-	{ "mkdir in", op_mkdir_in, NULL, DIRS, "iw", FILLED },
-	{ "mkfifo in", op_mkfifo_in, NULL, DIRS, "iw", FILLED },
-	{ "symlink in", op_symlink_in, NULL, DIRS, "iw", FILLED },
-	{ "link into", op_link_in, NULL, DIRS, "iw", FILLED },
-	{ "unlink in", op_unlink_in, NULL, DIRS, "iwa", FILLED },
-	{ "rmdir in", op_rmdir_in, NULL, DIRS, "iwa", FILLED },
-	{ "rename into", op_rename_in, NULL, DIRS, "iw", FILLED },
-	{ "rename over an entry", op_rename_over, NULL, DIRS, "iwa", FILLED },
-	{ "rename out of", op_rename_out, NULL, DIRS, "iwa", FILLED },
-	{ "rename inside", op_rename_inside, NULL, DIRS, "iwa", FILLED },
-	{ "RENAME_EXCHANGE with an entry", op_exchange_in, NULL, DIRS, "iwa", FILLED },
+	{ "mkdir in", op_mkdir_in, NULL, DIRS, "iw", FILLED, undo_create_in },
+	{ "mkfifo in", op_mkfifo_in, NULL, DIRS, "iw", FILLED, undo_create_in },
+	{ "symlink in", op_symlink_in, NULL, DIRS, "iw", FILLED, undo_create_in },
+	{ "link into", op_link_in, NULL, DIRS, "iw", FILLED, undo_create_in },
+	{ "unlink in", op_unlink_in, NULL, DIRS, "iwa", FILLED, undo_unlink_in },
+	{ "rmdir in", op_rmdir_in, NULL, DIRS, "iwa", FILLED, undo_rmdir_in },
+	{ "rename into", op_rename_in, NULL, DIRS, "iw", FILLED, undo_rename_in },
+	{ "rename over an entry", op_rename_over, NULL, DIRS, "iwa", FILLED, undo_rename_over },
+	{ "rename out of", op_rename_out, NULL, DIRS, "iwa", FILLED, undo_rename_out },
+	{ "rename inside", op_rename_inside, NULL, DIRS, "iwa", FILLED, undo_rename_inside },
+	{ "RENAME_EXCHANGE with an entry", op_exchange_in, NULL, DIRS, "iwa", FILLED,
+	  op_exchange_in },
 	{ "write to a file inside", op_write_inside, NULL, DIRS, "", KEEPS | FILLED },
-	{ "chmod of a file inside", op_chmod_inside, NULL, DIRS, "o", FILLED },
+	{ "chmod of a file inside", op_chmod_inside, NULL, DIRS, "o", FILLED, undo_chmod_inside },
 };
 
 #endif /* LNKFS_FLAGS_OPS_H */

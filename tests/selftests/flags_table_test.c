@@ -30,7 +30,6 @@ static const struct flag flags[] = {
 	{ "UF_NOUNLINK", LNKFS_UF_NOUNLINK, 0 },
 	{ "SF_NOUNLINK", LNKFS_SF_NOUNLINK, 0 },
 	{ "UF_HIDDEN", LNKFS_UF_HIDDEN, 0 },
-	{ "SF_ARCHIVED", LNKFS_SF_ARCHIVED, 0 },
 };
 
 struct message {
@@ -57,7 +56,8 @@ struct state {
 
 static struct table {
 	bool ext4;
-	struct worker workers[NUSERS];
+	struct worker nsroot;
+	int dir;		/* the working directory, open */
 	int probes[NPROBES];
 	/* the scene as it stands, if it stands */
 	bool ready;
@@ -68,40 +68,65 @@ static struct table {
 	unsigned int cells, failed;
 } tab;
 
+static int perform(struct message *m)
+{
+	const struct op *op = &ops[m->job.op];
+	long ret = 0;
+
+	errno = 0;
+	if (m->what == DO_PREPARE)
+		ret = op->prepare(&m->job);
+	else if (m->what == DO_RUN)
+		ret = op->run(&m->job);
+	else
+		op_done();
+	return ret == -1 ? errno : 0;
+}
+
 static void work(int fd)
 {
 	struct message m;
 	int err;
 
 	while (read(fd, &m, sizeof(m)) == sizeof(m)) {
-		const struct op *op = &ops[m.job.op];
-		long ret = 0;
-
-		errno = 0;
-		if (m.what == DO_PREPARE)
-			ret = op->prepare(&m.job);
-		else if (m.what == DO_RUN)
-			ret = op->run(&m.job);
-		err = ret == -1 ? errno : 0;
-		if (m.what == DO_CLEAN)
-			op_done();
+		err = perform(&m);
 		if (write(fd, &err, sizeof(err)) != sizeof(err))
 			break;
 	}
 	_exit(0);
 }
 
-static int ask(enum user u, struct message *m)
+static long set_ids(uid_t uid, gid_t gid)
 {
-	int err, fd = tab.workers[u].fd;
-
-	if (write(fd, m, sizeof(*m)) != sizeof(*m) ||
-	    read(fd, &err, sizeof(err)) != sizeof(err))
-		return -1;
-	return err;
+	if (!uid)
+		return syscall(SYS_setresuid, 0, 0, 0) ?: syscall(SYS_setresgid, 0, 0, 0);
+	return syscall(SYS_setresgid, gid, gid, 0) ?: syscall(SYS_setresuid, uid, uid, 0);
 }
 
-static int start_workers(void)
+/*
+ * Have @u do it; its errno. The saved uid of 0 is the way back and counts for
+ * nothing else. Who is in a namespace does not come back: that is a process of
+ * its own.
+ */
+static int ask(enum user u, struct message *m)
+{
+	int err;
+
+	if (u == U_NSROOT) {
+		if (write(tab.nsroot.fd, m, sizeof(*m)) != sizeof(*m) ||
+		    read(tab.nsroot.fd, &err, sizeof(err)) != sizeof(err))
+			return -1;
+		return err;
+	}
+	if (u == U_OWNER && set_ids(TEST_UID, TEST_GID))
+		return -1;
+	if (u == U_OTHER && set_ids(OTHER_UID, OTHER_GID))
+		return -1;
+	err = perform(m);
+	return u != U_ROOT && set_ids(0, 0) ? -1 : err;
+}
+
+static int start_worker(void)
 {
 	cpu_set_t one;
 	int pair[2];
@@ -110,29 +135,22 @@ static int start_workers(void)
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	sched_setaffinity(0, sizeof(one), &one);
-
-	for (enum user u = 0; u < NUSERS; u++) {
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
-			return -1;
-		tab.workers[u].fd = pair[0];
-		tab.workers[u].pid = fork_as(u);
-		if (!tab.workers[u].pid) {
-			/* so that each ends when its own socket is closed */
-			for (enum user v = 0; v <= u; v++)
-				close(tab.workers[v].fd);
-			work(pair[1]);
-		}
-		close(pair[1]);
+	if (setgroups(0, NULL) || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
+		return -1;
+	tab.nsroot.fd = pair[0];
+	tab.nsroot.pid = fork_as(U_NSROOT);
+	if (!tab.nsroot.pid) {
+		close(pair[0]);
+		work(pair[1]);
 	}
+	close(pair[1]);
 	return 0;
 }
 
-static void stop_workers(void)
+static void stop_worker(void)
 {
-	for (enum user u = 0; u < NUSERS; u++) {
-		close(tab.workers[u].fd);
-		waitpid(tab.workers[u].pid, NULL, 0);
-	}
+	close(tab.nsroot.fd);
+	waitpid(tab.nsroot.pid, NULL, 0);
 }
 
 /* The object's flags, by whatever the filesystem has for it. */
@@ -141,8 +159,12 @@ static int set_word(const char *name, uint32_t word)
 	unsigned int fl;
 	int fd, ret;
 
-	if (!tab.ext4)
-		return lchflags(name, word);
+	if (!tab.ext4) {
+		fd = open_path(name);
+		ret = attr_set(tab.dir, fd, LNKFS_ATTR_FLAGS, 0, word);
+		close(fd);
+		return ret;
+	}
 	fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	ret = fd < 0 ? -1 : ioctl(fd, FS_IOC_GETFLAGS, &fl);
 	fl &= ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
@@ -157,12 +179,17 @@ static int set_word(const char *name, uint32_t word)
 
 static uint32_t get_word(const char *name)
 {
+	struct lnkfs_attr a;
 	uint32_t word = ~0u;
 	unsigned int fl;
 	int fd;
 
-	if (!tab.ext4)
-		return flags_of(name);
+	if (!tab.ext4) {
+		fd = open_path(name);
+		word = attr_get(tab.dir, fd, &a) ? ~0u : a.a_flags;
+		close(fd);
+		return word;
+	}
 	fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	if (fd >= 0 && !ioctl(fd, FS_IOC_GETFLAGS, &fl))
 		word = fl & (FS_IMMUTABLE_FL | FS_APPEND_FL);
@@ -199,11 +226,10 @@ static int build(enum type type, bool fill, mode_t mode)
 	tear_down();
 	if (make_object("o", type) || (mode && chmod("o", mode)) ||
 	    mkdir("p", 0777) || chmod("p", 0777) ||
-	    create_text("p/e", "an entry") || chmod("p/e", 0666) ||
+	    make_entry("p/e") ||
 	    (type == T_DIR ? mkdir("x", 0777) : create_text("x", "bystander")))
 		return -1;
-	if (fill && (create_text("o/e", "an entry") || chmod("o/e", 0666) ||
-		     lchown("o/e", TEST_UID, TEST_GID) || mkdir("o/s", 0755)))
+	if (fill && (make_entry("o/e") || mkdir("o/s", 0755)))
 		return -1;
 	if (utimensat(AT_FDCWD, "o", old, AT_SYMLINK_NOFOLLOW))
 		return -1;
@@ -303,6 +329,8 @@ static int judge(const struct op *op, enum type type, uint32_t word, enum user u
 			return EPERM;
 		if (*c == 'E')
 			return EPERM;
+		if (*c == 'f' && word & ANY_APPEND && !tab.ext4)
+			return EPERM;
 		if (*c == 'm' && word & ANY_IMMUTABLE)
 			return EFAULT;
 		if (*c == 'M' && word & ANY_APPEND)
@@ -335,6 +363,16 @@ static void cell_failed(const char *what, enum type type, const struct flag *fla
 		printf("#   %s: %s with %s, %s by %s: %s, expected %s\n",
 		       tab.ext4 ? "ext4" : "lnkfs", type_names[type], flag->name, what,
 		       user_names[u], err_name(got), err_name(want));
+}
+
+static long undo(const struct op *op, const struct job *j, uint32_t word)
+{
+	/* what is in an append-only directory, and further names, would stay */
+	if (((op->how & FILLED && word & ANY_APPEND) || word & ANY_NOUNLINK) &&
+	    set_word("o", 0))
+		return -1;
+	clock_gettime(CLOCK_REALTIME_COARSE, &tab.built);
+	return op->undo(j);
 }
 
 /* One cell. The scene has been built, but for what comes before the flag. */
@@ -383,8 +421,8 @@ static void cell(int nr, enum type type, const struct flag *flag, enum user u)
 		    op->run != op_exchanged && !access("o", F_OK) &&
 		    get_word("o") != flag->word)
 			cell_failed("keeping the flags after success", type, flag, u, 0, 0);
-		if (op->run != op_read && op->run != op_readlink)
-			tab.ready = false;
+		if (!(op->how & KEEPS))
+			tab.ready = op->undo && !undo(op, &m.job, flag->word);
 	}
 }
 
@@ -470,6 +508,12 @@ static void run_sets(enum type type, const struct flag *flag)
 		}
 }
 
+/* The others are no more than an inode: once is enough. */
+static bool depends_on_blocks(enum type type)
+{
+	return type == T_REG || type == T_DIR || type == T_SLOW;
+}
+
 /* Run the table for one type in the working directory. */
 static void run_table(struct __test_metadata *_metadata, enum type type)
 {
@@ -482,8 +526,10 @@ static void run_table(struct __test_metadata *_metadata, enum type type)
 	close(fd);
 	write_sysctl("protected_hardlinks", "0");
 	ASSERT_OK(chmod(".", 0777));
+	tab.dir = open(".", O_RDONLY | O_DIRECTORY);
+	ASSERT_OK(tab.dir);
 	ASSERT_EQ(0, probe());
-	ASSERT_EQ(0, start_workers());
+	ASSERT_EQ(0, start_worker());
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
 		if (tab.ext4 && flags[i].word && !flags[i].chattr)
 			continue;
@@ -493,8 +539,9 @@ static void run_table(struct __test_metadata *_metadata, enum type type)
 		if (tab.ready && set_word("o", 0))
 			tab.failed++;
 	}
-	stop_workers();
+	stop_worker();
 	tear_down();
+	close(tab.dir);
 	write_sysctl("protected_hardlinks", old);
 	EXPECT_EQ(0, tab.failed);
 	printf("# %s: %u cells of %s, %u failed, %.1f s\n", tab.ext4 ? "ext4" : "lnkfs",
@@ -525,7 +572,12 @@ FIXTURE_TEARDOWN(table)
 }
 
 #define TABLE(name, type)						\
-	TEST_F_TIMEOUT(table, name, 120) { run_table(_metadata, type); }
+	TEST_F_TIMEOUT(table, name, 120)				\
+	{								\
+		if (!depends_on_blocks(type) && fs_block_size() < 4096)	\
+			SKIP(return, "done with larger blocks");	\
+		run_table(_metadata, type);				\
+	}
 
 TABLE(file, T_REG)
 TABLE(directory, T_DIR)
@@ -558,11 +610,15 @@ FIXTURE_TEARDOWN(oracle)
 
 TEST_F_TIMEOUT(oracle, file, 120)
 {
+	if (fs_block_size() < 4096)
+		SKIP(return, "done with larger blocks");
 	run_table(_metadata, T_REG);
 }
 
 TEST_F_TIMEOUT(oracle, directory, 120)
 {
+	if (fs_block_size() < 4096)
+		SKIP(return, "done with larger blocks");
 	run_table(_metadata, T_DIR);
 }
 
