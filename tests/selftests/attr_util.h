@@ -65,7 +65,8 @@ static inline int make_object(const char *name, enum type t)
 	static char target[3001];
 	int ret = -1;
 
-	memset(target, 't', sizeof(target) - 1);
+	for (unsigned int i = 0; i < sizeof(target) - 1; i++)
+		target[i] = i % 2 ? '/' : 't';
 	switch (t) {
 	case T_REG:
 		ret = create_text(name, "the text of the object");
