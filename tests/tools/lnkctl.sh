@@ -5,7 +5,7 @@
 # tests/unit/test_lnkctl.py.
 . "$(dirname "$0")/common.sh"
 
-types="file dir link dangling fifo socket block char"
+types=(file dir link dangling fifo socket block char)
 
 # One object of each type in the working directory.
 make_types()
@@ -37,13 +37,14 @@ flags_of() # FILE...
 	lnkctl flags -dh "$@" | cut -d' ' -f1 | paste -sd' '
 }
 
+# shellcheck disable=SC2154 # tap_* are common.sh's
 # The command fails for each of the names with "Operation not permitted".
 refuses() # DESCRIPTION COMMAND NAME...
 {
 	local count=$(($# - 2)) refused
 	tap_run bash -c "$2" bash "${@:3}"
 	refused=$(grep -c "Operation not permitted" "$tap_tmp/err")
-	[ $tap_status != 0 ] && [ "$refused" = $count ]
+	[ "$tap_status" != 0 ] && [ "$refused" = $count ]
 	tap $? "$1"
 }
 
@@ -57,13 +58,13 @@ make_types
 
 # ---- chmod ----
 
-ok "chmod -h 0510 of every type" lnkctl chmod -h 0510 $types
-is "510 510 510 510 510 510 510 510" "stat(1) says so" st %a $types
-is "$(printf '%s: 0510 -> 2751\n' $types)" "symbolic" \
-	lnkctl chmod -hv u+rwx,g=rx,g+s,o+x $types
-is "2751 2751 2751 2751 2751 2751 2751 2751" "done" st %a $types
-ok "back to 00644" lnkctl chmod -h 00644 $types
-is "644 644 644 644 644 644 644 644" "every bit" st %a $types
+ok "chmod -h 0510 of every type" lnkctl chmod -h 0510 "${types[@]}"
+is "510 510 510 510 510 510 510 510" "stat(1) says so" st %a "${types[@]}"
+is "$(printf '%s: 0510 -> 2751\n' "${types[@]}")" "symbolic" \
+	lnkctl chmod -hv u+rwx,g=rx,g+s,o+x "${types[@]}"
+is "2751 2751 2751 2751 2751 2751 2751 2751" "done" st %a "${types[@]}"
+ok "back to 00644" lnkctl chmod -h 00644 "${types[@]}"
+is "644 644 644 644 644 644 644 644" "every bit" st %a "${types[@]}"
 is 'lrw-r--r--' "ls -l shows the mode of a link" sh -c 'ls -ld link | cut -d" " -f1'
 is text "which does not matter to who follows it" as alice cat link
 chmod 600 file
@@ -83,28 +84,28 @@ ok "octal 0777 again" lnkctl chmod -h 777 link
 
 # ---- chflags and flags ----
 
-is "- - - - - - - -" "no flags at first" flags_of $types
-is "$(printf '%s: - -> hidden,uchg\n' $types)" "chflags of every type" \
-	lnkctl chflags -hv uchg,hidden $types
+is "- - - - - - - -" "no flags at first" flags_of "${types[@]}"
+is "$(printf '%s: - -> hidden,uchg\n' "${types[@]}")" "chflags of every type" \
+	lnkctl chflags -hv uchg,hidden "${types[@]}"
 u=hidden,uchg
-is "$u $u $u $u $u $u $u $u" "flags lists them" flags_of $types
+is "$u $u $u $u $u $u $u $u" "flags lists them" flags_of "${types[@]}"
 is '"100002"' "so does stat" json fifo flags_octal
 is '["hidden", "uchg"]' "by name" json dangling flags
-refuses "nothing can be removed" 'rm -rf "$@"' $types
-refuses "nor renamed" 'for f; do mv -T "$f" moved; done; false' $types
+refuses "nothing can be removed" 'rm -rf "$@"' "${types[@]}"
+refuses "nor renamed" 'for f; do mv -T "$f" moved; done; false' "${types[@]}"
 refuses "nor replaced" 'for f; do ln -s x new; mv -fT new "$f"; done; false' \
 	file link dangling fifo socket block char
-refuses "mode" 'lnkctl chmod -h 700 "$@"' $types
-refuses "owner" 'chown -h 1000 "$@"' $types
+refuses "mode" 'lnkctl chmod -h 700 "$@"' "${types[@]}"
+refuses "owner" 'chown -h 1000 "$@"' "${types[@]}"
 refuses "times" 'touch -h "$@"' link dangling
 refuses "hard links" 'for f; do ln -P "$f" more; done; false' file link fifo
 rm -f new
-ok "nouchg" lnkctl chflags -h nouchg $types
-is "hidden hidden hidden hidden hidden hidden hidden hidden" "leaves hidden" flags_of $types
-ok "a number" lnkctl chflags -h 0200 $types
-is "system system system system system system system system" "replaces all" flags_of $types
-ok "none" lnkctl chflags -h none $types
-is "- - - - - - - -" "no flags again" flags_of $types
+ok "nouchg" lnkctl chflags -h nouchg "${types[@]}"
+is "hidden hidden hidden hidden hidden hidden hidden hidden" "leaves hidden" flags_of "${types[@]}"
+ok "a number" lnkctl chflags -h 0200 "${types[@]}"
+is "system system system system system system system system" "replaces all" flags_of "${types[@]}"
+ok "none" lnkctl chflags -h none "${types[@]}"
+is "- - - - - - - -" "no flags again" flags_of "${types[@]}"
 is 8 "all are there still" sh -c 'ls | wc -l'
 
 every=arch,hidden,nodump,offline,opaque,rdonly,reparse,sappnd,schg,sparse,sunlnk,system,uappnd,uarch,uchg,uunlnk
