@@ -403,6 +403,10 @@ def test_errors():
           rb"(lnkctl: chmod: (\./[zd]|\.): Operation not permitted\n|lnkctl: chmod: \./d: Permission denied\n){4}",
           "chmod", "-R", "604", ".", cwd=top, user=65534)
     result(mode_of("errors/a") == 0o604, "the rest")
+    os.chown("errors/a", 65534, 0)
+    works("-v says what came of it: not setgid for who is not of that group",
+          "chmod", "-v", "ug+s", "a", cwd=top, user=65534, group=65534, extra_groups=[],
+          out=b"a: 0604 -> 4604\n")
 
 
 # ---- output ----

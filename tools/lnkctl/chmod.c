@@ -48,23 +48,31 @@ struct chmod_job {
 	bool verbose;
 };
 
+/* The kernel may have left out setgid: what counts is what the object has now. */
+static void print_change(const struct walk_object *object, mode_t old)
+{
+	struct stat st;
+
+	old &= MODESPEC_BITS;
+	if (fstat(object->fd, &st)) {
+		lnkctl_failed(object->path, errno);
+	} else if ((st.st_mode & MODESPEC_BITS) != old) {
+		text_word(stdout, object->path);
+		printf(": %04o -> %04o\n", old, st.st_mode & MODESPEC_BITS);
+	}
+}
+
 static enum walk_verdict change(const struct walk_object *object, void *arg)
 {
 	const struct chmod_job *job = arg;
-	mode_t old = object->st->stx_mode, new;
+	mode_t mode = object->st->stx_mode;
 
-	if (S_ISLNK(old) && !job->links)
+	if (S_ISLNK(mode) && !job->links)
 		return WALK_ON;
-	new = modespec_apply(job->spec, old, S_ISDIR(old), job->umask);
-	if (object_chmod(object, new)) {
+	if (object_chmod(object, modespec_apply(job->spec, mode, S_ISDIR(mode), job->umask)))
 		lnkctl_failed(object->path, errno);
-		return WALK_ON;
-	}
-	old &= MODESPEC_BITS;
-	if (job->verbose && new != old) {
-		text_word(stdout, object->path);
-		printf(": %04o -> %04o\n", old, new);
-	}
+	else if (job->verbose)
+		print_change(object, mode);
 	return WALK_ON;
 }
 

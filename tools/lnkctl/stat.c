@@ -148,7 +148,9 @@ static bool gather(const struct walk_object *object, struct facts *facts)
 	if (S_ISLNK(object->st->stx_mode)) {
 		facts->target_len = readlinkat(object->fd, "", facts->target, PATH_MAX);
 		if (facts->target_len < 0)
-			return false;
+			lnkctl_failed(object->path, errno);
+		else
+			facts->target[facts->target_len] = '\0';
 	}
 	return true;
 }
@@ -230,6 +232,8 @@ static void print_json(const struct facts *facts, bool first)
 	if (facts->target_len >= 0) {
 		json_member("target");
 		text_json(stdout, facts->target, (size_t)facts->target_len);
+	}
+	if (S_ISLNK(st->stx_mode)) {
 		json_member("storage");
 		printf("\"%s\"", st->stx_blocks ? "slow" : "fast");
 	}
@@ -274,7 +278,7 @@ static void print_type(const struct facts *facts)
 	const struct statx *st = facts->st;
 
 	printf("%12s: %s", "type", type_name(st->stx_mode));
-	if (facts->target_len >= 0)
+	if (S_ISLNK(st->stx_mode))
 		printf(", %s", st->stx_blocks ? "slow" : "fast");
 	if (S_ISBLK(st->stx_mode) || S_ISCHR(st->stx_mode))
 		printf(" %u:%u", st->stx_rdev_major, st->stx_rdev_minor);
@@ -340,8 +344,6 @@ static enum walk_verdict show(const struct walk_object *object, void *arg)
 		lnkctl_failed(object->path, errno);
 		return WALK_ON;
 	}
-	if (facts.target_len >= 0)
-		facts.target[facts.target_len] = '\0';
 	if (job->json)
 		print_json(&facts, !job->count);
 	else
