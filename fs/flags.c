@@ -245,8 +245,14 @@ int lnkfs_fileattr_set(lnkfs_idmap *idmap, struct dentry *dentry, struct fileatt
 	if ((fl & ~LNKFS_FL_ALL) || (fa->fsx_xflags & ~LNKFS_XFLAGS) || fa->fsx_extsize ||
 	    fa->fsx_cowextsize)
 		return -EOPNOTSUPP;
-	if (!S_ISDIR(inode->i_mode))
-		fl &= S_ISREG(inode->i_mode) ? LNKFS_FL_REG : LNKFS_FL_OTHER;
+	if (!S_ISDIR(inode->i_mode)) {
+		u32 mine = S_ISREG(inode->i_mode) ? LNKFS_FL_REG : LNKFS_FL_OTHER;
+
+		/* chattr hears of it, as on ext4; project setup passes P to files, as on XFS */
+		if (fa->flags_valid && (fl & ~mine))
+			return -EOPNOTSUPP;
+		fl &= mine;
+	}
 	diff = fl ^ old;
 	if (diff || fa->fsx_projid != ci->projid) {
 		/* As on ext4: what is and stays immutable does not change. */
