@@ -99,6 +99,8 @@ static int lnkfs_read_iomap_begin(struct inode *inode, loff_t pos, loff_t length
 	u64 seq;
 	int err;
 
+	if (lnkfs_stopped(inode->i_sb))
+		return -EIO;
 	if (pos < 0 || pos > inode->i_sb->s_maxbytes)
 		return -EFBIG;
 	err = lnkfs_lock_map(inode, flags);

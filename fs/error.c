@@ -64,12 +64,12 @@ int lnkfs_report_at(struct lnkfs_fs *fs, const char *func, int line, int err, u6
 	if (sbi->errors == LNKFS_ERRORS_PANIC)
 		panic("lnkfs (%s): panic after an error, as asked by errors=panic\n",
 		      sb->s_id);
-	if (sbi->errors == LNKFS_ERRORS_RO && !sb_rdonly(sb) &&
+	if (sbi->errors == LNKFS_ERRORS_RO && !lnkfs_rdonly(sb) &&
 	    test_bit(LNKFS_SB_MOUNTED, &sbi->state)) {
 		pr_err("lnkfs (%s): the volume is now read-only\n", sb->s_id);
 		if (sbi->journal)
 			jbd2_journal_abort(sbi->journal, -EIO);
-		sb->s_flags |= SB_RDONLY;
+		set_bit(LNKFS_SB_DEAD, &sbi->state);
 	}
 	return err;
 }

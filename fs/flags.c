@@ -108,8 +108,9 @@ static int lnkfs_stop_writes(struct inode *inode)
  * @attr: mode to set as well, checked already, or NULL
  *
  * Context: inode_lock held; permissions have been checked.
- * Return: 0, -EROFS, -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC; on an error
- * nothing has changed.
+ * Return: 0; -EROFS, -EIO, -ENOMEM, or the error of writing the data of a file
+ * that becomes immutable, with nothing changed; -EFSCORRUPTED, -EFSBADCRC, -EIO
+ * after which the journal is aborted, and nothing has changed on disk.
  */
 int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
 		       const struct lnkfs_new_attrs *new, struct iattr *attr)

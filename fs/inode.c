@@ -312,7 +312,7 @@ int lnkfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 {
 	journal_t *journal = LNKFS_SB(inode->i_sb)->journal;
 
-	if (!journal || sb_rdonly(inode->i_sb) || (current->flags & PF_MEMALLOC))
+	if (!journal || lnkfs_rdonly(inode->i_sb) || (current->flags & PF_MEMALLOC))
 		return 0;
 	/* sync(2) commits once for all in lnkfs_sync_fs(). */
 	if (wbc->sync_mode != WB_SYNC_ALL || wbc->for_sync)
@@ -393,7 +393,7 @@ void lnkfs_evict_inode(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	lnkfs_da_drop(inode);
 	if (!inode->i_nlink && !is_bad_inode(inode) && li->ci.ino &&
-	    LNKFS_SB(inode->i_sb)->journal && !sb_rdonly(inode->i_sb)) {
+	    LNKFS_SB(inode->i_sb)->journal && !lnkfs_rdonly(inode->i_sb)) {
 		sb_start_intwrite(inode->i_sb);
 		lnkfs_delete_inode(inode);
 		sb_end_intwrite(inode->i_sb);
@@ -450,8 +450,9 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 	handle_t *handle;
 	int err, err2;
 
-	/* The VFS does not look when a descriptor opened earlier truncates. */
-	if (unlikely(IS_IMMUTABLE(inode)))
+	/* The VFS has looked before it took the lock, or not at all (ftruncate). */
+	if (unlikely(IS_IMMUTABLE(inode) ||
+		     (IS_APPEND(inode) && (attr->ia_valid & ATTR_SIZE))))
 		return -EPERM;
 	err = setattr_prepare(idmap, dentry, attr);
 	if (err)

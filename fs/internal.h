@@ -32,7 +32,7 @@
 #define LNKFS_SB_ERROR		0	/* an error has been recorded */
 #define LNKFS_SB_MOUNTED	1	/* mount is complete: errors are acted upon */
 #define LNKFS_SB_STOPPED	2	/* shut down: everything answers EIO */
-#define LNKFS_SB_DEAD		3	/* an aborted journal has been reported */
+#define LNKFS_SB_DEAD		3	/* an error has ended all writing */
 
 struct lnkfs_trigger {
 	struct jbd2_buffer_trigger_type jbd;
@@ -72,6 +72,7 @@ struct lnkfs_trigger {
  * @report_limit: how many errors go to the log
  * @ioend_wq: completes writes (extent conversion, disk size)
  * @wb_err: error sequence of the device at mount
+ * @rcu: frees it: RCU path walk looks at @state and @opts
  */
 struct lnkfs_sb_info {
 	struct lnkfs_fs fs;
@@ -104,6 +105,7 @@ struct lnkfs_sb_info {
 	struct ratelimit_state report_limit;
 	struct workqueue_struct *ioend_wq;
 	errseq_t wb_err;
+	struct rcu_head rcu;
 };
 
 /**
@@ -175,6 +177,16 @@ static inline bool lnkfs_stopped(struct super_block *sb)
 static inline bool lnkfs_symperm(struct super_block *sb)
 {
 	return LNKFS_SB(sb)->opts & LNKFS_OPT_SYMPERM;
+}
+
+/*
+ * Is the volume not to be written: mounted so, or made so by an error? The
+ * VFS's own flag is the VFS's to set, under s_umount: a volume that became
+ * read-only while it was frozen would never thaw.
+ */
+static inline bool lnkfs_rdonly(struct super_block *sb)
+{
+	return sb_rdonly(sb) || test_bit(LNKFS_SB_DEAD, &LNKFS_SB(sb)->state);
 }
 
 /* Can nothing be written any more? */

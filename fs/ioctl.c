@@ -152,10 +152,12 @@ static void lnkfs_stop(struct super_block *sb)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 
+	/* Errors of before are not to be forgotten. */
+	flush_work(&sbi->error_work);
 	if (test_and_set_bit(LNKFS_SB_STOPPED, &sbi->state))
 		return;
 	pr_warn("lnkfs (%s): shut down on request\n", sb->s_id);
-	if (sbi->journal)
+	if (sbi->journal && !is_journal_aborted(sbi->journal))
 		jbd2_journal_abort(sbi->journal, -ESHUTDOWN);
 }
 
@@ -179,9 +181,9 @@ static int lnkfs_ioc_shutdown(struct super_block *sb, const u32 __user *arg)
 		lnkfs_bdev_thaw(sb->s_bdev);
 		return 0;
 	case LNKFS_SHUTDOWN_LOG:
-		err = sb_rdonly(sb) ? 0 : lnkfs_force_commit(sb);
-		if (err)
-			return err;
+		/* A device that fails is a reason to stop, not one to go on. */
+		if (!lnkfs_rdonly(sb))
+			lnkfs_force_commit(sb);
 		lnkfs_stop(sb);
 		return 0;
 	case LNKFS_SHUTDOWN_NOW:

@@ -178,7 +178,6 @@ static void lnkfs_journal_dead(struct lnkfs_sb_info *sbi)
 	if (test_and_set_bit(LNKFS_SB_DEAD, &sbi->state))
 		return;
 	lnkfs_report(&sbi->fs, -EIO, 0, 0, "the journal is aborted: nothing can be written");
-	sbi->sb->s_flags |= SB_RDONLY;
 }
 
 /**
@@ -201,7 +200,7 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 	might_sleep();
 	if (lnkfs_stopped(sb))
 		return ERR_PTR(-EIO);
-	if (sb_rdonly(sb) || !journal)
+	if (lnkfs_rdonly(sb) || !journal)
 		return ERR_PTR(-EROFS);
 	if (unlikely(lnkfs_writeback_failed(sbi))) {
 		errseq_check_and_advance(&lnkfs_bdev_mapping(sb->s_bdev)->wb_err,

@@ -239,6 +239,9 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 		return -EMLINK;
 	if (lnkfs_other_project(dir, inode))
 		return -EXDEV;
+	/* Once more, with the inode locked. */
+	if (IS_IMMUTABLE(inode) || IS_APPEND(inode))
+		return -EPERM;
 	do {
 		handle = lnkfs_begin(sb, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir),
 				     LNKFS_NAMEI_REVOKES);
@@ -303,10 +306,14 @@ static int lnkfs_check_links(struct inode *dir, struct inode *inode)
 	return 0;
 }
 
-/* Can the object be removed or renamed, as far as its own flags say? */
+/*
+ * Can the object be removed or renamed, as far as its own flags say? The VFS
+ * has looked at the two that it knows, but before it locked the object.
+ */
 static int lnkfs_may_lose_name(struct inode *inode)
 {
-	if (LNKFS_I(inode)->ci.flags & (LNKFS_UF_NOUNLINK | LNKFS_SF_NOUNLINK))
+	if (IS_IMMUTABLE(inode) || IS_APPEND(inode) ||
+	    (LNKFS_I(inode)->ci.flags & (LNKFS_UF_NOUNLINK | LNKFS_SF_NOUNLINK)))
 		return -EPERM;
 	return 0;
 }

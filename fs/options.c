@@ -69,6 +69,8 @@ int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 	}
 	if (sbi->opts & LNKFS_OPT_NORECOVERY)
 		seq_puts(seq, ",norecovery");
+	if (test_bit(LNKFS_SB_DEAD, &sbi->state))
+		seq_puts(seq, ",emergency_ro");
 	if (sbi->opts & LNKFS_OPT_SYMPERM)
 		seq_puts(seq, ",symperm");
 	return 0;

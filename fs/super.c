@@ -149,7 +149,7 @@ static int lnkfs_freeze_fs(struct super_block *sb)
 
 static int lnkfs_unfreeze_fs(struct super_block *sb)
 {
-	if (!sb_rdonly(sb))
+	if (!lnkfs_rdonly(sb))
 		lnkfs_super_update(LNKFS_SB(sb), false);
 	return 0;
 }
@@ -168,7 +168,8 @@ static void lnkfs_free_sbi(struct lnkfs_sb_info *sbi)
 			kvfree(sbi->fs.group[g].busy);
 		kvfree(sbi->fs.group);
 	}
-	kfree(sbi);
+	/* s_fs_info stays: RCU path walk may be in lnkfs_get_link(). */
+	kfree_rcu(sbi, rcu);
 }
 
 /* All inodes are gone. */
@@ -178,7 +179,7 @@ static void lnkfs_put_super(struct super_block *sb)
 	int err;
 
 	cancel_delayed_work_sync(&sbi->orphan_work);
-	if (sbi->journal && !sb_rdonly(sb))
+	if (sbi->journal && !lnkfs_rdonly(sb))
 		lnkfs_orphan_flush(sbi);
 	flush_workqueue(sbi->ioend_wq);
 	err = lnkfs_journal_close(sbi);
@@ -188,10 +189,9 @@ static void lnkfs_put_super(struct super_block *sb)
 		pr_err("lnkfs (%s): the journal could not be closed cleanly (%d)\n",
 		       sb->s_id, err);
 	if (!sb_rdonly(sb) || sbi->error_new)
-		lnkfs_super_update(sbi, !err && !sb_rdonly(sb));
+		lnkfs_super_update(sbi, !err && !lnkfs_rdonly(sb));
 	sync_blockdev(sb->s_bdev);
 	invalidate_bdev(sb->s_bdev);
-	sb->s_fs_info = NULL;
 	lnkfs_free_sbi(sbi);
 }
 
@@ -550,6 +550,12 @@ int lnkfs_reconfigure(struct fs_context *fc)
 	}
 	if (lnkfs_stopped(sb))
 		return -EIO;
+	if (test_bit(LNKFS_SB_DEAD, &sbi->state)) {
+		if (ro)
+			return 0;
+		pr_err("lnkfs (%s): read-only after an error: unmount it first\n", sb->s_id);
+		return -EROFS;
+	}
 	if (!sb_rdonly(sb) && ro) {
 		err = sync_filesystem(sb);
 		if (err)

@@ -8,6 +8,7 @@
  * two copying loops here know that the inline area is cut up by the headers of
  * the slots.
  */
+#include "../lnkfs.h"
 #include "core.h"
 
 #define HEAD_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_inode))
@@ -368,7 +369,7 @@ static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_ci
 		return "impossible size";
 	if (ci->blocks > fs->blocks)
 		return "impossible block count";
-	if (ci->lflags & ~(u32)LNKFS_LF_ALL)
+	if ((ci->lflags & ~(u32)LNKFS_LF_ALL) || (ci->flags & ~LNKFS_FLAGS_ALL))
 		return "unknown flags";
 	if (ci->parent_pos || (ci->parent && !S_ISDIR(ci->mode)))
 		return "reserved fields in use";
