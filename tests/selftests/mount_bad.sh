@@ -37,6 +37,31 @@ is() # description, expected, seen
 	fi
 }
 
+# An error while the volume is frozen: it ends all writing, and thawing must work.
+error_while_frozen()
+{
+	fresh
+	$sysop mount "$dev" "$mnt" "$fstype" >/dev/null
+	ln -s "damaged$(printf '%03000d' 0)" "$mnt/link"
+	umount "$mnt"
+	for at in $(/usr/bin/grep -obUa damaged000 "$img" | cut -d: -f1); do
+		poke "$at" 16
+	done
+	$sysop mount "$dev" "$mnt" "$fstype" >/dev/null
+	quiet
+	fsfreeze --freeze "$mnt"
+	is "a damaged link on a frozen volume" no "$(readlink "$mnt/link" >/dev/null && echo yes || echo no)"
+	is "the log says so" yes "$(said "$fstype")"
+	is "thaw" yes "$(fsfreeze --unfreeze "$mnt" && echo yes || echo no)"
+	is "a write fails and does not hang" 1 \
+		"$(timeout 20 touch "$mnt/new" 2>/dev/null; echo $?)"
+	is "/proc/mounts says why" yes \
+		"$(grep " $mnt " /proc/mounts | grep -q emergency_ro && echo yes || echo no)"
+	is "it cannot be remounted" no \
+		"$(mount -o remount,rw "$mnt" 2>/dev/null && echo yes || echo no)"
+	is "but unmounted" yes "$(umount "$mnt" && echo yes || echo no)"
+}
+
 # Several group's worth, so that there are backups; sparse.
 case $bs in
 1024) mib=64 ;;
@@ -230,6 +255,7 @@ is "a whole one once more" 0 "$(try rw)"
 
 if [ "$fstype" = lnkfs ]; then
 	super_tests
+	error_while_frozen
 fi
 
 dmesg | grep -E "BUG:|Oops|WARNING:|KASAN|general protection" && failed=$((failed + 1))
