@@ -300,20 +300,7 @@ TEST_F(chattr, no_access_times)
 	}
 }
 
-FIXTURE(volume) { struct volume v; };
-
-FIXTURE_SETUP(volume)
-{
-	ASSERT_EQ(0, vol_make(&self->v, 32));
-	ASSERT_OK(vol_mount(&self->v, 0, NULL));
-	ASSERT_OK(chdir(self->v.mnt));
-}
-
-FIXTURE_TEARDOWN(volume)
-{
-	begin_teardown(_metadata);
-	EXPECT_EQ(0, vol_remove(&self->v));
-}
+VOLUME_FIXTURE(volume, 32)
 
 TEST_F(volume, read_only)
 {

@@ -359,20 +359,7 @@ TEST_F(flags, of_an_object_without_a_name)
 	close(dir);
 }
 
-FIXTURE(volume) { struct volume v; };
-
-FIXTURE_SETUP(volume)
-{
-	ASSERT_EQ(0, vol_make(&self->v, 32));
-	ASSERT_OK(vol_mount(&self->v, 0, NULL));
-	ASSERT_OK(chdir(self->v.mnt));
-}
-
-FIXTURE_TEARDOWN(volume)
-{
-	begin_teardown(_metadata);
-	EXPECT_EQ(0, vol_remove(&self->v));
-}
+VOLUME_FIXTURE(volume, 32)
 
 /* One object of each type for each word, a link with each mode. */
 static int populate(void)

@@ -28,22 +28,7 @@ static int link_fd(int fd, const char *name)
 	return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
 }
 
-#define COUNT_FIXTURE(name, options)					\
-	FIXTURE(name) { struct volume v; };				\
-	FIXTURE_SETUP(name)						\
-	{								\
-		ASSERT_EQ(0, vol_make_with(&self->v, 24, options))	\
-			TH_LOG("%s: %s", self->v.image, strerror(errno)); \
-		ASSERT_OK(vol_mount(&self->v, 0, NULL));		\
-		ASSERT_OK(chdir(self->v.mnt));				\
-	}								\
-	FIXTURE_TEARDOWN(name)						\
-	{								\
-		begin_teardown(_metadata);				\
-		EXPECT_EQ(0, vol_remove(&self->v));			\
-	}
-
-COUNT_FIXTURE(max_links, on_lnkfs() ? "-o max-links=5" : "")
+VOLUME_FIXTURE_WITH(max_links, 24, on_lnkfs() ? "-o max-links=5" : "")
 
 /* Fill @dir up with subdirectories: it has five links then. */
 static int fill(const char *dir)
@@ -136,7 +121,7 @@ TEST_F(max_links, of_directories)
 	}
 }
 
-COUNT_FIXTURE(project, on_lnkfs() ? "" : "-O project,quota -I 256")
+VOLUME_FIXTURE_WITH(project, 24, on_lnkfs() ? "" : "-O project,quota -I 256")
 
 static int set_project(const char *name, unsigned int projid, bool inherit)
 {
@@ -225,7 +210,7 @@ TEST_F(project, names_stay_in_their_tree)
 	}
 }
 
-COUNT_FIXTURE(tmpfile_crash, "")
+VOLUME_FIXTURE(tmpfile_crash, 24)
 
 #define TMPFILES 24
 

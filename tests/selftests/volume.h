@@ -152,12 +152,12 @@ static inline int vol_remove(struct volume *v)
 	return ret;
 }
 
-/* For programs that include lnkfs_test.h. */
-#define VOLUME_FIXTURE(name, mib)					\
+/* For programs that include lnkfs_test.h; @options are mkfs's. */
+#define VOLUME_FIXTURE_WITH(name, mib, options)				\
 	FIXTURE(name) { struct volume v; };				\
 	FIXTURE_SETUP(name)						\
 	{								\
-		ASSERT_EQ(0, vol_make(&self->v, mib))			\
+		ASSERT_EQ(0, vol_make_with(&self->v, mib, options))	\
 			TH_LOG("%s: %s", self->v.image, strerror(errno)); \
 		ASSERT_OK(vol_mount(&self->v, 0, NULL));		\
 		ASSERT_OK(chdir(self->v.mnt));				\
@@ -167,5 +167,7 @@ static inline int vol_remove(struct volume *v)
 		begin_teardown(_metadata);				\
 		EXPECT_EQ(0, vol_remove(&self->v));			\
 	}
+
+#define VOLUME_FIXTURE(name, mib)	VOLUME_FIXTURE_WITH(name, mib, "")
 
 #endif /* LNKFS_VOLUME_H */
