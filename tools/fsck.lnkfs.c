@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "log.h"
 #include "version.h"
 
 /* Exit codes of fsck(8). */
@@ -62,15 +63,17 @@ static void core_says(void *ctx, int err, u64 ino, u64 block, const char *text)
 	printf("inode %" PRIu64 ", block %" PRIu64 ": %s (%s)\n", ino, block, text, strerror(-err));
 }
 
+/* For writing unless -n is given: the journal may have to be replayed. */
 static int open_volume(struct lnkfs_volume *v, const struct options *o, bool *in_use,
 		       const char **why)
 {
+	unsigned int write = o->no_change ? 0 : LNKFS_DEV_WRITE;
 	int err;
 
 	*in_use = false;
 	memset(v, 0, sizeof(*v));
 	v->report = core_says;
-	err = lnkfs_volume_open(v, o->device, LNKFS_DEV_EXCL | FLAGS, why);
+	err = lnkfs_volume_open(v, o->device, LNKFS_DEV_EXCL | FLAGS | write, why);
 	if (err != -EBUSY || *why)
 		return err;
 	*in_use = true;
@@ -90,7 +93,7 @@ static int check_all(struct lnkfs_volume *v, const struct options *o, bool backu
 	struct lnkfs_fsck_result res;
 	int err;
 
-	err = lnkfs_volume_load_groups(v);
+	err = v->fs.group ? 0 : lnkfs_volume_load_groups(v);
 	if (err == -ENOMEM)
 		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
 	if (err) {
@@ -115,38 +118,116 @@ static int check_all(struct lnkfs_volume *v, const struct options *o, bool backu
 	return backup ? FSCK_UNCORRECTED : FSCK_OK;
 }
 
+/* The figures that an unmount would have left. */
+static int mark_clean(struct lnkfs_volume *v)
+{
+	int err = lnkfs_volume_load_groups(v);
+
+	if (err)
+		return err;
+	v->sb.s_state = cpu_to_le16(LNKFS_STATE_CLEAN);
+	v->sb.s_free_blocks = cpu_to_le64((u64)v->free_blocks);
+	v->sb.s_used_inodes = cpu_to_le64((u64)v->inodes);
+	return lnkfs_volume_write_super(v, false);
+}
+
+/* Carry out what the log says, which an error that it recorded outlives. */
+static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
+{
+	int err = 0;
+
+	if (log->err) {
+		v->sb.s_state |= cpu_to_le16(LNKFS_STATE_ERROR);
+		err = lnkfs_volume_write_super(v, false);
+	}
+	if (!err)
+		err = lnkfs_log_replay(log, &v->dev);
+	if (!err)
+		err = lnkfs_log_reset(log);
+	return err;
+}
+
+/*
+ * Bring the volume to the state that its log says: on the device, or with -n
+ * in what is read from it (@log has to stay).
+ *
+ * Return: an exit code; @checkable: the volume makes sense without more.
+ */
+static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs_log *log,
+		   bool *checkable)
+{
+	const char *why;
+	int err;
+
+	*checkable = false;
+	err = lnkfs_log_open(log, &v->dev, v->fs.journal_start << v->fs.block_bits,
+			     v->fs.journal_blocks, v->fs.block_size, &why);
+	if (!err && !log->start) {
+		*checkable = true;
+		return FSCK_OK;
+	}
+	if (!err)
+		err = lnkfs_log_scan(log);
+	if (!err)
+		err = lnkfs_log_collect(log, &v->fs);
+	if (!err && !o->no_change)
+		err = replay(v, log);
+	if (err == -EFSCORRUPTED) {
+		printf("%s: journal: %s\n", o->device,
+		       why ? why : "it names blocks that cannot be in it");
+		return FSCK_UNCORRECTED;
+	}
+	if (err)
+		return complain(FSCK_ERROR, o->device, "journal: %s", strerror(-err));
+	printf("%s: journal: %u transactions %s\n", o->device, log->commits,
+	       o->no_change ? "taken into account, not replayed" : "replayed");
+	*checkable = true;
+	if (o->no_change)
+		v->dev.overlay = log;
+	if (!log->bad_blocks)
+		return FSCK_OK;
+	printf("%s: journal: %u blocks with a wrong checksum left out\n", o->device,
+	       log->bad_blocks);
+	return FSCK_UNCORRECTED;
+}
+
+static int say_clean(const struct lnkfs_volume *v, const struct options *o)
+{
+	printf("%s: clean, %" PRIu64 " inodes, %" PRIu64 "/%" PRIu64 " blocks\n", o->device,
+	       le64_to_cpu(v->sb.s_used_inodes),
+	       v->fs.blocks - le64_to_cpu(v->sb.s_free_blocks), v->fs.blocks);
+	return FSCK_OK;
+}
+
 static int check_device(struct lnkfs_volume *v, const struct options *o, bool in_use,
 			const char *why)
 {
-	bool dirty;
-	int err;
+	struct lnkfs_log log;
+	bool checkable;
+	int ret, ret2;
 
 	if (why)
 		printf("%s: superblock: %s; using the backup in block %" PRIu64 "\n", o->device,
 		       why, v->sb_block);
-	if (!why && !o->force && says_clean(v)) {
-		printf("%s: clean, %" PRIu64 " inodes, %" PRIu64 "/%" PRIu64 " blocks\n", o->device,
-		       le64_to_cpu(v->sb.s_used_inodes),
-		       v->fs.blocks - le64_to_cpu(v->sb.s_free_blocks), v->fs.blocks);
-		return FSCK_OK;
-	}
+	if (!why && !o->force && says_clean(v))
+		return say_clean(v, o);
 	if (in_use && !o->no_change)
 		return complain(FSCK_ERROR, o->device, "in use; -n checks it all the same");
 	if (in_use)
 		printf("%s: in use: what is being changed may look wrong\n", o->device);
 
-	err = lnkfs_fsck_journal(v, &dirty);
-	if (err) {
-		printf("%s: journal: %s\n", o->device,
-		       err == -EFSCORRUPTED ? "no journal superblock" : strerror(-err));
-		return err == -EFSCORRUPTED ? FSCK_UNCORRECTED : FSCK_ERROR;
+	ret = recover(v, o, &log, &checkable);
+	/* As after a crash a mount would do: nothing else need be wrong. */
+	if (!ret && !why && !o->force && !o->no_change &&
+	    !(le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) && !mark_clean(v))
+		return say_clean(v, o);
+	if (checkable) {
+		ret2 = check_all(v, o, why);
+		ret = ret2 ? ret2 : ret;
 	}
-	if (dirty) {
-		printf("%s: the journal has to be replayed: mount the volume once, then check it\n",
-		       o->device);
-		return FSCK_UNCORRECTED;
-	}
-	return check_all(v, o, why);
+	v->dev.overlay = NULL;
+	lnkfs_log_free(&log);
+	return ret;
 }
 
 static int parse_options(struct options *o, int argc, char **argv)

@@ -55,6 +55,12 @@ first)
 	"$here/crashwork" base $mnt "$DISK1" || die "cannot start" "$2"
 	;;
 *)
+	if [ "$fstype" = lnkfs ]; then
+		# Replays the journal and changes nothing else.
+		mount -t lnkfs -o ro "$DISK0" $mnt || die "cannot mount read-only" "$2"
+		umount $mnt || die "unmount" "$2"
+		echo "sum $("$here/volsum" "$DISK0")"
+	fi
 	mount -t "$fstype" "$DISK0" $mnt || die "cannot mount after the crash" "$2"
 	check "$2"
 	[ "$1" != last ] || { echo "last round ends"; exit 0; }

@@ -80,8 +80,8 @@ for bs in 1024 2048 4096; do
 	journal=$(number vol $((1024 + 0xa0)) 8)
 	cp vol broken
 	poke broken $((journal * bs + 28)) '\000\000\000\001'
-	gives "$bs: a journal to be replayed" 4 'mount the volume once' -f broken
-	gives "$bs: a journal to be replayed, -n" 4 'mount the volume once' -f -n broken
+	gives "$bs: a journal that says nothing sensible" 4 'the journal has no checksums' -f broken
+	gives "$bs: a journal that says nothing sensible, -n" 4 'journal' -f -n broken
 	cp vol broken
 	poke broken $((journal * bs)) '\000'
 	gives "$bs: no journal" 4 'no journal superblock' -f broken

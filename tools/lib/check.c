@@ -14,11 +14,6 @@
 
 #include "check_priv.h"
 
-/* jbd2's superblock: what is needed of it, big-endian. */
-#define JBD2_MAGIC		0xc03b3998u
-#define JBD2_MAGIC_AT		0
-#define JBD2_START_AT		28
-
 /**
  * lnkfs_problem() - report a problem
  * @c: check
@@ -357,29 +352,4 @@ int lnkfs_fsck_volume(struct lnkfs_volume *v, lnkfs_fsck_say say, void *ctx,
 	free(c->inodes);
 	free(c);
 	return err;
-}
-
-/**
- * lnkfs_fsck_journal() - does the journal hold transactions to be replayed
- * @v: volume
- * @dirty: set to the answer
- *
- * Return: 0; -EFSCORRUPTED when there is no journal where it should be; -EIO.
- */
-int lnkfs_fsck_journal(struct lnkfs_volume *v, bool *dirty)
-{
-	u8 sb[LNKFS_SUPER_SIZE];
-	__be32 magic, start;
-	int err;
-
-	*dirty = false;
-	err = lnkfs_dev_read(&v->dev, v->fs.journal_start << v->fs.block_bits, sb, sizeof(sb));
-	if (err)
-		return err;
-	memcpy(&magic, sb + JBD2_MAGIC_AT, sizeof(magic));
-	memcpy(&start, sb + JBD2_START_AT, sizeof(start));
-	if (be32_to_cpu(magic) != JBD2_MAGIC)
-		return -EFSCORRUPTED;
-	*dirty = start != 0;
-	return 0;
 }

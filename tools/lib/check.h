@@ -43,6 +43,5 @@ typedef void (*lnkfs_fsck_say)(void *ctx, const char *text);
 
 int lnkfs_fsck_volume(struct lnkfs_volume *v, lnkfs_fsck_say say, void *ctx,
 		       struct lnkfs_fsck_result *res);
-int lnkfs_fsck_journal(struct lnkfs_volume *v, bool *dirty);
 
 #endif /* LNKFS_CHECK_H */

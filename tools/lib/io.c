@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "volume.h"
 
 static int setup_blkdev(struct lnkfs_dev *dev)
@@ -160,23 +161,11 @@ static bool outside(const struct lnkfs_dev *dev, u64 off, u64 len)
 	return off > dev->bytes || len > dev->bytes - off;
 }
 
-/**
- * lnkfs_dev_read() - read bytes
- * @dev: device
- * @off: where, a multiple of 1024 on a device
- * @buf: to where, any alignment
- * @len: how many, a multiple of 1024 on a device
- *
- * Return: 0, -EIO past the end, or what pread(2) says.
- */
-int lnkfs_dev_read(struct lnkfs_dev *dev, u64 off, void *buf, size_t len)
+static int read_device(struct lnkfs_dev *dev, u64 off, void *buf, size_t len)
 {
 	u8 *p = buf;
 	int err;
 
-	if (outside(dev, off, len))
-		return -EIO;
-	dev->reads++;
 	if (dev->mem) {
 		memcpy(buf, dev->mem + off, len);
 		return 0;
@@ -195,6 +184,28 @@ int lnkfs_dev_read(struct lnkfs_dev *dev, u64 off, void *buf, size_t len)
 		len -= n;
 	}
 	return 0;
+}
+
+/**
+ * lnkfs_dev_read() - read bytes
+ * @dev: device
+ * @off: where, a multiple of 1024 on a device
+ * @buf: to where, any alignment
+ * @len: how many, a multiple of 1024 on a device
+ *
+ * Return: 0, -EIO past the end, or what pread(2) says.
+ */
+int lnkfs_dev_read(struct lnkfs_dev *dev, u64 off, void *buf, size_t len)
+{
+	int err;
+
+	if (outside(dev, off, len))
+		return -EIO;
+	dev->reads++;
+	err = read_device(dev, off, buf, len);
+	if (!err && dev->overlay)
+		err = lnkfs_log_patch(dev->overlay, off, buf, len);
+	return err;
 }
 
 /**

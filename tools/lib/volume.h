@@ -9,6 +9,8 @@
 
 #include "core.h"
 
+struct lnkfs_log;
+
 /**
  * struct lnkfs_dev - where the blocks are
  * @fd: open file, or -1 when the volume is in memory
@@ -19,6 +21,7 @@
  * @direct: opened with O_DIRECT: transfers go through @bounce
  * @readonly: writes are refused with -EROFS
  * @bounce: aligned buffer of LNKFS_BOUNCE bytes
+ * @overlay: log whose blocks are read in place of those on the device, or NULL
  * @error: first write error, negative; sticky
  * @reads: read requests done
  * @writes: write requests done
@@ -32,6 +35,7 @@ struct lnkfs_dev {
 	bool direct;
 	bool readonly;
 	u8 *bounce;
+	struct lnkfs_log *overlay;
 	int error;
 	u64 reads;
 	u64 writes;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reading a jbd2 log: what it holds, and what replaying it would write.
+ */
+#ifndef LNKFS_LOG_H
+#define LNKFS_LOG_H
+
+#include "volume.h"
+
+/**
+ * struct lnkfs_log_entry - a block that replaying writes
+ * @block: where it belongs on the volume
+ * @at: block of the journal that holds it
+ * @sequence: its transaction
+ * @escaped: its first four bytes are jbd2's magic number and zeroed in the log
+ */
+struct lnkfs_log_entry {
+	u64 block;
+	u32 at;
+	u32 sequence;
+	bool escaped;
+};
+
+/**
+ * struct lnkfs_log_revoke - blocks of this and earlier transactions that
+ *	must not be written
+ * @block: block of the volume
+ * @sequence: transaction
+ */
+struct lnkfs_log_revoke {
+	u64 block;
+	u32 sequence;
+};
+
+/**
+ * struct lnkfs_log - a log opened for reading
+ * @dev: device that holds the journal
+ * @offset: byte at which the journal begins
+ * @block_size: bytes
+ * @maxlen: blocks of the journal
+ * @first: first block of the log in it
+ * @end: block after the last one of the log
+ * @start: where the oldest transaction begins; 0: the log is empty
+ * @sequence: its number
+ * @err: error that an aborted journal recorded, as it stands there
+ * @incompat: features
+ * @seed: of the checksums
+ * @commits: transactions that are complete (lnkfs_log_scan())
+ * @bad_blocks: of these, blocks with a wrong checksum
+ * @entries: what is to be written, by block (lnkfs_log_collect())
+ * @nr_entries: how many
+ * @max_entries: room
+ * @revokes: revoked blocks, by block
+ * @nr_revokes: how many
+ * @max_revokes: room
+ */
+struct lnkfs_log {
+	struct lnkfs_dev *dev;
+	u64 offset;
+	u32 block_size;
+	u32 maxlen;
+	u32 first;
+	u32 end;
+	u32 start;
+	u32 sequence;
+	s32 err;
+	u32 incompat;
+	u32 seed;
+	u32 commits;
+	u32 bad_blocks;
+	struct lnkfs_log_entry *entries;
+	u64 nr_entries;
+	u64 max_entries;
+	struct lnkfs_log_revoke *revokes;
+	u64 nr_revokes;
+	u64 max_revokes;
+};
+
+/**
+ * struct lnkfs_log_ops - what lnkfs_log_walk() calls; each may be NULL and
+ *	returns 0 to go on
+ * @descriptor: a descriptor block
+ * @entry: a block to be written; @good: its checksum is right
+ * @revoke: a revoked block
+ * @commit: a commit block; time in seconds and nanoseconds of the Unix epoch
+ */
+struct lnkfs_log_ops {
+	int (*descriptor)(void *ctx, u32 sequence, u32 at);
+	int (*entry)(void *ctx, const struct lnkfs_log_entry *e, bool good);
+	int (*revoke)(void *ctx, u32 at, const struct lnkfs_log_revoke *r);
+	int (*commit)(void *ctx, u32 sequence, u32 at, u64 sec, u32 nsec);
+};
+
+int lnkfs_log_open(struct lnkfs_log *log, struct lnkfs_dev *dev, u64 offset, u32 blocks,
+		   u32 block_size, const char **why);
+int lnkfs_log_scan(struct lnkfs_log *log);
+int lnkfs_log_walk(struct lnkfs_log *log, const struct lnkfs_log_ops *ops, void *ctx);
+int lnkfs_log_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs);
+int lnkfs_log_read(struct lnkfs_log *log, const struct lnkfs_log_entry *e, void *data);
+int lnkfs_log_patch(struct lnkfs_log *log, u64 off, void *buf, size_t len);
+int lnkfs_log_replay(struct lnkfs_log *log, struct lnkfs_dev *to);
+int lnkfs_log_reset(struct lnkfs_log *log);
+void lnkfs_log_free(struct lnkfs_log *log);
+
+#endif /* LNKFS_LOG_H */
