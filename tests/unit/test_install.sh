@@ -30,7 +30,7 @@ ok()
 files()
 {
 	local f missing=0
-	for f in sbin/mkfs.lnkfs sbin/fsck.lnkfs lib/liblnkfs.a lib/liblnkfs.so lib/liblnkfs.so.1 \
+	for f in sbin/mkfs.lnkfs sbin/fsck.lnkfs sbin/dump.lnkfs lib/liblnkfs.a lib/liblnkfs.so lib/liblnkfs.so.1 \
 		 lib/liblnkfs-bsd.so lib/pkgconfig/liblnkfs.pc include/lnkfs.h include/liblnkfs.h \
 		 include/lnkfs-bsd.h share/man/man3/liblnkfs.3 share/man/man7/liblnkfs-bsd.7 \
 		 share/man/man8/mkfs.lnkfs.8; do

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# dump.lnkfs: what it shows of a healthy volume, and that no damage makes it
+# fail in an unclean way. TAP on standard output. $TOOLS is where the tools are.
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.dom.minidom
+
+TOOLS = os.environ["TOOLS"]
+os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+count = 0
+failed = 0
+
+
+def result(good, name, why=""):
+    global count, failed
+    count += 1
+    print(("ok" if good else "not ok"), count, "-", name)
+    if not good:
+        failed += 1
+        for line in str(why).splitlines()[:20]:
+            print("#", line)
+
+
+def dump(*args):
+    return subprocess.run([TOOLS + "/dump.lnkfs", *map(str, args)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, errors="surrogateescape")
+
+
+def shown(*args):
+    run = dump("-j", *args)
+    if run.returncode:
+        raise RuntimeError(run.stderr)
+    return json.loads(run.stdout)
+
+
+def mkfs(image, size, *args):
+    if os.path.exists(image):
+        os.unlink(image)
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", *args, image, size], check=True)
+
+
+def healthy(bs):
+    image = "vol"
+    uuid = "01234567-89ab-cdef-0123-456789abcdef"
+    mkfs(image, "80M", "-b", str(bs), "-L", "la bel\xe9", "-U", uuid)
+    sb = shown(image)["superblock"]
+    blocks = (80 << 20) // bs
+    result(sb["label"] == "la bel\xe9" and sb["uuid"] == uuid and sb["state"] == "clean" and
+           sb["blocks"] == blocks and sb["block_size"] == bs, f"{bs}: superblock", sb)
+    groups = shown(image, "groups")["groups"]
+    result(len(groups) == sb["groups"] and sum(g["blocks"] for g in groups) == blocks and
+           sum(g["free"] for g in groups) == sb["free_blocks"], f"{bs}: groups", groups)
+    free = shown(image, "free")["free_space"]
+    rows = free["histogram"]
+    result(free["blocks"] == sb["free_blocks"] and
+           sum(r["blocks"] for r in rows) == free["blocks"] and
+           sum(r["extents"] for r in rows) == free["extents"], f"{bs}: free space", free)
+    root = shown(image, "dir", "/")["directory"]
+    result(root["inode"] == sb["root_inode"] and root["problems"] == 0 and
+           [(e["name"], e["type"], e["inode"]) for e in root["entries"]] ==
+           [("lost+found", "dir", sb["lost_found_inode"])], f"{bs}: root directory", root)
+    lpf = shown(image, "inode", "//lost+found/")["inode"]
+    number = shown(image, "inode", sb["lost_found_inode"])["inode"]
+    result(lpf == number and lpf["mode"] == "drwx------" and lpf["links"] == 2 and
+           lpf["parent"] == sb["root_inode"], f"{bs}: an inode by path and by number", lpf)
+    block = shown(image, "block", lpf["block"])["block"]
+    result(block["type"] == "inodes" and block["inodes"] == 2 and "problem" not in block and
+           block["records"][1] == lpf, f"{bs}: its block", block)
+    journal = shown(image, "journal")["journal"]
+    result(journal["start"] == 0 and journal["blocks"] == sb["journal_blocks"],
+           f"{bs}: journal", journal)
+    run = dump("--picture", "p.svg", image)
+    doc = xml.dom.minidom.parse("p.svg")
+    result(run.returncode == 0 and not run.stdout and
+           len(doc.getElementsByTagName("rect")) > 100, f"{bs}: picture", run.stderr)
+    before = subprocess.check_output(["sha256sum", image])
+    for subject in ("super", "groups", "free", "journal"):
+        dump(image, subject)
+    result(before == subprocess.check_output(["sha256sum", image]), f"{bs}: nothing is written")
+    return sb, lpf
+
+
+def refusals(image, sb, lpf):
+    for name, args, status, text in (
+            ("no such inode", ("inode", 3), 1, "No such file"),
+            ("an inode past the end", ("inode", 1 << 60), 1, "No such file"),
+            ("no such name", ("inode", "/nothing"), 1, "No such file"),
+            ("a name that is too long", ("inode", "/" + 300 * "x"), 1, "too long"),
+            ("a block past the end", ("block", sb["blocks"]), 1, "No such file"),
+            ("a block that is no number", ("block", "x"), 1, "Invalid"),
+            ("an inode that is no number", ("inode", "x"), 1, "Invalid"),
+            ("an unknown subject", ("color",), 2, "usage"),
+            ("a missing argument", ("inode",), 2, "usage"),
+            ("an argument too many", ("free", "x"), 2, "usage")):
+        run = dump(image, *args)
+        result(run.returncode == status and text in run.stderr, name, run)
+    for name, args, status, text in (
+            ("no such file", ("missing",), 1, "No such file"),
+            ("a directory", (".",), 1, "dump.lnkfs: ."),
+            ("no volume", ("/bin/true",), 1, "not an lnkfs"),
+            ("no arguments", (), 2, "usage"),
+            ("an unknown option", ("-x", image), 2, "usage")):
+        run = dump(*args)
+        result(run.returncode == status and text in run.stderr, name, run)
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([TOOLS + "/dump.lnkfs", image], stdout=full, stderr=subprocess.PIPE)
+    result(run.returncode == 1, "nowhere to write to", run)
+
+
+def damaged(bs, sb, lpf, rounds):
+    rng = random.Random(bs)
+    size = (80 << 20)
+    spots = [1024 + rng.randrange(1024) for _ in range(8)]
+    spots += [rng.randrange(16 * bs) for _ in range(30)]
+    spots += [lpf["block"] * bs + rng.randrange(1024) for _ in range(30)]
+    spots += [sb["journal_start"] * bs + rng.randrange(256) for _ in range(10)]
+    bad = []
+    for i in range(rounds):
+        shutil.copyfile("vol", "broken")
+        with open("broken", "r+b") as f:
+            for _ in range(rng.choice((1, 1, 3, 20))):
+                f.seek(min(rng.choice(spots), size - 8))
+                f.write(rng.choice((b"\0", b"\xff", b"\x80", b"\xff" * 8, b"\1")))
+        for args in (("super",), ("groups",), ("free",), ("dir", "/"), ("inode", "/lost+found"),
+                     ("inode", sb["root_inode"]), ("block", lpf["block"]), ("extents", "/"),
+                     ("block", 2), ("journal",)):
+            run = dump("-j", *rng.choice(((), ("-r",))), "broken", *args)
+            if run.returncode not in (0, 1) or "Sanitizer" in run.stderr:
+                bad.append((i, args, run.stderr[:500]))
+            elif run.stdout:
+                try:
+                    json.loads(run.stdout)
+                except ValueError as e:
+                    bad.append((i, args, str(e)))
+    result(not bad, f"{bs}: {rounds} damaged volumes", bad)
+
+
+def main():
+    here = tempfile.mkdtemp()
+    os.chdir(here)
+    print("TAP version 13")
+    for bs in (1024, 4096):
+        sb, lpf = healthy(bs)
+        damaged(bs, sb, lpf, 25)
+    refusals("vol", sb, lpf)
+    os.chdir("/")
+    shutil.rmtree(here)
+    print(f"1..{count}")
+    return 1 if failed else 0
+
+
+sys.exit(main())
