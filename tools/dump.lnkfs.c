@@ -181,6 +181,7 @@ static int run(const struct options *o)
 	struct lnkfs_volume v = { .report = note_report, .report_ctx = &reports };
 	struct dump d = { .v = &v, .o = { .f = stdout, .json = o->json } };
 	int err, ret = 0;
+	u32 bad;
 
 	err = lnkfs_volume_open(&v, o->device, LNKFS_VOL_NO_GROUPS | LNKFS_VOL_ANY_FEATURE |
 				LNKFS_VOL_ANY_BACKUP, &d.why);
@@ -194,9 +195,13 @@ static int run(const struct options *o)
 	open_log(&d, o);
 	if (o->replay && d.log_err)
 		ret = complain(o->device, d.log_why ? d.log_why : strerror(-d.log_err));
-	err = lnkfs_volume_load_groups(&v);
-	if (err)
-		ret = complain(o->device, "the group descriptors cannot be used");
+	err = lnkfs_volume_load_groups_any(&v, &bad);
+	if (err) {
+		ret = complain(o->device, strerror(-err));
+		goto out;
+	}
+	if (bad)
+		ret = complain(o->device, "some group descriptors cannot be used");
 	if (o->picture) {
 		err = dump_picture(&d, o->picture);
 		if (err)

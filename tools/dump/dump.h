@@ -12,7 +12,7 @@
 
 /**
  * struct dump - a run
- * @v: volume; its groups are loaded, or could not be (fs.group is NULL)
+ * @v: volume; groups whose descriptor is damaged have no figures
  * @o: output
  * @why: what is wrong with the primary superblock, or NULL
  * @log: its journal

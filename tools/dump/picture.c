@@ -172,8 +172,6 @@ int dump_picture(struct dump *d, const char *path)
 	FILE *f;
 	u32 g;
 
-	if (!fs->group)
-		return -EFSCORRUPTED;
 	while ((fs->blocks + m.per_cell - 1) / m.per_cell > MAX_CELLS)
 		m.per_cell *= 2;
 	m.cells = (u32)((fs->blocks + m.per_cell - 1) / m.per_cell);

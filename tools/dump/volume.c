@@ -126,7 +126,7 @@ int dump_groups(struct dump *d)
 	u32 i;
 
 	out_list(o, "groups");
-	for (i = 0; fs->group && i < fs->groups; i++) {
+	for (i = 0; i < fs->groups; i++) {
 		const struct lnkfs_group *g = &fs->group[i];
 
 		out_row(o);
@@ -143,7 +143,7 @@ int dump_groups(struct dump *d)
 		out_end(o);
 	}
 	out_end(o);
-	return fs->group ? 0 : -EFSCORRUPTED;
+	return 0;
 }
 
 static void walk_map(const struct lnkfs_fs *fs, u32 group, const void *bits, dump_free_fn fn,
@@ -180,8 +180,6 @@ int dump_walk_free(struct dump *d, dump_free_fn fn, void *ctx)
 	u32 g, head;
 	int err, ret = 0;
 
-	if (!fs->group)
-		return -EFSCORRUPTED;
 	for (g = 0; g < fs->groups; g++) {
 		head = lnkfs_group_overhead(fs, g);
 		if (fs->group[g].flags & LNKFS_BG_BLOCK_UNINIT) {

@@ -95,6 +95,34 @@ int lnkfs_volume_load_groups(struct lnkfs_volume *v)
 }
 
 /**
+ * lnkfs_volume_load_groups_any() - read the group descriptors that can be used
+ * @v: volume without groups, only to be read
+ * @bad: set to the number of those that cannot: their groups count as full
+ *
+ * So that files can be found on a volume with damaged descriptors.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad)
+{
+	struct lnkfs_fs *fs = &v->fs;
+	u32 i;
+
+	*bad = 0;
+	fs->group = calloc(fs->groups, sizeof(struct lnkfs_group));
+	if (!fs->group)
+		return -ENOMEM;
+	for (i = 0; i < fs->groups; i++) {
+		if (!lnkfs_group_load(fs, i))
+			continue;
+		memset(&fs->group[i], 0, sizeof(fs->group[i]));
+		lnkfs_lock_init(&fs->group[i].lock);
+		++*bad;
+	}
+	return 0;
+}
+
+/**
  * lnkfs_volume_open_dev() - open the volume on a device that is open
  * @v: zeroed, but for @v->dev and for what says where reports go
  * @flags: LNKFS_DEV_WRITE, LNKFS_VOL_*

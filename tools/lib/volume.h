@@ -229,6 +229,7 @@ int lnkfs_volume_open(struct lnkfs_volume *v, const char *path, unsigned int fla
 		      const char **why);
 int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char **why);
 int lnkfs_volume_load_groups(struct lnkfs_volume *v);
+int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad);
 int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups);
 int lnkfs_volume_flush(struct lnkfs_volume *v);
 void lnkfs_volume_commit(struct lnkfs_volume *v);

@@ -37,6 +37,10 @@ extern const struct lnkctl_command lnkctl_chmod;
 extern const struct lnkctl_command lnkctl_chflags;
 extern const struct lnkctl_command lnkctl_flags;
 extern const struct lnkctl_command lnkctl_stat;
+extern const struct lnkctl_command lnkctl_ls;
+extern const struct lnkctl_command lnkctl_cat;
+extern const struct lnkctl_command lnkctl_readlink;
+extern const struct lnkctl_command lnkctl_cp;
 
 /* Options that walking commands share: for getopt, and what they mean. */
 #define LNKCTL_WALK_OPTIONS	"RHLPh"
@@ -68,6 +72,8 @@ void lnkctl_silence(void);
 void lnkctl_failed(const char *name, int error);
 void __attribute__((noreturn, format(printf, 1, 2))) lnkctl_usage(const char *fmt, ...);
 void __attribute__((noreturn)) lnkctl_bad_option(void);
+void __attribute__((noreturn)) lnkctl_help_or_bad(int option, const char *help);
+void lnkctl_complain(const char *name, const char *what);
 void *lnkctl_realloc(void *old, size_t size);
 
 #endif /* LNKCTL_H */

@@ -25,6 +25,10 @@ static const struct lnkctl_command *const commands[] = {
 	&lnkctl_chflags,
 	&lnkctl_flags,
 	&lnkctl_stat,
+	&lnkctl_ls,
+	&lnkctl_cat,
+	&lnkctl_readlink,
+	&lnkctl_cp,
 };
 
 #define N_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -64,6 +68,22 @@ void lnkctl_failed(const char *name, int error)
 		fputs(": ", stderr);
 	}
 	fprintf(stderr, "%s\n", strerror(error));
+}
+
+/**
+ * lnkctl_complain() - say what is wrong with something, in words
+ * @name: the object
+ * @what: a phrase
+ *
+ * The exit status will be %LNKCTL_FAILED.
+ */
+void lnkctl_complain(const char *name, const char *what)
+{
+	status = LNKCTL_FAILED;
+	fflush(stdout);
+	fprintf(stderr, "lnkctl: %s: ", command->name);
+	text_message(stderr, name);
+	fprintf(stderr, ": %s\n", what);
 }
 
 /**
@@ -116,6 +136,21 @@ void *lnkctl_realloc(void *old, size_t size)
 	return p;
 }
 
+/**
+ * lnkctl_help_or_bad() - heed --help; any other option is none
+ * @option: what getopt_long() returned
+ * @help: the command's help
+ *
+ * The program ends.
+ */
+void lnkctl_help_or_bad(int option, const char *help)
+{
+	if (option != LNKCTL_OPT_HELP)
+		lnkctl_bad_option();
+	fputs(help, stdout);
+	exit(fflush(stdout) ? LNKCTL_FAILED : 0);
+}
+
 /* ---- walking ---- */
 
 /**
@@ -141,10 +176,8 @@ bool lnkctl_walk_option(int option, struct lnkctl_walk_options *options)
 		options->no_follow = true;
 		return true;
 	case LNKCTL_OPT_HELP:
-		fputs(command->help, stdout);
-		exit(fflush(stdout) ? LNKCTL_FAILED : 0);
 	case '?':
-		lnkctl_bad_option();
+		lnkctl_help_or_bad(option, command->help);
 	}
 	return false;
 }
