@@ -571,7 +571,7 @@ def complete(*words):
 def test_completion():
     for words, expect in (
             (["ch"], "chmod chflags"), (["chf"], "chflags"), (["--v"], "--version"),
-            (["", ], "chmod chflags flags stat --help --version"),
+            (["", ], "chmod chflags flags stat ls cat readlink cp --help --version"),
             (["stat", "--j"], "--json"), (["chmod", "--ref"], "--reference="),
             (["chflags", "uc"], "uchg"), (["chflags", "-R", "hid"], "hidden"),
             (["chflags", "hidden,uc"], "hidden,uchg"), (["chflags", "uchg,nosch"], "uchg,noschg"),
