@@ -115,6 +115,78 @@ enospc_room()
 	room 1024
 }
 
+# Mount, link, delete and unmount, also lazily, while others walk the links.
+mount_loop() # ROUNDS
+{
+	local dir=/run/second walker i slow waited=0
+	slow=$(printf './%.0s' {1..1000})a
+	mkdir -p $dir && mkfs.lnkfs -q -f -b "$bs" "$DISK1" || return
+	( while :; do
+		cat $dir/l/fast $dir/l/slow
+		ls -lR $dir
+	done >/dev/null 2>&1 ) &
+	walker=$!
+	for ((i = 0; i < $1; i++)); do
+		mount -t lnkfs "$DISK1" $dir && mkdir -p $dir/l && echo text >$dir/l/a &&
+			ln -sf a $dir/l/fast && ln -sf "$slow" $dir/l/slow &&
+			[ "$(cat $dir/l/slow)" = text ] || break
+		# an orphan that the last close frees
+		head -c 200000 /dev/zero >$dir/l/f && exec 9<$dir/l/f && rm $dir/l/f && exec 9<&-
+		umount $dir 2>/dev/null || umount -l $dir
+	done
+	kill $walker
+	wait $walker 2>/dev/null
+	# The last user may take a moment to go.
+	until fsck.lnkfs -n -f "$DISK1" >/tmp/fsck || [ "$((waited += 1))" = 20 ]; do
+		sleep 1
+	done
+	cat /tmp/fsck
+	[ $i = "$1" ] && [ "$waited" -lt 20 ]
+}
+
+# Freeze, thaw, and take turns in reading and writing, under load.
+freeze() # ROUNDS
+{
+	local i load
+	"$here/enospc" $mnt/freeze 3 $((3 * $1)) "$SEED" &
+	load=$!
+	for ((i = 0; i < $1; i++)); do
+		sleep 1
+		fsfreeze -f $mnt && sleep 0.5 && fsfreeze -u $mnt || return
+		! mount -o remount,ro $mnt 2>/dev/null || mount -o remount,rw $mnt || return
+	done
+	wait $load
+}
+
+frozen()
+{
+	local status=0
+	mkdir $mnt/freeze
+	freeze "$1" || status=$?
+	rm -r $mnt/freeze
+	# 2: there was space all the time
+	[ $status = 0 ] || [ $status = 2 ]
+}
+
+# In a control group that has less memory than the page cache would like.
+little_memory() # SECONDS
+{
+	local group=/run/cgroup/small
+	mkdir -p /run/cgroup
+	mountpoint -q /run/cgroup || mount -t cgroup2 none /run/cgroup || return
+	echo +memory >/run/cgroup/cgroup.subtree_control
+	mkdir -p $group
+	echo 24M >$group/memory.high
+	echo 40M >$group/memory.max
+	(
+		echo $BASHPID >$group/cgroup.procs
+		mkdir $mnt/small &&
+			"$here/fsx-lnkfs" -n 500 -s "$SEED" -l 4000000 $mnt/small/fsx &&
+			dbench -c "$programs/client.txt" -D $mnt/small -t "$1" 2 >/tmp/dbench &&
+			grep -q '^Throughput' /tmp/dbench && rm -r $mnt/small
+	)
+}
+
 wanted() # PART
 {
 	[ -z "$PARTS" ] && return
@@ -136,6 +208,9 @@ wanted fio && part 40960 "fio, six files of $fio_size KiB" fio_verify $fio_size
 wanted dbench && part 98304 "dbench, $clients clients" dbench_load $clients "$(percent 60)"
 wanted ng && part 16384 "stress-ng" ng_all 2 "$(percent 5)"
 wanted together && part 20480 "one file, many writers" together
+wanted mounts && part 16384 "mounted and unmounted while links are walked" mount_loop 40
+wanted freeze && part 2048 "frozen under load" frozen 10
+wanted memory && part 65536 "little memory" little_memory "$(percent 40)"
 if wanted enospc; then
 	try "no space at all: room" enospc_room
 	try "no space at all" enospc 4 "$(percent 90)"

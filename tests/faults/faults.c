@@ -52,7 +52,7 @@ static int delivered(void)
 	return atoi(s) == 0;
 }
 
-/* What may stand in the way of the next try is taken away, and what it needs made. */
+/* A file of this size, with data. */
 static void make(const char *name, size_t size)
 {
 	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -93,14 +93,56 @@ static void make_pieces(void)
 		err(2, "pieces");
 }
 
-static void before_new(void) { gone("new"); }
-static void before_old(void) { gone("old"); make("old", 3000); gone("new"); }
-static void before_both(void) { before_old(); make("new", 10); }
-static void before_dir(void) { gone("new"); if (mkdir("new", 0755)) err(2, "mkdir"); }
-static void before_slow(void) { gone("new"); if (symlink(target, "new")) err(2, "symlink"); drop(); }
-static void before_cold(void) { make("old", 3000); drop(); }
-static void before_large(void) { make("old", 300000); }
-static void before_pieces(void) { make_pieces(); drop(); }
+/* What may be in the way of an operation is taken away, and what it needs made. */
+static void before_new(void)
+{
+	gone("new");
+}
+
+static void before_old(void)
+{
+	gone("old");
+	make("old", 3000);
+	gone("new");
+}
+
+static void before_both(void)
+{
+	before_old();
+	make("new", 10);
+}
+
+static void before_dir(void)
+{
+	gone("new");
+	if (mkdir("new", 0755))
+		err(2, "mkdir");
+}
+
+static void before_slow(void)
+{
+	gone("new");
+	if (symlink(target, "new"))
+		err(2, "symlink");
+	drop();
+}
+
+static void before_cold(void)
+{
+	make("old", 3000);
+	drop();
+}
+
+static void before_large(void)
+{
+	make("old", 300000);
+}
+
+static void before_pieces(void)
+{
+	make_pieces();
+	drop();
+}
 
 /* The second volume is mounted, or not; with data to be written when it is. */
 static void before_mount(void)
@@ -153,7 +195,6 @@ static int op_mkdir(void) { return mkdir("new", 0755); }
 static int op_rmdir(void) { return rmdir("new"); }
 static int op_fast(void) { return symlink("a/target/of/few/bytes", "new"); }
 static int op_slow(void) { return symlink(target, "new"); }
-static int op_readlink(void) { char s[4096]; return readlink("new", s, sizeof(s)) < 0 ? -1 : 0; }
 static int op_mknod(void) { return mknod("new", S_IFIFO | 0644, 0); }
 static int op_link(void) { return link("old", "new"); }
 static int op_unlink(void) { return unlink("old"); }
@@ -171,6 +212,13 @@ static int op_fsync(void) { return on_fd("old", O_RDWR, f_fsync); }
 static int op_far(void) { return on_fd("old", O_RDWR, f_far); }
 static int op_list(void) { return on_fd(".", O_RDONLY, f_list); }
 static int op_tmpfile(void) { return on_fd(".", O_RDWR | O_TMPFILE, f_write); }
+
+static int op_readlink(void)
+{
+	char s[4096];
+
+	return readlink("new", s, sizeof(s)) < 0 ? -1 : 0;
+}
 
 static int op_stat(void)
 {
