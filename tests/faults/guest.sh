@@ -20,7 +20,7 @@ modprobe lnkfs || exit 1
 mkdir -p $mnt
 mkfs.lnkfs -q -f -b 1024 "$DISK0" && mkfs.lnkfs -q -f "$DISK1" &&
 	mount -t lnkfs "$DISK0" $mnt || exit 1
-"$here/faults" $mnt "$DISK1" || failed=1
+"$here/faults" $mnt "$DISK1" ${FAULTS_ONLY:+"$FAULTS_ONLY"} || failed=1
 umount $mnt || failed=1
 for d in "$DISK0" "$DISK1"; do
 	fsck.lnkfs -n -f "$d" || failed=1
