@@ -52,6 +52,7 @@ help:
 	@echo 'check-unit    the unit tests of the core, in userspace'
 	@echo 'check-vm      the tests in virtual machines (TEST_KERNELS=, SUITES=)'
 	@echo 'check-debug   the same with a debug kernel: KASAN, lockdep, kmemleak (SUITES=)'
+	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
 	@echo 'test-programs the tests that run in virtual machines'
@@ -113,6 +114,9 @@ check-debug: deps
 	$(Q)tests/debug/kernel
 	$(Q)LNKFS_SLOW=8 KERNELS=debug tests/check $(or $(SUITES),vm)
 
+check-stress: deps
+	$(Q)KERNELS='$(TEST_KERNELS)' tests/check campaign
+
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit \
 		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
@@ -122,4 +126,4 @@ distclean: clean
 	$(Q)rm -rf $(build)
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
-	check-static check-unit check-vm check-debug clean distclean
+	check-static check-unit check-vm check-debug check-stress clean distclean

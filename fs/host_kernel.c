@@ -326,7 +326,10 @@ struct lnkfs_busy {
  * may bring back the old owner: so the blocks must not get new contents before
  * the transaction that freed them has committed.
  *
- * Return: 0 or -ENOMEM with nothing changed.
+ * Freeing does not fail for want of memory: it comes late in operations that
+ * could not be undone without memory either.
+ *
+ * Return: 0, or -EROFS when the journal has been aborted.
  */
 int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u32 len)
 {
@@ -337,16 +340,9 @@ int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u
 
 	if (is_handle_aborted(tx))
 		return -EROFS;
-	b = kmalloc(sizeof(*b), GFP_NOFS);
-	if (!b)
-		return -ENOMEM;
-	if (!grp->busy) {
-		grp->busy = kvzalloc(fs->group_blocks / 8, GFP_NOFS);
-		if (!grp->busy) {
-			kfree(b);
-			return -ENOMEM;
-		}
-	}
+	b = kmalloc(sizeof(*b), GFP_NOFS | __GFP_NOFAIL);
+	if (!grp->busy)
+		grp->busy = kvzalloc(fs->group_blocks / 8, GFP_NOFS | __GFP_NOFAIL);
 	for (i = start; i < start + len; i++)
 		lnkfs_set_bit(i, grp->busy);
 	grp->busy_blocks += len;

@@ -225,6 +225,8 @@ void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode)
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
 	int err = 0;
 
+	/* Somebody else may get this number as soon as the record is free. */
+	remove_inode_hash(inode);
 	if (ci->fork == LNKFS_FORK_SLOW_LINK)
 		err = lnkfs_symlink_free_slow(handle, fs, ci);
 	if (!err)

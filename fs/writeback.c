@@ -28,6 +28,18 @@ static bool lnkfs_wb_valid(const struct iomap *iomap, struct inode *inode, loff_
 }
 
 /*
+ * Memory may be short for a moment, and most of all while dirty pages have to be
+ * written: that is no reason to lose what they hold.
+ */
+static bool lnkfs_wb_retry(int err)
+{
+	if (err != -ENOMEM)
+		return false;
+	memalloc_retry_wait(GFP_NOFS);
+	return true;
+}
+
+/*
  * Called with the folio locked: what it holds can be neither truncated nor
  * punched, but its blocks may be chosen by the writeback of another folio.
  */
@@ -47,8 +59,11 @@ static LNKFS_MAP_BLOCKS(lnkfs_map_blocks)
 	err = lnkfs_map_lookup(inode, lblk, &ext);
 	seq = atomic64_read(&li->data_seq);
 	up_read(&li->ext_lock);
-	if (!err && (ext.flags & LNKFS_EXT_DELAYED))
-		err = lnkfs_alloc_blocks(inode, lblk, 0, &ext, &seq);
+	if (!err && (ext.flags & LNKFS_EXT_DELAYED)) {
+		do {
+			err = lnkfs_alloc_blocks(inode, lblk, 0, &ext, &seq);
+		} while (lnkfs_wb_retry(err));
+	}
 	if (err)
 		return err;
 	lnkfs_to_iomap(inode, &wpc->iomap, &ext, seq);
@@ -61,8 +76,11 @@ static int lnkfs_finish_ioend(struct iomap_ioend *ioend)
 
 	if (err || !ioend->io_size)
 		return err;
-	return lnkfs_finish_write(ioend->io_inode, ioend->io_offset, ioend->io_size,
-				  ioend->io_type == IOMAP_UNWRITTEN, false);
+	do {
+		err = lnkfs_finish_write(ioend->io_inode, ioend->io_offset, ioend->io_size,
+					 ioend->io_type == IOMAP_UNWRITTEN, false);
+	} while (lnkfs_wb_retry(err));
+	return err;
 }
 
 /**

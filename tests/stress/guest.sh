@@ -6,13 +6,15 @@
 # of one fsx-lnkfs, $STRESS_SEED the first seed.
 set -u
 
-here=$(dirname "$0")
+here=$(cd "$(dirname "$0")" && pwd)
 ops=${STRESS_OPS:-1500}
 seed=${STRESS_SEED:-1}
 dev=$DISK0
 mnt=/mnt
+programs=$here/programs
 cases=0
 failed=0
+. "$here/programs.sh"
 
 result() # STATUS NAME
 {
@@ -112,6 +114,22 @@ too_far()
 	! truncate -s 9223372036854775807 $mnt/far 2>/tmp/err && grep -q 'too large' /tmp/err
 }
 
+# Four processes on a volume of which a megabyte is left, in pieces.
+no_space()
+{
+	mkdir $mnt/ballast $mnt/enospc &&
+		"$here/ballast" $mnt/ballast 1024 "$seed" &&
+		"$here/enospc" $mnt/enospc 4 8 "$seed" && rm -r $mnt/ballast $mnt/enospc
+}
+
+# Programs that many use (tests/campaign has more of each): 45 seconds in all.
+programs()
+{
+	try "fio, everything read back" fio_verify 2048
+	try "dbench" dbench_load 2 6
+	try "stress-ng" ng_few 8
+}
+
 modprobe lnkfs || exit 1
 echo "TAP version 13"
 for bs in 1024 4096; do
@@ -126,6 +144,8 @@ for bs in 1024 4096; do
 	try "a file larger than the largest is refused" too_far
 	try "a full volume, buffered" fill
 	try "a full volume, direct" fill oflag=direct
+	try "a full volume, many small things" no_space
+	[ "$bs" = 4096 ] || programs
 	find $mnt -type f -delete
 	try "unmount" umount $mnt
 	try "fsck finds nothing" fsck.lnkfs -n -f "$dev"

@@ -13,6 +13,7 @@ import glob
 import hashlib
 import lzma
 import os
+import re
 import shutil
 import stat
 import struct
@@ -209,12 +210,19 @@ class Kernel:
         self.ko = os.path.join(BUILD, "ko-" + self.abi, "lnkfs.ko")
 
     def extra_args(self):
-        """Kernel arguments that this kernel wants, from its 'cmdline' file."""
+        """Kernel arguments that this kernel wants, from its 'cmdline' file.
+
+        In it, @TSC_KHZ@ stands for the rate of an emulated processor's time
+        stamp counter: this machine's.
+        """
         try:
             with open(os.path.join(self.dir, "cmdline"), encoding="ascii") as f:
-                return f.read().split()
+                words = f.read()
         except FileNotFoundError:
             return []
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+            mhz = re.search(r"^cpu MHz\s*: ([\d.]+)", f.read(), re.M)
+        return words.replace("@TSC_KHZ@", str(round(float(mhz[1]) * 1000)) if mhz else "0").split()
 
     def _wanted_modules(self):
         """Paths under moddir of the listed modules and of all they depend on."""
