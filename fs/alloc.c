@@ -69,6 +69,56 @@ static u64 lnkfs_data_goal(struct inode *inode, u64 lblk)
 	return lnkfs_ino_block(fs, ci->ino);
 }
 
+/* The least and the most that is kept behind the end of a growing file. */
+#define LNKFS_WINDOW_MIN	(64 << 10)
+#define LNKFS_WINDOW_MAX	(16 << 20)
+
+/*
+ * The window to allocate @want blocks at @lblk with: that of the inode if they
+ * are its last ones. A file that somebody has open for writing will grow, and
+ * by about as much as it has grown so far. Under ext_lock, held for write.
+ */
+static struct lnkfs_window *lnkfs_use_window(struct inode *inode, u64 lblk, u64 want)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	loff_t size = i_size_read(inode);
+
+	if (lblk + want < lnkfs_size_blocks(inode, size))
+		return NULL;
+	if (!inode_is_open_for_write(inode)) {
+		if (li->window)
+			li->window->ahead = 0;
+		return li->window;
+	}
+	if (!li->window)
+		li->window = kzalloc(sizeof(*li->window), GFP_NOFS);
+	if (li->window)
+		li->window->ahead = clamp_t(loff_t, size, LNKFS_WINDOW_MIN,
+					    LNKFS_WINDOW_MAX) >> inode->i_blkbits;
+	return li->window;
+}
+
+/**
+ * lnkfs_drop_window() - an inode needs no blocks kept for it any more
+ * @inode: inode of any type
+ *
+ * Context: ext_lock not held; in a handle or not.
+ */
+void lnkfs_drop_window(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	if (likely(!READ_ONCE(li->window)))
+		return;
+	down_write(&li->ext_lock);
+	if (li->window) {
+		lnkfs_window_drop(LNKFS_FS(inode), li->window);
+		kfree(li->window);
+		li->window = NULL;
+	}
+	up_write(&li->ext_lock);
+}
+
 /* Allocate up to @want blocks for the hole at @lblk and map them unwritten. */
 static int lnkfs_map_new(handle_t *handle, struct inode *inode, u64 lblk, u64 want,
 			 unsigned int flags, struct lnkfs_ext *ext)
@@ -78,8 +128,9 @@ static int lnkfs_map_new(handle_t *handle, struct inode *inode, u64 lblk, u64 wa
 	u32 got;
 	int err;
 
-	err = lnkfs_balloc(handle, fs, lnkfs_data_goal(inode, lblk), 1,
-			   min_t(u64, want, LNKFS_ALLOC_MAX), flags, &ext->block, &got);
+	want = min_t(u64, want, LNKFS_ALLOC_MAX);
+	err = lnkfs_balloc_window(handle, fs, lnkfs_data_goal(inode, lblk), 1, want, flags,
+				  lnkfs_use_window(inode, lblk, want), &ext->block, &got);
 	if (err)
 		return err;
 	ext->lblk = lblk;

@@ -54,13 +54,32 @@ static int lnkfs_lock_map(struct inode *inode, unsigned int flags)
 		down_read(&li->ext_lock);
 		return 0;
 	}
-	if (!down_read_trylock(&li->ext_lock))
-		return -EAGAIN;
-	/* Nodes of the tree may have to be read. */
-	if (lnkfs_ext_level(LNKFS_FS(inode), &li->ci) == 0)
-		return 0;
-	up_read(&li->ext_lock);
-	return -EAGAIN;
+	return down_read_trylock(&li->ext_lock) ? 0 : -EAGAIN;
+}
+
+/* lnkfs_map_lookup(), without waiting if so told. */
+static int lnkfs_lookup(struct inode *inode, u64 lblk, unsigned int flags,
+			struct lnkfs_ext *ext)
+{
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	struct lnkfs_ext da;
+	int err;
+
+	if (flags & IOMAP_NOWAIT)
+		err = lnkfs_ext_lookup_nowait(fs, ci, lblk, ext);
+	else
+		err = lnkfs_ext_lookup(fs, ci, lblk, ext);
+	if (err || !(ext->flags & LNKFS_EXT_HOLE))
+		return err;
+	lnkfs_da_lookup(inode, lblk, &da);
+	if (da.flags & LNKFS_EXT_HOLE) {
+		ext->len = min(ext->lblk + ext->len, da.lblk + da.len) - lblk;
+		ext->lblk = lblk;
+	} else {
+		*ext = da;
+	}
+	return 0;
 }
 
 /**
@@ -74,20 +93,7 @@ static int lnkfs_lock_map(struct inode *inode, unsigned int flags)
  */
 int lnkfs_map_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
 {
-	struct lnkfs_ext da;
-	int err;
-
-	err = lnkfs_ext_lookup(LNKFS_FS(inode), &LNKFS_I(inode)->ci, lblk, ext);
-	if (err || !(ext->flags & LNKFS_EXT_HOLE))
-		return err;
-	lnkfs_da_lookup(inode, lblk, &da);
-	if (da.flags & LNKFS_EXT_HOLE) {
-		ext->len = min(ext->lblk + ext->len, da.lblk + da.len) - lblk;
-		ext->lblk = lblk;
-	} else {
-		*ext = da;
-	}
-	return 0;
+	return lnkfs_lookup(inode, lblk, 0, ext);
 }
 
 static int lnkfs_read_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
@@ -106,7 +112,7 @@ static int lnkfs_read_iomap_begin(struct inode *inode, loff_t pos, loff_t length
 	err = lnkfs_lock_map(inode, flags);
 	if (err)
 		return err;
-	err = lnkfs_map_lookup(inode, pos >> inode->i_blkbits, &ext);
+	err = lnkfs_lookup(inode, pos >> inode->i_blkbits, flags, &ext);
 	seq = atomic64_read(&li->data_seq);
 	up_read(&li->ext_lock);
 	if (err)
@@ -136,7 +142,7 @@ static int lnkfs_write_map(struct inode *inode, loff_t pos, loff_t length,
 	int err;
 
 	*new = false;
-	err = lnkfs_map_lookup(inode, lblk, ext);
+	err = lnkfs_lookup(inode, lblk, flags, ext);
 	if (err || !(ext->flags & LNKFS_EXT_HOLE) || (flags & IOMAP_ZERO))
 		return err;
 	end = lnkfs_size_blocks(inode, pos + min_t(loff_t, length, LNKFS_RESERVE_MAX));
@@ -226,7 +232,7 @@ static int lnkfs_dio_write_iomap_begin(struct inode *inode, loff_t pos, loff_t l
 	err = lnkfs_lock_map(inode, flags);
 	if (err)
 		return err;
-	err = lnkfs_map_lookup(inode, lblk, &ext);
+	err = lnkfs_lookup(inode, lblk, flags, &ext);
 	seq = atomic64_read(&li->data_seq);
 	up_read(&li->ext_lock);
 	if (err)
@@ -235,6 +241,10 @@ static int lnkfs_dio_write_iomap_begin(struct inode *inode, loff_t pos, loff_t l
 		if (flags & IOMAP_NOWAIT)
 			return -EAGAIN;
 		err = lnkfs_alloc_blocks(inode, lblk, end - lblk, &ext, &seq);
+		if (err == -ENOSPC) {
+			lnkfs_make_room(inode->i_sb);
+			err = lnkfs_alloc_blocks(inode, lblk, end - lblk, &ext, &seq);
+		}
 		if (err)
 			return err;
 	} else if ((flags & IOMAP_NOWAIT) && ext.lblk + ext.len < end) {

@@ -86,8 +86,15 @@ static ssize_t lnkfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 	return err ? err : ret;
 }
 
-/* Data of other files may hold more space than they will need: write them. */
-static void lnkfs_make_room(struct super_block *sb)
+/**
+ * lnkfs_make_room() - write data that wait for their blocks
+ * @sb: volume
+ *
+ * After -ENOSPC: they may hold more space than they will need.
+ *
+ * Context: not in a handle, no folio locked, ext_lock not held.
+ */
+void lnkfs_make_room(struct super_block *sb)
 {
 	if (!down_read_trylock(&sb->s_umount))
 		return;
@@ -143,14 +150,22 @@ static const struct iomap_dio_ops lnkfs_dio_write_ops = {
 	.end_io		= lnkfs_dio_write_end_io,
 };
 
+/* Does a direct write change the size, or part of a block? */
+static bool lnkfs_dio_at_edge(struct kiocb *iocb, size_t count)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	return ((iocb->ki_pos | count) & (i_blocksize(inode) - 1)) ||
+	       iocb->ki_pos + count > i_size_read(inode);
+}
+
 /* Does a direct write need the inode for itself? */
 static bool lnkfs_dio_needs_excl(struct kiocb *iocb, size_t count)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 
 	return (iocb->ki_flags & IOCB_APPEND) || !IS_NOSEC(inode) ||
-	       ((iocb->ki_pos | count) & (i_blocksize(inode) - 1)) ||
-	       iocb->ki_pos + count > i_size_read(inode) ||
+	       lnkfs_dio_at_edge(iocb, count) ||
 	       (READ_ONCE(LNKFS_I(inode)->ci.lflags) & LNKFS_LF_TRUNCATING);
 }
 
@@ -164,6 +179,9 @@ static ssize_t lnkfs_dio_write_excl(struct kiocb *iocb, struct iov_iter *from, s
 	bool extend = iocb->ki_pos + count > i_size_read(inode);
 	ssize_t ret;
 
+	/* It has to wait, for others and for itself. */
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
 	inode_dio_wait(inode);
 	ret = iomap_dio_rw(iocb, from, &lnkfs_dio_write_iomap_ops, &lnkfs_dio_write_ops,
 			   IOMAP_DIO_FORCE_WAIT, NULL, 0);
@@ -215,13 +233,15 @@ static ssize_t lnkfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
 		excl = true;
 	}
 	ret = lnkfs_write_checks(iocb, from);
-	if (ret > 0 && excl)
+	if (ret > 0 && excl && lnkfs_dio_at_edge(iocb, ret))
 		ret = lnkfs_dio_write_excl(iocb, from, ret);
 	else if (ret > 0)
 		ret = iomap_dio_rw(iocb, from, &lnkfs_dio_write_iomap_ops,
 				   &lnkfs_dio_write_ops, 0, NULL, 0);
 	lnkfs_unlock_iocb(iocb, excl);
-	return ret == -ENOTBLK ? lnkfs_dio_fall_back(iocb, from) : ret;
+	if (ret == -ENOTBLK)
+		ret = iocb->ki_flags & IOCB_NOWAIT ? -EAGAIN : lnkfs_dio_fall_back(iocb, from);
+	return ret;
 }
 
 static ssize_t lnkfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
@@ -233,29 +253,6 @@ static ssize_t lnkfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (iocb->ki_flags & IOCB_DIRECT)
 		return lnkfs_dio_write(iocb, from);
 	return lnkfs_buffered_write(iocb, from);
-}
-
-static loff_t lnkfs_llseek(struct file *file, loff_t offset, int whence)
-{
-	struct inode *inode = file->f_mapping->host;
-
-	switch (whence) {
-	case SEEK_HOLE:
-		inode_lock_shared(inode);
-		offset = iomap_seek_hole(inode, offset, &lnkfs_read_iomap_ops);
-		inode_unlock_shared(inode);
-		break;
-	case SEEK_DATA:
-		inode_lock_shared(inode);
-		offset = iomap_seek_data(inode, offset, &lnkfs_read_iomap_ops);
-		inode_unlock_shared(inode);
-		break;
-	default:
-		return generic_file_llseek(file, offset, whence);
-	}
-	if (offset < 0)
-		return offset;
-	return vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
 }
 
 static vm_fault_t lnkfs_page_mkwrite(struct vm_fault *vmf)
@@ -299,7 +296,9 @@ static int lnkfs_open(struct inode *inode, struct file *file)
 
 /*
  * A file that was cut and written anew replaces what it held: send the data on
- * their way, lest a crash leave it empty for the next half minute.
+ * their way, lest a crash leave it empty for the next half minute. The last
+ * writer gives up what was kept for more, unless there are still data that
+ * need it: their writeback gives it up then.
  */
 static int lnkfs_release(struct inode *inode, struct file *file)
 {
@@ -310,18 +309,10 @@ static int lnkfs_release(struct inode *inode, struct file *file)
 		if (READ_ONCE(li->da_blocks) && inode->i_nlink)
 			filemap_flush(inode->i_mapping);
 	}
+	if ((file->f_mode & FMODE_WRITE) && atomic_read(&inode->i_writecount) == 1 &&
+	    !READ_ONCE(li->da_blocks))
+		lnkfs_drop_window(inode);
 	return 0;
-}
-
-static int lnkfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start,
-			u64 len)
-{
-	int err;
-
-	inode_lock_shared(inode);
-	err = iomap_fiemap(inode, info, start, len, &lnkfs_read_iomap_ops);
-	inode_unlock_shared(inode);
-	return err;
 }
 
 /**

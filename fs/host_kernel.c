@@ -113,6 +113,36 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 }
 
 /**
+ * lnkfs_bread_cached() - get a metadata block that is in memory
+ * @fs: volume
+ * @block: block number, already known to be on the volume
+ * @type: what it has to be
+ * @owner: owning inode or group
+ * @gen: generation of the owning inode, 0 for a group
+ * @out: buffer; the caller puts it
+ *
+ * Context: does not sleep.
+ * Return: 0, -EFSCORRUPTED, or -EAGAIN when it is not there or not verified.
+ */
+int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
+		       u32 gen, lnkfs_buf **out)
+{
+	struct buffer_head *bh = sb_find_get_block(to_sbi(fs)->sb, block);
+	int err = -EAGAIN;
+
+	*out = NULL;
+	if (!bh)
+		return err;
+	if (buffer_uptodate(bh) && buffer_lnkfs_verified(bh))
+		err = lnkfs_check_owner(fs, bh, type, owner, gen);
+	if (err)
+		brelse(bh);
+	else
+		*out = bh;
+	return err;
+}
+
+/**
  * lnkfs_bnew() - zeroed buffer of a block just allocated
  * @tx: running handle
  * @fs: volume

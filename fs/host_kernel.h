@@ -24,6 +24,8 @@ BUFFER_FNS(LnkfsBad, lnkfs_bad)
 
 int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
 		u32 gen, lnkfs_buf **out);
+int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
+		       u32 gen, lnkfs_buf **out);
 int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
 	       lnkfs_buf **out);
 int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type);

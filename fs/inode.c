@@ -394,6 +394,7 @@ void lnkfs_evict_inode(struct inode *inode)
 
 	truncate_inode_pages_final(&inode->i_data);
 	lnkfs_da_drop(inode);
+	lnkfs_drop_window(inode);
 	if (!inode->i_nlink && !is_bad_inode(inode) && li->ci.ino &&
 	    LNKFS_SB(inode->i_sb)->journal && !lnkfs_rdonly(inode->i_sb)) {
 		sb_start_intwrite(inode->i_sb);
@@ -431,6 +432,11 @@ int lnkfs_getattr(lnkfs_idmap *idmap, const struct path *path, struct kstat *sta
 		stat->attributes |= STATX_ATTR_NODUMP;
 	stat->attributes_mask |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND |
 				 STATX_ATTR_NODUMP;
+	if ((request_mask & STATX_DIOALIGN) && S_ISREG(inode->i_mode)) {
+		stat->result_mask |= STATX_DIOALIGN;
+		stat->dio_mem_align = bdev_dma_alignment(inode->i_sb->s_bdev) + 1;
+		stat->dio_offset_align = bdev_logical_block_size(inode->i_sb->s_bdev);
+	}
 	/* Blocks promised to delayed allocation count: the file will have them. */
 	stat->blocks = (READ_ONCE(ci->blocks) + READ_ONCE(li->da_blocks)) <<
 		       (inode->i_blkbits - 9);
@@ -459,6 +465,8 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 	err = setattr_prepare(idmap, dentry, attr);
 	if (err)
 		return err;
+	if (attr->ia_valid & ATTR_SIZE)
+		lnkfs_drop_window(inode);
 	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
 		if (!(attr->ia_valid & ATTR_MTIME))
 			attr->ia_mtime = current_time(inode);

@@ -115,6 +115,8 @@ struct lnkfs_sb_info {
  *	regular files @ci.size is the size on disk (never above i_size but in
  *	a truncate), for others it equals i_size.
  * @ext_lock: extent lock: protects the extent tree, @ci.blocks, the fork
+ * @window: free blocks kept for the next allocation at the end, or NULL; under
+ *	@ext_lock, held for write
  * @raw_lock: one encoder of the record at a time; protects @ci.size
  * @link_body: cached target of a slow symlink
  * @sync_tid: transaction that fsync has to wait for
@@ -135,6 +137,7 @@ struct lnkfs_sb_info {
 struct lnkfs_inode_info {
 	struct lnkfs_cinode ci;
 	struct rw_semaphore ext_lock;
+	struct lnkfs_window *window;
 	spinlock_t raw_lock;
 	char *link_body;
 	tid_t sync_tid;
@@ -316,6 +319,7 @@ extern const struct export_operations lnkfs_export_ops;
 extern const struct inode_operations lnkfs_file_iops;
 extern const struct file_operations lnkfs_file_fops;
 void lnkfs_set_file_ops(struct inode *inode);
+void lnkfs_make_room(struct super_block *sb);
 
 /* ---- data.c: what iomap is told ---- */
 #define LNKFS_EXT_DELAYED	0x40000000	/* lnkfs_ext.flags: blocks to be chosen */
@@ -333,6 +337,14 @@ int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext 
 		       u64 *seq);
 int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
 		       bool extend);
+
+void lnkfs_drop_window(struct inode *inode);
+
+/* ---- seek.c: where data are ---- */
+struct fiemap_extent_info;
+
+loff_t lnkfs_llseek(struct file *file, loff_t offset, int whence);
+int lnkfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 
 /* ---- writeback.c: the address space ---- */
 extern const struct address_space_operations lnkfs_aops;

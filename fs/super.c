@@ -31,6 +31,7 @@ static struct inode *lnkfs_alloc_inode(struct super_block *sb)
 		return NULL;
 	memset(&li->ci, 0, sizeof(li->ci));
 	li->link_body = NULL;
+	li->window = NULL;
 	li->sync_tid = 0;
 	li->datasync_tid = 0;
 	li->orphan = false;
@@ -164,8 +165,10 @@ static void lnkfs_free_sbi(struct lnkfs_sb_info *sbi)
 	if (sbi->fs.group) {
 		u32 g;
 
-		for (g = 0; g < sbi->fs.groups; g++)
+		for (g = 0; g < sbi->fs.groups; g++) {
 			kvfree(sbi->fs.group[g].busy);
+			kvfree(sbi->fs.group[g].kept);
+		}
 		kvfree(sbi->fs.group);
 	}
 	/* s_fs_info stays: RCU path walk may be in lnkfs_get_link(). */

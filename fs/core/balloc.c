@@ -13,20 +13,34 @@
 #define NEAR_GROUPS	8
 #define GOOD_BYTES	(1024u * 1024)
 
-static u64 used_word(const void *bits, const void *busy, u32 word)
-{
-	const __le64 *b = bits, *c = busy;
+/* A window gets at most this part of a group's free blocks: one in so many. */
+#define WINDOW_PART	8
 
-	return le64_to_cpu(b[word]) | (c ? le64_to_cpu(c[word]) : 0);
+/**
+ * struct mask - what is not to be allocated: a bit in any of these
+ * @bits: blocks in use
+ * @busy: blocks whose free is not committed yet, or NULL
+ * @kept: blocks in allocation windows, or NULL
+ */
+struct mask {
+	const __le64 *bits;
+	const __le64 *busy;
+	const __le64 *kept;
+};
+
+static u64 used_word(const struct mask *m, u32 word)
+{
+	return le64_to_cpu(m->bits[word]) | (m->busy ? le64_to_cpu(m->busy[word]) : 0) |
+	       (m->kept ? le64_to_cpu(m->kept[word]) : 0);
 }
 
 /* First bit of [from, end) that is used (flip 0) or free (flip ~0), or end. */
-static u32 next_bit(const void *bits, const void *busy, u32 from, u32 end, u64 flip)
+static u32 next_bit(const struct mask *m, u32 from, u32 end, u64 flip)
 {
 	u64 word;
 
 	while (from < end) {
-		word = (used_word(bits, busy, from / 64) ^ flip) & ~0ULL << from % 64;
+		word = (used_word(m, from / 64) ^ flip) & ~0ULL << from % 64;
 		if (word)
 			return min_t(u32, end, round_down(from, 64) + __builtin_ctzll(word));
 		from = round_down(from, 64) + 64;
@@ -34,14 +48,33 @@ static u32 next_bit(const void *bits, const void *busy, u32 from, u32 end, u64 f
 	return end;
 }
 
-static u32 next_free(const void *bits, const void *busy, u32 from, u32 end)
+static u32 next_free(const struct mask *m, u32 from, u32 end)
 {
-	return next_bit(bits, busy, from, end, ~0ULL);
+	return next_bit(m, from, end, ~0ULL);
 }
 
-static u32 next_used(const void *bits, const void *busy, u32 from, u32 end)
+static u32 next_used(const struct mask *m, u32 from, u32 end)
 {
-	return next_bit(bits, busy, from, end, 0);
+	return next_bit(m, from, end, 0);
+}
+
+/* First run of @min to @want free blocks in [from, end); 0: there is none. */
+static u32 next_run(const struct mask *m, u32 from, u32 end, u32 min, u32 want, u32 *start)
+{
+	while (from < end) {
+		u32 stop;
+
+		from = next_free(m, from, end);
+		if (end - from < min)
+			break;
+		stop = next_used(m, from, want < end - from ? from + want : end);
+		if (stop - from >= min) {
+			*start = from;
+			return stop - from;
+		}
+		from = stop;
+	}
+	return 0;
 }
 
 /**
@@ -61,33 +94,22 @@ static u32 next_used(const void *bits, const void *busy, u32 from, u32 end)
 int lnkfs_map_find(const void *bits, const void *busy, u32 from, u32 end, u32 min,
 		   u32 want, u32 *start)
 {
-	while (from < end) {
-		u32 stop;
+	const struct mask m = { .bits = bits, .busy = busy };
 
-		from = next_free(bits, busy, from, end);
-		if (end - from < min)
-			break;
-		stop = next_used(bits, busy, from, want < end - from ? from + want : end);
-		if (stop - from >= min) {
-			*start = from;
-			return (int)(stop - from);
-		}
-		from = stop;
-	}
-	return 0;
+	return (int)next_run(&m, from, end, min, want, start);
 }
 
 /* First aligned run of exactly @n blocks. */
-static u32 find_aligned(const void *bits, const void *busy, u32 from, u32 end, u32 n, u32 *start)
+static u32 find_aligned(const struct mask *m, u32 from, u32 end, u32 n, u32 *start)
 {
 	for (from = round_up(from, n); from < end && end - from >= n;) {
-		u32 stop = next_used(bits, busy, from, from + n);
+		u32 stop = next_used(m, from, from + n);
 
 		if (stop == from + n) {
 			*start = from;
 			return n;
 		}
-		from = round_up(next_free(bits, busy, stop, end), n);
+		from = round_up(next_free(m, stop, end), n);
 	}
 	return 0;
 }
@@ -96,14 +118,13 @@ static u32 find_aligned(const void *bits, const void *busy, u32 from, u32 end, u
  * The run at the goal itself, else the first of @want blocks from there on and
  * then from the group's start, else the longest of at least @min.
  */
-static u32 find_run(const void *bits, const void *busy, u32 goal, u32 end, u32 min, u32 want,
-		    u32 *start)
+static u32 find_run(const struct mask *m, u32 goal, u32 end, u32 min, u32 want, u32 *start)
 {
 	u32 best = 0, from, len, at, part;
 
 	if (goal >= end)
 		goal = 0;
-	len = next_used(bits, busy, goal, want < end - goal ? goal + want : end) - goal;
+	len = next_used(m, goal, want < end - goal ? goal + want : end) - goal;
 	if (len >= min) {
 		*start = goal;
 		return len;
@@ -111,7 +132,7 @@ static u32 find_run(const void *bits, const void *busy, u32 goal, u32 end, u32 m
 	for (part = 0; part < 2; part++) {
 		/* A run across the goal is found by the second part only. */
 		from = part ? 0 : goal;
-		while ((len = lnkfs_map_find(bits, busy, from, end, min, want, &at))) {
+		while ((len = next_run(m, from, end, min, want, &at))) {
 			if (len > best) {
 				best = len;
 				*start = at;
@@ -126,11 +147,11 @@ static u32 find_run(const void *bits, const void *busy, u32 goal, u32 end, u32 m
 	return best;
 }
 
-static u32 find_cluster(const void *bits, const void *busy, u32 goal, u32 end, u32 n, u32 *start)
+static u32 find_cluster(const struct mask *m, u32 goal, u32 end, u32 n, u32 *start)
 {
-	u32 len = find_aligned(bits, busy, goal, end, n, start);
+	u32 len = find_aligned(m, goal, end, n, start);
 
-	return len ? len : find_aligned(bits, busy, 0, end, n, start);
+	return len ? len : find_aligned(m, 0, end, n, start);
 }
 
 static u32 cluster_blocks(const struct lnkfs_fs *fs)
@@ -207,12 +228,14 @@ static int bitmap_create(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf
  * @len: blocks
  * @min: fewest that would do
  * @buf: the bitmap; NULL when it has yet to be made
+ * @chosen: there was a run that would do, whatever became of it
  */
 struct pick {
 	u32 off;
 	u32 len;
 	u32 min;
 	lnkfs_buf *buf;
+	bool chosen;
 };
 
 static int bitmap_lies(struct lnkfs_fs *fs, u32 group, const char *what)
@@ -240,6 +263,14 @@ static int pick_uninit(struct lnkfs_fs *fs, u32 group, u32 goal, u32 want, bool 
 	return 0;
 }
 
+/* Blocks of a group that anyone may have now. */
+static u32 allocatable(const struct lnkfs_group *g)
+{
+	u64 hidden = (u64)g->busy_blocks + g->kept_blocks;
+
+	return hidden < g->free_blocks ? g->free_blocks - (u32)hidden : 0;
+}
+
 /*
  * Choose a run in a locked group; changes nothing. On success the caller puts
  * @p->buf.
@@ -250,6 +281,7 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 	const struct lnkfs_group *g = &fs->group[group];
 	u32 size = lnkfs_group_size(fs, group);
 	bool cluster = flags & LNKFS_BA_CLUSTER;
+	struct mask m;
 	int err;
 
 	if (cluster) {
@@ -257,7 +289,7 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 		want = min;
 	}
 	p->min = min;
-	if (g->busy_blocks > g->free_blocks || g->free_blocks - g->busy_blocks < min)
+	if (allocatable(g) < min)
 		return -ENOSPC;
 	if (g->flags & LNKFS_BG_BLOCK_UNINIT)
 		return pick_uninit(fs, group, goal, want, cluster, p);
@@ -265,10 +297,13 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 	err = group_bitmap_read(fs, group, &p->buf);
 	if (err)
 		return err;
+	m.bits = map_bits(p->buf);
+	m.busy = (const __le64 *)g->busy;
+	m.kept = (const __le64 *)g->kept;
 	if (cluster)
-		p->len = find_cluster(map_bits(p->buf), g->busy, goal, size, want, &p->off);
+		p->len = find_cluster(&m, goal, size, want, &p->off);
 	else
-		p->len = find_run(map_bits(p->buf), g->busy, goal, size, min, want, &p->off);
+		p->len = find_run(&m, goal, size, min, want, &p->off);
 	if (!p->len)
 		err = min == 1 ? bitmap_lies(fs, group, "full, its descriptor says it is not") :
 				 -ENOSPC;
@@ -356,6 +391,10 @@ int lnkfs_balloc_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 goal_o
 	int err;
 
 	err = pick_run(fs, group, goal_off, min, want, flags, &p);
+	if (err == -ENOSPC && fs->group[group].kept_blocks) {
+		lnkfs_windows_break(fs, group);
+		err = pick_run(fs, group, goal_off, min, want, flags, &p);
+	}
 	if (!err)
 		err = pick_commit(tx, fs, group, flags, &p);
 	if (err)
@@ -372,6 +411,8 @@ int lnkfs_balloc_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 goal_o
  * @want: most blocks that are wanted
  * @flags: LNKFS_BA_*
  * @bad: error of a group that was passed over
+ * @window: the owner's, or NULL
+ * @desperate: look where windows are, and break them
  */
 struct search {
 	u32 goal_group;
@@ -379,7 +420,41 @@ struct search {
 	u32 want;
 	unsigned int flags;
 	int bad;
+	struct lnkfs_window *window;
+	bool desperate;
 };
+
+/*
+ * Allocate in one locked group, out of the owner's window if it is there, and
+ * open the window anew behind what was allocated. It takes no more than its
+ * part of what the group has left.
+ */
+static int try_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 goal, u32 min,
+		     struct search *s, struct pick *p)
+{
+	struct lnkfs_window *w = s->window;
+	u32 ahead = 0, found = 0;
+	int err;
+
+	if (s->desperate)
+		lnkfs_windows_break(fs, group);
+	if (w) {
+		lnkfs_window_close(fs, group, w);
+		ahead = min(w->ahead, allocatable(&fs->group[group]) / WINDOW_PART);
+	}
+	err = pick_run(fs, group, goal, min, s->want + ahead, s->flags, p);
+	if (!err) {
+		p->chosen = true;
+		found = p->len;
+		p->len = min(found, s->want);
+		err = pick_commit(tx, fs, group, s->flags, p);
+	}
+	if (!err && w)
+		lnkfs_window_open(fs, group, w, p->off + p->len, found - p->len);
+	if (w)
+		lnkfs_windows_trim(fs, group);
+	return err;
+}
 
 /*
  * Try @count groups from the goal's on. 1: allocated, 0: nothing there, or an
@@ -396,22 +471,19 @@ static int try_groups(lnkfs_tx *tx, struct lnkfs_fs *fs, struct search *s, u32 c
 	for (i = 0; i < count; i++, group = group + 1 < fs->groups ? group + 1 : 0) {
 		struct lnkfs_group *g = &fs->group[group];
 
-		if (READ_ONCE(g->free_blocks) < min)
+		if (READ_ONCE(g->free_blocks) < min ||
+		    (s->desperate && !READ_ONCE(g->kept_blocks)))
 			continue;
 		lnkfs_group_lock(fs, group);
-		err = pick_run(fs, group, i ? g->alloc_hint : s->goal_off, min, s->want,
-			       s->flags, &p);
+		p.chosen = false;
+		err = try_group(tx, fs, group, i ? g->alloc_hint : s->goal_off, min, s, &p);
+		lnkfs_group_unlock(fs, group);
 		if (!err) {
-			err = pick_commit(tx, fs, group, s->flags, &p);
-			lnkfs_group_unlock(fs, group);
-			if (err)
-				return err;
 			*start = lnkfs_group_first(fs, group) + p.off;
 			*got = p.len;
 			return 1;
 		}
-		lnkfs_group_unlock(fs, group);
-		if (err == -ENOMEM)
+		if (err == -ENOMEM || p.chosen)
 			return err;
 		if (err != -ENOSPC)
 			s->bad = err;
@@ -420,28 +492,31 @@ static int try_groups(lnkfs_tx *tx, struct lnkfs_fs *fs, struct search *s, u32 c
 }
 
 /**
- * lnkfs_balloc() - allocate a run of blocks
+ * lnkfs_balloc_window() - allocate a run of blocks for a file that may grow
  * @tx: transaction with LNKFS_CREDITS_ALLOC credits
  * @fs: volume
  * @goal: block where it should start
  * @min: fewest blocks that will do, 1 or more
  * @want: most blocks that are wanted, @min or more
  * @flags: LNKFS_BA_*; LNKFS_BA_CLUSTER: exactly the blocks of an inode cluster
+ * @w: the file's window, or NULL; the caller excludes others from it
  * @start: set to the first block
  * @got: set to the number of blocks; all are in one group
  *
  * A run at the goal or near it, in its group or the next few, that is long
  * enough to be worth it (@want, but no more than 1 MiB); else any, that at the
- * goal first. Takes group locks, one at a time.
+ * goal first. Where it is not at the goal, room for @w->ahead more is sought,
+ * and what of that is free is kept for @w. Windows of others are left alone
+ * unless there is nothing else. Takes group locks, one at a time.
  *
  * Return: 0; -ENOSPC; the error of a group that had to be passed over when no
  * other had space; what lnkfs_bnew() and lnkfs_baccess() say. After an error
- * nothing has changed.
+ * nothing has changed, except that @w may be closed.
  */
-int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
-		 unsigned int flags, u64 *start, u32 *got)
+int lnkfs_balloc_window(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
+			unsigned int flags, struct lnkfs_window *w, u64 *start, u32 *got)
 {
-	struct search s = { .want = want, .flags = flags };
+	struct search s = { .want = want, .flags = flags, .window = w };
 	u32 good;
 	int err;
 
@@ -449,6 +524,8 @@ int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
 		goal = 0;
 	s.goal_group = lnkfs_group_of(fs, goal);
 	s.goal_off = (u32)(goal - lnkfs_group_first(fs, s.goal_group));
+	if (w && w->group != s.goal_group)
+		lnkfs_window_drop(fs, w);
 	good = max(min, min(want, GOOD_BYTES >> fs->block_bits));
 	err = 0;
 	if (good > min)
@@ -456,9 +533,32 @@ int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
 				 start, got);
 	if (!err)
 		err = try_groups(tx, fs, &s, fs->groups, min, start, got);
+	if (!err) {
+		s.desperate = true;
+		err = try_groups(tx, fs, &s, fs->groups, min, start, got);
+	}
 	if (err)
 		return err < 0 ? err : 0;
 	return s.bad ? s.bad : -ENOSPC;
+}
+
+/**
+ * lnkfs_balloc() - allocate a run of blocks
+ * @tx: transaction with LNKFS_CREDITS_ALLOC credits
+ * @fs: volume
+ * @goal: as with lnkfs_balloc_window(), and so are all others
+ * @min: fewest blocks that will do
+ * @want: most blocks that are wanted
+ * @flags: LNKFS_BA_*
+ * @start: set to the first block
+ * @got: set to the number of blocks
+ *
+ * Return: as lnkfs_balloc_window().
+ */
+int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
+		 unsigned int flags, u64 *start, u32 *got)
+{
+	return lnkfs_balloc_window(tx, fs, goal, min, want, flags, NULL, start, got);
 }
 
 /**
@@ -493,7 +593,7 @@ int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u3
 	err = group_bitmap_read(fs, group, &buf);
 	if (err)
 		return err;
-	if (next_free(map_bits(buf), NULL, off, off + len) < off + len) {
+	if (lnkfs_map_find(map_bits(buf), NULL, off, off + len, 1, 1, &i)) {
 		err = lnkfs_report(fs, -EFSCORRUPTED, 0, start, "freeing free blocks");
 		goto out;
 	}

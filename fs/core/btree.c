@@ -226,11 +226,12 @@ bad:
 }
 
 /*
- * Read a node and check that it is the one its parent promises: @level and
- * keys in [@lo, @hi]. The order of its keys was checked when it came from disk.
+ * Read a node (@nowait: take it from memory, or -EAGAIN) and check that it is
+ * the one its parent promises: @level and keys in [@lo, @hi]. The order of its
+ * keys was checked when it came from disk.
  */
-static int bt_read(const struct lnkfs_btree *bt, u64 block, u32 level, u64 lo, u64 hi,
-		   lnkfs_buf **out)
+static int bt_read_how(const struct lnkfs_btree *bt, bool nowait, u64 block, u32 level,
+		       u64 lo, u64 hi, lnkfs_buf **out)
 {
 	struct bt_view v;
 	lnkfs_buf *buf;
@@ -241,7 +242,11 @@ static int bt_read(const struct lnkfs_btree *bt, u64 block, u32 level, u64 lo, u
 	if (!lnkfs_block_valid(bt->fs, block, 1))
 		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
 				    "node of tree %u where none can be", bt->tree);
-	err = lnkfs_bread(bt->fs, block, LNKFS_B_BTREE, bt->ci->ino, bt->ci->gen, &buf);
+	if (nowait)
+		err = lnkfs_bread_cached(bt->fs, block, LNKFS_B_BTREE, bt->ci->ino, bt->ci->gen,
+					 &buf);
+	else
+		err = lnkfs_bread(bt->fs, block, LNKFS_B_BTREE, bt->ci->ino, bt->ci->gen, &buf);
 	if (err)
 		return err;
 	v = bt_node_view(bt->fs, lnkfs_bdata(buf));
@@ -255,6 +260,12 @@ static int bt_read(const struct lnkfs_btree *bt, u64 block, u32 level, u64 lo, u
 	lnkfs_bput(buf);
 	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
 			    "node of tree %u does not fit its parent", bt->tree);
+}
+
+static int bt_read(const struct lnkfs_btree *bt, u64 block, u32 level, u64 lo, u64 hi,
+		   lnkfs_buf **out)
+{
+	return bt_read_how(bt, false, block, level, lo, hi, out);
 }
 
 /**
@@ -350,8 +361,8 @@ static void bt_set_turn(struct bt_turn *turn, const struct bt_view *v, u32 i, u6
 }
 
 /* Get the last (@last) or first leaf of a subtree. */
-static int bt_edge_leaf(const struct lnkfs_btree *bt, const struct bt_turn *turn, bool last,
-			lnkfs_buf **out)
+static int bt_edge_leaf_how(const struct lnkfs_btree *bt, bool nowait,
+			    const struct bt_turn *turn, bool last, lnkfs_buf **out)
 {
 	u64 block = turn->block, lo = turn->lo, hi = turn->hi;
 	u32 level = turn->level, i;
@@ -360,7 +371,7 @@ static int bt_edge_leaf(const struct lnkfs_btree *bt, const struct bt_turn *turn
 	int err;
 
 	for (;;) {
-		err = bt_read(bt, block, level, lo, hi, &buf);
+		err = bt_read_how(bt, nowait, block, level, lo, hi, &buf);
 		if (err)
 			return err;
 		if (!level)
@@ -376,12 +387,18 @@ static int bt_edge_leaf(const struct lnkfs_btree *bt, const struct bt_turn *turn
 	return 0;
 }
 
+static int bt_edge_leaf(const struct lnkfs_btree *bt, const struct bt_turn *turn, bool last,
+			lnkfs_buf **out)
+{
+	return bt_edge_leaf_how(bt, false, turn, last, out);
+}
+
 /*
  * Get the leaf that @key leads to (*out, NULL for a root that is a leaf) and
  * the subtrees left and right of the way to it.
  */
-static int bt_find_leaf(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **out,
-			struct bt_turn *left, struct bt_turn *right)
+static int bt_find_leaf_how(const struct lnkfs_btree *bt, bool nowait, u64 key,
+			    lnkfs_buf **out, struct bt_turn *left, struct bt_turn *right)
 {
 	struct bt_view v;
 	lnkfs_buf *buf = NULL, *child;
@@ -402,7 +419,7 @@ static int bt_find_leaf(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **out,
 		if (i + 1 < bt_count(&v))
 			bt_set_turn(right, &v, i + 1, lo, hi);
 		bt_narrow(&v, i, &lo, &hi);
-		err = bt_read(bt, bt_child(&v, i), level - 1, lo, hi, &child);
+		err = bt_read_how(bt, nowait, bt_child(&v, i), level - 1, lo, hi, &child);
 		lnkfs_bput(buf);
 		if (err)
 			return err;
@@ -413,12 +430,60 @@ static int bt_find_leaf(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **out,
 	return 0;
 }
 
+static int bt_find_leaf(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **out,
+			struct bt_turn *left, struct bt_turn *right)
+{
+	return bt_find_leaf_how(bt, false, key, out, left, right);
+}
+
 static void bt_take(const struct lnkfs_btree *bt, const struct bt_view *v, u32 i, u64 *found,
 		    void *value)
 {
 	*found = bt_key(v, i);
 	if (value)
 		memcpy(value, bt_record(v, i) + 8, bt->vsize);
+}
+
+static int bt_lookup_span(const struct lnkfs_btree *bt, bool nowait, u64 key, u64 *found,
+			  void *value, u64 *next)
+{
+	struct bt_turn left, right;
+	lnkfs_buf *leaf, *other;
+	struct bt_view v;
+	u32 pos;
+	int err;
+
+	err = bt_find_leaf_how(bt, nowait, key, &leaf, &left, &right);
+	if (err)
+		return err;
+	v = bt_view_of(bt, leaf);
+	pos = bt_search(&v, key, 0);
+	*next = pos < bt_count(&v) ? bt_key(&v, pos) : BT_LAST_KEY;
+	if (pos)
+		bt_take(bt, &v, pos - 1, found, value);
+	if (pos < bt_count(&v))
+		right.exists = false;
+	lnkfs_bput(leaf);
+
+	if (right.exists) {
+		err = bt_edge_leaf_how(bt, nowait, &right, false, &other);
+		if (err)
+			return err;
+		v = bt_view_of(bt, other);
+		*next = bt_key(&v, 0);
+		lnkfs_bput(other);
+	}
+	if (pos)
+		return 0;
+	if (!left.exists)
+		return -ENOENT;
+	err = bt_edge_leaf_how(bt, nowait, &left, true, &other);
+	if (err)
+		return err;
+	v = bt_view_of(bt, other);
+	bt_take(bt, &v, bt_count(&v) - 1, found, value);
+	lnkfs_bput(other);
+	return 0;
 }
 
 /**
@@ -435,43 +500,24 @@ static void bt_take(const struct lnkfs_btree *bt, const struct bt_view *v, u32 i
 int lnkfs_btree_lookup_span(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value,
 			    u64 *next)
 {
-	struct bt_turn left, right;
-	lnkfs_buf *leaf, *other;
-	struct bt_view v;
-	u32 pos;
-	int err;
+	return bt_lookup_span(bt, false, key, found, value, next);
+}
 
-	err = bt_find_leaf(bt, key, &leaf, &left, &right);
-	if (err)
-		return err;
-	v = bt_view_of(bt, leaf);
-	pos = bt_search(&v, key, 0);
-	*next = pos < bt_count(&v) ? bt_key(&v, pos) : BT_LAST_KEY;
-	if (pos)
-		bt_take(bt, &v, pos - 1, found, value);
-	if (pos < bt_count(&v))
-		right.exists = false;
-	lnkfs_bput(leaf);
-
-	if (right.exists) {
-		err = bt_edge_leaf(bt, &right, false, &other);
-		if (err)
-			return err;
-		v = bt_view_of(bt, other);
-		*next = bt_key(&v, 0);
-		lnkfs_bput(other);
-	}
-	if (pos)
-		return 0;
-	if (!left.exists)
-		return -ENOENT;
-	err = bt_edge_leaf(bt, &left, true, &other);
-	if (err)
-		return err;
-	v = bt_view_of(bt, other);
-	bt_take(bt, &v, bt_count(&v) - 1, found, value);
-	lnkfs_bput(other);
-	return 0;
+/**
+ * lnkfs_btree_lookup_span_nowait() - lnkfs_btree_lookup_span() from memory
+ * @bt: tree
+ * @key: key looked for
+ * @found: result: the greatest key at or below @key
+ * @value: result: its value, @bt->vsize bytes; or NULL
+ * @next: result: the smallest key above @key, ~0 when there is none
+ *
+ * Return: as lnkfs_btree_lookup_span(); -EAGAIN when a node would have to be
+ * read from the disk.
+ */
+int lnkfs_btree_lookup_span_nowait(const struct lnkfs_btree *bt, u64 key, u64 *found,
+				   void *value, u64 *next)
+{
+	return bt_lookup_span(bt, true, key, found, value, next);
 }
 
 /**

@@ -55,6 +55,9 @@ enum lnkfs_btype {
  * @flags: LNKFS_BG_*
  * @busy_blocks: free blocks not yet allocatable (their free is not committed)
  * @busy: bitmap of those (group_blocks bits), or NULL when there are none
+ * @kept_blocks: free blocks in allocation windows (window.c)
+ * @kept_epoch: changes when all windows of the group have been broken
+ * @kept: bitmap of those (group_blocks bits), or NULL when there are none
  * @alloc_hint: where the next search of the bitmap starts, block in group
  * @inode_hint: where the next search for a free slot starts, block in group
  */
@@ -68,6 +71,9 @@ struct lnkfs_group {
 	u16 flags;
 	u32 busy_blocks;
 	unsigned long *busy;
+	u32 kept_blocks;
+	u64 kept_epoch;
+	unsigned long *kept;
 	u32 alloc_hint;
 	u32 inode_hint;
 };
@@ -229,6 +235,32 @@ int lnkfs_group_sync(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group);
 int lnkfs_gdesc_access(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf **out);
 void lnkfs_gdesc_write(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *buf);
 
+/* ---- window.c: blocks kept for files that grow ---- */
+
+/**
+ * struct lnkfs_window - free blocks that are left to one inode
+ * @ahead: blocks that the owner wants kept behind its next allocation
+ * @group: group that it is in
+ * @off: first block, within the group
+ * @len: blocks; 0 when it is closed
+ * @epoch: the group's @kept_epoch when it was opened
+ *
+ * Belongs to whoever owns the inode's extent map; all zeroes is a closed one.
+ */
+struct lnkfs_window {
+	u32 ahead;
+	u32 group;
+	u32 off;
+	u32 len;
+	u64 epoch;
+};
+
+void lnkfs_window_open(struct lnkfs_fs *fs, u32 group, struct lnkfs_window *w, u32 off, u32 len);
+void lnkfs_window_close(struct lnkfs_fs *fs, u32 group, struct lnkfs_window *w);
+void lnkfs_window_drop(struct lnkfs_fs *fs, struct lnkfs_window *w);
+void lnkfs_windows_break(struct lnkfs_fs *fs, u32 group);
+void lnkfs_windows_trim(struct lnkfs_fs *fs, u32 group);
+
 /* ---- balloc.c: blocks ---- */
 
 /* flags of lnkfs_balloc() */
@@ -238,6 +270,8 @@ void lnkfs_gdesc_write(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *
 
 int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
 		 unsigned int flags, u64 *start, u32 *got);
+int lnkfs_balloc_window(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
+			unsigned int flags, struct lnkfs_window *w, u64 *start, u32 *got);
 int lnkfs_bfree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 start, u32 len);
 
 /*
@@ -334,6 +368,8 @@ int lnkfs_btree_lookup_le(const struct lnkfs_btree *bt, u64 key, u64 *found, voi
 int lnkfs_btree_lookup_ge(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value);
 int lnkfs_btree_lookup_span(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value,
 			    u64 *next);
+int lnkfs_btree_lookup_span_nowait(const struct lnkfs_btree *bt, u64 key, u64 *found,
+				   void *value, u64 *next);
 int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, const void *value);
 int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 new_key,
 		       const void *value);
@@ -365,6 +401,8 @@ struct lnkfs_ext {
 void lnkfs_ext_init(struct lnkfs_cinode *ci);
 int lnkfs_ext_lookup(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk,
 		     struct lnkfs_ext *ext);
+int lnkfs_ext_lookup_nowait(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk,
+			    struct lnkfs_ext *ext);
 int lnkfs_ext_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		     const struct lnkfs_ext *ext);
 int lnkfs_ext_convert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,

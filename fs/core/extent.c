@@ -96,14 +96,18 @@ static void ext_encode(const struct lnkfs_ext *e, struct lnkfs_extent *x)
  * Find the last extent that starts at or before @lblk (length 0: there is
  * none) and the start of the one after it (LNKFS_MAX_LBLK: there is none).
  */
-static int ext_find(const struct lnkfs_btree *bt, u64 lblk, struct lnkfs_ext *e, u64 *next)
+static int ext_find_how(const struct lnkfs_btree *bt, bool nowait, u64 lblk,
+			struct lnkfs_ext *e, u64 *next)
 {
 	struct lnkfs_extent x;
 	u64 key;
 	int err;
 
 	*next = LNKFS_MAX_LBLK;
-	err = lnkfs_btree_lookup_span(bt, lblk, &key, &x, next);
+	if (nowait)
+		err = lnkfs_btree_lookup_span_nowait(bt, lblk, &key, &x, next);
+	else
+		err = lnkfs_btree_lookup_span(bt, lblk, &key, &x, next);
 	if (!err)
 		err = ext_decode(bt, key, &x, *next, e);
 	else if (err == -ENOENT)
@@ -111,6 +115,32 @@ static int ext_find(const struct lnkfs_btree *bt, u64 lblk, struct lnkfs_ext *e,
 	if (*next > LNKFS_MAX_LBLK)
 		*next = LNKFS_MAX_LBLK;
 	return err == -ENOENT ? 0 : err;
+}
+
+static int ext_find(const struct lnkfs_btree *bt, u64 lblk, struct lnkfs_ext *e, u64 *next)
+{
+	return ext_find_how(bt, false, lblk, e, next);
+}
+
+static int ext_lookup(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, bool nowait, u64 lblk,
+		      struct lnkfs_ext *ext)
+{
+	struct lnkfs_btree bt;
+	u64 next;
+	int err;
+
+	if (lblk >= LNKFS_MAX_LBLK)
+		return -EINVAL;
+	err = ext_tree(fs, ci, &bt);
+	if (!err)
+		err = ext_find_how(&bt, nowait, lblk, ext, &next);
+	if (err || ext_end(ext) > lblk)
+		return err;
+	ext->lblk = ext_end(ext);
+	ext->block = 0;
+	ext->len = next - ext->lblk;
+	ext->flags = LNKFS_EXT_HOLE;
+	return 0;
 }
 
 /**
@@ -129,22 +159,22 @@ static int ext_find(const struct lnkfs_btree *bt, u64 lblk, struct lnkfs_ext *e,
 int lnkfs_ext_lookup(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk,
 		     struct lnkfs_ext *ext)
 {
-	struct lnkfs_btree bt;
-	u64 next;
-	int err;
+	return ext_lookup(fs, ci, false, lblk, ext);
+}
 
-	if (lblk >= LNKFS_MAX_LBLK)
-		return -EINVAL;
-	err = ext_tree(fs, ci, &bt);
-	if (!err)
-		err = ext_find(&bt, lblk, ext, &next);
-	if (err || ext_end(ext) > lblk)
-		return err;
-	ext->lblk = ext_end(ext);
-	ext->block = 0;
-	ext->len = next - ext->lblk;
-	ext->flags = LNKFS_EXT_HOLE;
-	return 0;
+/**
+ * lnkfs_ext_lookup_nowait() - lnkfs_ext_lookup() from what is in memory
+ * @fs: volume
+ * @ci: inode with an extent map
+ * @lblk: logical block, below LNKFS_MAX_LBLK
+ * @ext: result
+ *
+ * Return: as lnkfs_ext_lookup(); -EAGAIN when a node would have to be read.
+ */
+int lnkfs_ext_lookup_nowait(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk,
+			    struct lnkfs_ext *ext)
+{
+	return ext_lookup(fs, ci, true, lblk, ext);
 }
 
 static int ext_add(lnkfs_tx *tx, const struct lnkfs_btree *bt, const struct lnkfs_ext *e)

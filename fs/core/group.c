@@ -70,6 +70,8 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 	g->flags = le16_to_cpu(d->bg_flags);
 	g->busy_blocks = 0;
 	g->busy = NULL;
+	g->kept_blocks = 0;
+	g->kept = NULL;
 	g->alloc_hint = lnkfs_group_overhead(fs, group);
 	g->inode_hint = g->alloc_hint;
 	if (!desc_sane(fs, group, g))

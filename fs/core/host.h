@@ -13,6 +13,9 @@
  *	block with a bad record is returned all the same (the reader checks its
  *	own record with lnkfs_verify_record() when lnkfs_bbad() says so).
  *	0, -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC.
+ *   int lnkfs_bread_cached(fs, block, type, owner, gen, buf **out)
+ *	lnkfs_bread() of a block that is in memory and has been verified;
+ *	-EAGAIN when it is not. Does not sleep.
  *   int lnkfs_bnew(tx, fs, block, type, buf **out)
  *	A buffer for a block just allocated, zeroed, never read from disk, with
  *	write access in @tx. The caller fills it (lnkfs_header_init) and must

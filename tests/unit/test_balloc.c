@@ -10,6 +10,7 @@ enum { FREE, USED, BUSY, OWN };	/* OWN: of the group, or journal */
 
 static struct lnkfs_volume v;
 static u8 *model;
+static struct lnkfs_window windows[8];
 static u64 rng = 88172645463325252ULL;
 
 static u32 rnd(u32 below)
@@ -34,8 +35,22 @@ static void setup(u64 bytes, u32 bits)
 			model[b] = OWN;
 }
 
+static void drop_windows(void)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(windows); i++)
+		lnkfs_window_drop(&v.fs, &windows[i]);
+	for (i = 0; i < v.fs.groups; i++) {
+		CHECK_EQ(v.fs.group[i].kept_blocks, 0);
+		CHECK(!v.fs.group[i].kept);
+	}
+}
+
 static void teardown(void)
 {
+	drop_windows();
+	memset(windows, 0, sizeof(windows));
 	free(model);
 	CHECK_EQ(v.misuses, 0);
 	CHECK_EQ(lnkfs_volume_close(&v), 0);
@@ -48,6 +63,36 @@ static u64 count(u64 from, u64 to, u8 state)
 	for (; from < to; from++)
 		n += model[from] == state;
 	return n;
+}
+
+/* Is a window what its owner takes it for? */
+static bool window_open(const struct lnkfs_window *w)
+{
+	return w->len && w->epoch == v.fs.group[w->group].kept_epoch;
+}
+
+/* Open windows are disjoint, of free blocks, and all that the masks tell. */
+static int compare_windows(u32 group)
+{
+	const struct lnkfs_group *g = &v.fs.group[group];
+	u32 i, b, sum = 0, bits = 0, bad = 0;
+	u64 first = lnkfs_group_first(&v.fs, group);
+
+	for (i = 0; i < ARRAY_SIZE(windows); i++) {
+		const struct lnkfs_window *w = &windows[i];
+
+		if (w->group != group || !window_open(w))
+			continue;
+		sum += w->len;
+		for (b = w->off; b < w->off + w->len; b++)
+			bad |= !CHECK(lnkfs_test_bit(b, g->kept)) ||
+			       !CHECK_EQ(model[first + b], FREE);
+	}
+	for (b = 0; g->kept && b < v.fs.group_blocks; b++)
+		bits += lnkfs_test_bit(b, g->kept);
+	bad |= !CHECK_EQ(g->kept_blocks, sum);
+	bad |= !CHECK_EQ(bits, sum);
+	return !bad;
 }
 
 /* Bitmaps, descriptors and counters say what the model says. */
@@ -68,6 +113,7 @@ static int compare(void)
 		busy = count(first, first + size, BUSY);
 		bad |= !CHECK_EQ(g->free_blocks, idle + busy);
 		bad |= !CHECK_EQ(g->busy_blocks, busy);
+		bad |= !compare_windows(group);
 		total += idle;
 		if (g->flags & LNKFS_BG_BLOCK_UNINIT) {
 			bad |= !CHECK_EQ(count(first, first + size, USED), 0);
@@ -98,6 +144,7 @@ static int compare_on_disk(void)
 {
 	u32 group;
 
+	drop_windows();
 	CHECK_EQ(lnkfs_cache_drop(&v), 0);
 	CHECK_EQ(v.bufs, 0);
 	lnkfs_volume_commit(&v);
@@ -132,14 +179,15 @@ static bool model_has(u32 min, unsigned int flags)
 	return false;
 }
 
-static int do_alloc(u64 goal, u32 min, u32 want, unsigned int flags, u64 *start, u32 *got)
+static int do_alloc_window(u64 goal, u32 min, u32 want, unsigned int flags,
+			   struct lnkfs_window *w, u64 *start, u32 *got)
 {
 	u64 b;
 	lnkfs_tx tx;
 	int err;
 
 	lnkfs_tx_begin(&tx, &v, LNKFS_CREDITS_ALLOC);
-	err = lnkfs_balloc(&tx, &v.fs, goal, min, want, flags, start, got);
+	err = lnkfs_balloc_window(&tx, &v.fs, goal, min, want, flags, w, start, got);
 	lnkfs_tx_end(&tx);
 	if (err)
 		return err;
@@ -153,6 +201,11 @@ static int do_alloc(u64 goal, u32 min, u32 want, unsigned int flags, u64 *start,
 		model[b] = USED;
 	}
 	return 0;
+}
+
+static int do_alloc(u64 goal, u32 min, u32 want, unsigned int flags, u64 *start, u32 *got)
+{
+	return do_alloc_window(goal, min, want, flags, NULL, start, got);
 }
 
 static int do_free(u64 start, u32 len)
@@ -176,13 +229,21 @@ static void random_alloc(void)
 	unsigned int flags = rnd(8) ? 0 : LNKFS_BA_CLUSTER;
 	u32 min = rnd(2) ? 1 : 1 + rnd(60);
 	u32 want = min + (rnd(2) ? 0 : rnd(rnd(10) ? 100 : 9000));
-	u64 start;
+	u64 start, goal = rnd((u32)v.fs.blocks + 10);
+	struct lnkfs_window *w = NULL;
 	u32 got;
 	int err;
 
 	if (flags)
 		min = want = LNKFS_CLUSTER_BYTES >> v.fs.block_bits;
-	err = do_alloc(rnd((u32)v.fs.blocks + 10), min, want, flags, &start, &got);
+	else if (rnd(2))
+		w = &windows[rnd(ARRAY_SIZE(windows))];
+	if (w) {
+		w->ahead = rnd(3) ? rnd(600) : 0;
+		if (w->len && rnd(3))
+			goal = lnkfs_group_first(&v.fs, w->group) + w->off;
+	}
+	err = do_alloc_window(goal, min, want, flags, w, &start, &got);
 	if (err) {
 		CHECK_EQ(err, -ENOSPC);
 		CHECK(!model_has(min, flags));
@@ -380,6 +441,70 @@ static void placement(void)
 	teardown();
 }
 
+/* Two files that grow side by side stay in one piece each. */
+static void growing(void)
+{
+	struct lnkfs_window *w = windows;
+	u64 start[2], end[2], b;
+	u32 i, got, pieces[2] = { 1, 1 };
+
+	setup((2 * 7680) << 10, 10);
+	for (i = 0; i < 2; i++) {
+		w[i].ahead = 64;
+		CHECK_EQ(do_alloc_window(7800, 1, 4, 0, &w[i], &end[i], &got), 0);
+		end[i] += got;
+		CHECK_EQ(w[i].len, 64);
+	}
+	CHECK_EQ(end[1], end[0] + 64 + 4);
+	/* Nobody else gets between them... */
+	CHECK_EQ(do_alloc(end[0], 1, 10, 0, &b, &got), 0);
+	CHECK_EQ(b, end[1] + 64);
+	for (i = 0; i < 64; i++) {
+		u32 f = i % 2;
+
+		CHECK_EQ(do_alloc_window(end[f], 1, 4, 0, &w[f], &start[f], &got), 0);
+		pieces[f] += start[f] != end[f];
+		end[f] = start[f] + got;
+		CHECK(compare());
+	}
+	CHECK_EQ(pieces[0], 2);
+	CHECK_EQ(pieces[1], 2);
+	/* ...until there is no other space. */
+	while (!do_alloc(0, 1, 1, 0, &b, &got))
+		;
+	CHECK_EQ(v.free_blocks, 0);
+	CHECK(!window_open(&w[0]) && !window_open(&w[1]));
+	CHECK_EQ(do_alloc_window(end[0], 1, 4, 0, &w[0], &b, &got), -ENOSPC);
+	CHECK(compare());
+	teardown();
+}
+
+/* Who allocates in a given group finds what windows hold, too. */
+static void windows_in_the_way(void)
+{
+	u32 size, off, got;
+	lnkfs_tx tx;
+	u64 b;
+
+	setup((2 * 7680) << 10, 10);
+	size = lnkfs_group_size(&v.fs, 1) - lnkfs_group_overhead(&v.fs, 1);
+	windows[0].ahead = 10000;
+	CHECK_EQ(do_alloc_window(7680, 1, 16, 0, &windows[0], &b, &got), 0);
+	/* One in eight is the most that a window gets. */
+	CHECK_EQ(windows[0].len, size / 8);
+	CHECK_EQ(do_alloc(b, 1, size - 16 - size / 8, 0, &b, &got), 0);
+	CHECK_EQ(got, size - 16 - size / 8);
+	lnkfs_tx_begin(&tx, &v, LNKFS_CREDITS_ALLOC);
+	lnkfs_group_lock(&v.fs, 1);
+	CHECK_EQ(lnkfs_balloc_locked(&tx, &v.fs, 1, 0, 1, 1, 0, &off, &got), 0);
+	lnkfs_group_unlock(&v.fs, 1);
+	lnkfs_tx_end(&tx);
+	model[7680 + off] = USED;
+	CHECK(!window_open(&windows[0]));
+	CHECK(compare());
+	teardown();
+}
+
 /* A bitmap that is not what the descriptor says. */
 static void contradictions(void)
 {
@@ -499,6 +624,8 @@ static void map_find(void)
 static const struct tap_test tests[] = {
 	{ "lnkfs_map_find() against a slow search", map_find },
 	{ "where blocks are taken", placement },
+	{ "files that grow side by side", growing },
+	{ "windows are in nobody's way", windows_in_the_way },
 	{ "a full volume", fill },
 	{ "bitmap and descriptor contradict each other", contradictions },
 	{ "bad bitmap blocks", bad_bitmaps },

@@ -705,7 +705,37 @@ static void full_volume(void)
 	teardown();
 }
 
+/* A lookup that must not wait: -EAGAIN, or the same answer. */
+static void without_waiting(void)
+{
+	struct lnkfs_ext want, e;
+	u32 i, again = 0, err;
+
+	rnd_state = 23;
+	setup(10, 64);
+	setup_map(false, 128, 0);
+	for (i = 0; i < RANGE; i += 2)
+		step_insert(i, 1, false);
+	CHECK(lnkfs_ext_level(&vol.fs, &inode) > 0);
+	CHECK_EQ(lnkfs_cache_drop(&vol), 0);
+	CHECK_EQ(lnkfs_ext_lookup_nowait(&vol.fs, &inode, 0, &e), -EAGAIN);
+	for (i = 0; i < RANGE; i++) {
+		err = (u32)-lnkfs_ext_lookup_nowait(&vol.fs, &inode, i, &e);
+		again += err == EAGAIN;
+		CHECK_EQ(lnkfs_ext_lookup(&vol.fs, &inode, i, &want), 0);
+		if (err)
+			CHECK_EQ(lnkfs_ext_lookup_nowait(&vol.fs, &inode, i, &e), 0);
+		CHECK(e.lblk == want.lblk && e.len == want.len && e.block == want.block &&
+		      e.flags == want.flags);
+	}
+	/* A node is read once. */
+	CHECK(again > 0 && again < RANGE / 8);
+	CHECK_EQ(lnkfs_ext_lookup_nowait(&vol.fs, &inode, LNKFS_MAX_LBLK, &e), -EINVAL);
+	teardown();
+}
+
 static const struct tap_test tests[] = {
+	{ "lookups that must not wait", without_waiting },
 	{ "sequential writing joins extents", sequential },
 	{ "conversions split and join", conversions },
 	{ "bad arguments", bad_arguments },

@@ -17,8 +17,10 @@ static int reopen(unsigned int flags, const char **why)
 	CHECK_EQ(lnkfs_volume_flush(&v), 0);
 	lnkfs_cache_free(&v);
 	lnkfs_orphans_free(&v);
-	for (i = 0; v.fs.group && i < v.fs.groups; i++)
+	for (i = 0; v.fs.group && i < v.fs.groups; i++) {
 		free(v.fs.group[i].busy);
+		free(v.fs.group[i].kept);
+	}
 	free(v.fs.group);
 	memset(&v, 0, sizeof(v));
 	v.dev = dev;

@@ -249,6 +249,28 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 }
 
 /**
+ * lnkfs_bread_cached() - get a metadata block that is in the cache
+ * @fs: volume
+ * @block: number
+ * @type: what it has to be
+ * @owner: as lnkfs_bread()
+ * @gen: as lnkfs_bread()
+ * @out: set to the block
+ *
+ * Return: as lnkfs_bread(); -EAGAIN when the block would have to be read.
+ */
+int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
+		       u32 gen, lnkfs_buf **out)
+{
+	const lnkfs_buf *b = find(lnkfs_volume_of(fs), block);
+
+	*out = NULL;
+	if (!b || !b->valid || !b->checked)
+		return -EAGAIN;
+	return lnkfs_bread(fs, block, type, owner, gen, out);
+}
+
+/**
  * lnkfs_bnew() - buffer for a block just allocated; see fs/core/host.h
  * @tx: transaction
  * @fs: volume

@@ -252,9 +252,10 @@ int lnkfs_volume_close(struct lnkfs_volume *v)
 
 	lnkfs_cache_free(v);
 	lnkfs_orphans_free(v);
-	if (v->fs.group)
-		for (i = 0; i < v->fs.groups; i++)
-			free(v->fs.group[i].busy);
+	for (i = 0; v->fs.group && i < v->fs.groups; i++) {
+		free(v->fs.group[i].busy);
+		free(v->fs.group[i].kept);
+	}
 	free(v->fs.group);
 	v->fs.group = NULL;
 	free(v->freed);
