@@ -607,6 +607,19 @@ out:
 	return err ? err : err2;
 }
 
+/*
+ * Programs write a new file and rename it over the old one, and many of them
+ * do not call fsync(). The data go first: a crash leaves the old file or the
+ * new one with its data, never an empty one.
+ */
+static int lnkfs_flush_replacement(const struct lnkfs_rename_end *from,
+				   const struct lnkfs_rename_end *to)
+{
+	if (!to->inode || !S_ISREG(from->inode->i_mode))
+		return 0;
+	return filemap_write_and_wait(from->inode->i_mapping);
+}
+
 static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 			struct dentry *old_dentry, struct inode *new_dir,
 			struct dentry *new_dentry, unsigned int flags)
@@ -646,6 +659,9 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 	if (S_ISDIR(from.inode->i_mode) && !to.inode && old_dir != new_dir &&
 	    new_dir->i_nlink >= LNKFS_FS(new_dir)->max_links)
 		return -EMLINK;
+	err = lnkfs_flush_replacement(&from, &to);
+	if (err)
+		return err;
 	do {
 		err = lnkfs_rename_once(idmap, &from, &to, flags & RENAME_WHITEOUT);
 	} while (lnkfs_retry_alloc(old_dir->i_sb, err, &tries));
