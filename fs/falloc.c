@@ -403,7 +403,7 @@ static int lnkfs_do_insert(const struct lnkfs_falloc *fa)
 	u64 dist = (fa->end - fa->offset) >> inode->i_blkbits;
 	struct lnkfs_shift shift = {
 		.from	= fa->offset >> inode->i_blkbits,
-		.to	= LNKFS_MAX_LBLK - dist,
+		.to	= lnkfs_size_blocks(inode, inode->i_sb->s_maxbytes) - dist,
 		.dist	= dist,
 		.right	= true,
 	};
