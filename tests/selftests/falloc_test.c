@@ -236,9 +236,11 @@ TEST_F(falloc, keep_size_survives)
 	iov[0] = (struct iovec){ page, 4096 };
 	iov[1] = (struct iovec){ page + 4096, 4096 };
 	EXPECT_NE(8192, pwritev(dfd, iov, 2, 2 * bs));
-	EXPECT_LE(space, space_of(fd));
+	if (on_lnkfs())		/* ext4 takes it away */
+		EXPECT_LE(space, space_of(fd));
 	EXPECT_ERR(EFAULT, pwrite(dfd, page + 4096, 4096, 1 << 18));
-	EXPECT_LE(space, space_of(fd));
+	if (on_lnkfs())
+		EXPECT_LE(space, space_of(fd));
 	ASSERT_OK(ftruncate(fd, 3 * bs));
 	ASSERT_OK(fallocate(fd, KEEP, 0, space));
 	close(dfd);
@@ -278,7 +280,8 @@ TEST_F(falloc, truncate_ends_it)
 	EXPECT_EQ(10000, size_of(fd));
 	EXPECT_GE(10000 + 8 * bs, space_of(fd));
 	ASSERT_OK(fstat(fd, &st));
-	EXPECT_EQ(0, memcmp(&before, &st.st_mtim, sizeof(before)));
+	if (on_lnkfs())		/* as POSIX and XFS have it */
+		EXPECT_EQ(0, memcmp(&before, &st.st_mtim, sizeof(before)));
 	/* Down, and to nothing. */
 	ASSERT_OK(fallocate(fd, KEEP, 0, 1 << 20));
 	EXPECT_OK(ftruncate(fd, 5000));
@@ -401,7 +404,7 @@ TEST_F(falloc, punch)
 	ASSERT_OK(put(fd, mib, 10));
 	ASSERT_OK(fsync(fd));
 	space = space_of(fd);
-	EXPECT_OK(fallocate(fd, PUNCH, mib, 10));
+	EXPECT_OK(fallocate(fd, PUNCH, mib, bs));
 	EXPECT_EQ(space - bs, space_of(fd));
 	EXPECT_EQ(mib + 10, size_of(fd));
 	EXPECT_ZEROES(fd, mib, 10);
@@ -693,7 +696,7 @@ TEST_F(falloc, owner_and_times)
 {
 	struct rlimit rl = { 10000, 10000 };
 	struct stat a, b;
-	int fd = open_new("f"), fl;
+	int fd = open_new("f"), old, fl;
 
 	ASSERT_OK(put(fd, 0, 9000));
 	ASSERT_OK(fchown(fd, TEST_UID, TEST_GID));
@@ -707,17 +710,17 @@ TEST_F(falloc, owner_and_times)
 	EXPECT_NE(0, memcmp(&a.st_ctim, &b.st_ctim, sizeof(a.st_ctim)));
 	EXPECT_NE(0, memcmp(&a.st_mtim, &b.st_mtim, sizeof(a.st_mtim)));
 	/* Append-only: only what takes nothing away. */
-	fl = FS_APPEND_FL;
+	ASSERT_OK(ioctl(fd, FS_IOC_GETFLAGS, &old));
+	fl = old | FS_APPEND_FL;
 	ASSERT_OK(ioctl(fd, FS_IOC_SETFLAGS, &fl));
 	EXPECT_OK(fallocate(fd, KEEP, 0, 30000));
 	EXPECT_ERR(EPERM, fallocate(fd, PUNCH, 0, 10));
 	EXPECT_ERR(EPERM, fallocate(fd, ZERO, 0, 10));
-	fl = FS_IMMUTABLE_FL;
+	fl = old | FS_IMMUTABLE_FL;
 	ASSERT_OK(ioctl(fd, FS_IOC_SETFLAGS, &fl));
 	EXPECT_ERR(EPERM, fallocate(fd, 0, 0, 10));
 	EXPECT_ERR(EPERM, fallocate(fd, KEEP, 0, 10));
-	fl = 0;
-	ASSERT_OK(ioctl(fd, FS_IOC_SETFLAGS, &fl));
+	ASSERT_OK(ioctl(fd, FS_IOC_SETFLAGS, &old));
 	signal(SIGXFSZ, SIG_IGN);
 	ASSERT_OK(setrlimit(RLIMIT_FSIZE, &rl));
 	EXPECT_ERR(EFBIG, fallocate(fd, 0, 0, 10001));
@@ -796,8 +799,8 @@ TEST_F(falloc_vol, replaced_by_rename)
 		sprintf(name, "f%d", i);
 		sprintf(new, "n%d", i);
 		fd = open_new(new);
-		/* Delayed, allocated ahead, a hole at the end. */
-		if (i % 3 == 1)
+		/* Delayed, allocated ahead (where ext4 loses), a hole at the end. */
+		if (i % 3 == 1 && on_lnkfs())
 			ASSERT_OK(fallocate(fd, 0, 0, 70000));
 		ASSERT_OK(put(fd, 0, 70000));
 		if (i % 3 == 2)
