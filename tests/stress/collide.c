@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * collide FILE PROCESSES SECONDS: processes write, map, truncate, allocate, punch,
- * zero, collapse, expand, sync and read one file without regard for each other. The contents may be anything they
- * wrote, or zero; what is tested is the kernel's locks and accounts, and that
- * nothing else shows.
+ * collide FILE PROCESSES SECONDS: processes write, map, truncate, allocate,
+ * punch, zero, collapse, expand, sync and read one file without regard for each
+ * other. The contents may be anything they wrote, or zero; what is tested is the
+ * kernel's locks and accounts, and that nothing else shows.
  *
  * Exit status: 0, 1 for a byte that nobody wrote, 2 for errors.
  */
