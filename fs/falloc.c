@@ -15,8 +15,9 @@
 
 /* Tree nodes that one handle of a shift changes at most. */
 #define LNKFS_SHIFT_NODES	64
-/* Extents that it frees at most. */
-#define LNKFS_SHIFT_BUDGET	4
+/* Extents that it frees at most, and the credits that it has for them. */
+#define LNKFS_SHIFT_EXTENTS	32
+#define LNKFS_SHIFT_CREDITS	128
 
 /**
  * struct lnkfs_falloc - one call
@@ -264,17 +265,26 @@ static int lnkfs_do_punch(const struct lnkfs_falloc *fa)
 	return lnkfs_remove_blocks(inode, from, to);
 }
 
-static u32 lnkfs_shift_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+/* How many extents a handle of a shift may free; ext_lock held. */
+static u32 lnkfs_shift_budget(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
-	u32 collapse = lnkfs_ext_remove_credits(fs, ci, LNKFS_SHIFT_BUDGET) +
-		       lnkfs_ext_merge_credits(fs, ci);
+	u32 budget = LNKFS_SHIFT_EXTENTS;
+
+	while (budget > 1 && lnkfs_ext_remove_credits(fs, ci, budget) > LNKFS_SHIFT_CREDITS)
+		budget /= 2;
+	return budget;
+}
+
+static u32 lnkfs_shift_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 budget)
+{
+	u32 collapse = lnkfs_ext_remove_credits(fs, ci, budget) + lnkfs_ext_merge_credits(fs, ci);
 	u32 insert = lnkfs_ext_split_credits(fs, ci) + lnkfs_ext_merge_credits(fs, ci);
 
 	return max(collapse, insert) + LNKFS_SHIFT_NODES + LNKFS_CREDITS_STORE;
 }
 
 /* Start a handle of a shift and take ext_lock for write. */
-static handle_t *lnkfs_begin_shift(struct inode *inode)
+static handle_t *lnkfs_begin_shift(struct inode *inode, u32 *budget)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
@@ -283,14 +293,15 @@ static handle_t *lnkfs_begin_shift(struct inode *inode)
 
 	for (;;) {
 		down_read(&li->ext_lock);
-		credits = lnkfs_shift_credits(fs, &li->ci);
-		revokes = lnkfs_ext_revokes(fs, &li->ci, LNKFS_SHIFT_BUDGET + 1);
+		*budget = lnkfs_shift_budget(fs, &li->ci);
+		credits = lnkfs_shift_credits(fs, &li->ci, *budget);
+		revokes = lnkfs_ext_revokes(fs, &li->ci, *budget + 1);
 		up_read(&li->ext_lock);
 		handle = lnkfs_begin(inode->i_sb, credits, revokes);
 		if (IS_ERR(handle))
 			return handle;
 		down_write(&li->ext_lock);
-		if (lnkfs_shift_credits(fs, &li->ci) <= credits)
+		if (lnkfs_shift_credits(fs, &li->ci, *budget) <= credits)
 			return handle;
 		up_write(&li->ext_lock);
 		lnkfs_end(handle);
@@ -313,7 +324,7 @@ static void lnkfs_set_both_sizes(struct inode *inode, loff_t size)
  * follows it to the left. When all of it has moved the file is shorter.
  */
 static int lnkfs_collapse_step(handle_t *handle, const struct lnkfs_falloc *fa,
-			       struct lnkfs_shift *shift)
+			       struct lnkfs_shift *shift, u32 budget)
 {
 	struct inode *inode = fa->inode;
 	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
@@ -322,8 +333,7 @@ static int lnkfs_collapse_step(handle_t *handle, const struct lnkfs_falloc *fa,
 	int ret = 0;
 
 	if (shift->from == start + shift->dist)
-		ret = lnkfs_ext_remove(handle, fs, ci, start, shift->from,
-				       LNKFS_SHIFT_BUDGET);
+		ret = lnkfs_ext_remove(handle, fs, ci, start, shift->from, budget);
 	if (!ret)
 		ret = lnkfs_ext_shift(handle, fs, ci, shift, LNKFS_SHIFT_NODES);
 	if (ret)
@@ -360,22 +370,24 @@ static int lnkfs_insert_step(handle_t *handle, const struct lnkfs_falloc *fa,
 /*
  * Move all that follows. One handle does it, and a crash leaves the file as it
  * was or as it is to be, unless the map is so large that it takes several: then
- * the hole may be found anywhere on its way through the file.
+ * a part of the range to be collapsed may be a hole, or the hole may be found
+ * anywhere on its way through the file.
  */
 static int lnkfs_shift_blocks(const struct lnkfs_falloc *fa, struct lnkfs_shift *shift)
 {
 	struct inode *inode = fa->inode;
 	int ret, err, tries = 0;
 	handle_t *handle;
+	u32 budget;
 
 	do {
-		handle = lnkfs_begin_shift(inode);
+		handle = lnkfs_begin_shift(inode, &budget);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
 		if (shift->right)
 			ret = lnkfs_insert_step(handle, fa, shift);
 		else
-			ret = lnkfs_collapse_step(handle, fa, shift);
+			ret = lnkfs_collapse_step(handle, fa, shift, budget);
 		atomic64_inc(&LNKFS_I(inode)->data_seq);
 		err = lnkfs_end_map(handle, inode);
 		cond_resched();

@@ -169,13 +169,13 @@ static ssize_t lnkfs_dio_write_excl(struct kiocb *iocb, struct iov_iter *from, s
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	bool extend = iocb->ki_pos + count > i_size_read(inode);
+	u64 eof = lnkfs_size_blocks(inode, i_size_read(inode));
 	bool clean_up;
 	ssize_t ret;
 
 	inode_dio_wait(inode);
 	/* What fallocate() left past the end stays, whatever becomes of the write. */
-	clean_up = extend && !lnkfs_mapped_beyond(inode, lnkfs_size_blocks(inode,
-								     i_size_read(inode)));
+	clean_up = extend && !lnkfs_mapped_beyond(inode, eof);
 	ret = iomap_dio_rw(iocb, from, &lnkfs_dio_write_iomap_ops, &lnkfs_dio_write_ops,
 			   IOMAP_DIO_FORCE_WAIT, NULL, 0);
 	if (clean_up && ret != count && ret != -ENOTBLK) {

@@ -615,9 +615,16 @@ out:
 static int lnkfs_flush_replacement(const struct lnkfs_rename_end *from,
 				   const struct lnkfs_rename_end *to)
 {
+	struct address_space *mapping = from->inode->i_mapping;
+	errseq_t before;
+	int err;
+
 	if (!to->inode || !S_ISREG(from->inode->i_mode))
 		return 0;
-	return filemap_write_and_wait(from->inode->i_mapping);
+	before = READ_ONCE(mapping->wb_err);
+	err = filemap_fdatawrite(mapping);
+	filemap_fdatawait_keep_errors(mapping);
+	return err ? err : errseq_check(&mapping->wb_err, before);
 }
 
 static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,

@@ -177,12 +177,7 @@ int lnkfs_remove_blocks(struct inode *inode, u64 from, u64 to)
 			return PTR_ERR(handle);
 		ret = lnkfs_ext_remove(handle, LNKFS_FS(inode), &li->ci, from, to, budget);
 		atomic64_inc(&li->data_seq);
-		err = lnkfs_store(handle, inode);
-		up_write(&li->ext_lock);
-		if (!err)
-			err = lnkfs_end(handle);
-		else
-			lnkfs_end(handle);
+		err = lnkfs_end_map(handle, inode);
 		if (ret > 0 && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();

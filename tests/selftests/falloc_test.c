@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "lnkfs_test.h"
 #include "volume.h"
@@ -777,6 +778,75 @@ TEST_F(falloc_vol, crash)
 	close(fd);
 	close(g);
 	close(h);
+}
+
+/* The blocks of a file that are not zero, in order, must be 1, 2, 3... @n. */
+static void expect_in_order(struct __test_metadata *_metadata, const char *name, unsigned int n)
+{
+	unsigned int bs = fs_block_size(), next = 1;
+	unsigned int *buf = malloc(bs);
+	int fd = open(name, O_RDONLY);
+	ssize_t got;
+
+	ASSERT_LE(0, fd);
+	while ((got = read(fd, buf, bs)) > 0) {
+		if (!buf[0])
+			continue;
+		ASSERT_EQ(next, buf[0]);
+		next++;
+	}
+	EXPECT_EQ(0, got);
+	EXPECT_EQ(n + 1, next);
+	close(fd);
+	free(buf);
+}
+
+/*
+ * A crash while a range is inserted and collapsed again and again, in a map so
+ * large that each takes several transactions, with commits between them: every
+ * block of data is there once and in order.
+ */
+TEST_F(falloc_vol, crash_amid_shift)
+{
+	unsigned int bs = fs_block_size(), i, n = bs == 1024 ? 6000 : 4000, round;
+	unsigned int *block = calloc(1, bs);
+	int fd = open_new("f"), status;
+	pid_t pid;
+
+	for (i = n; i; i--) {
+		block[0] = i;
+		ASSERT_EQ(bs, pwrite(fd, block, bs, (off_t)i * 2 * bs));
+	}
+	free(block);
+	ASSERT_OK(fsync(fd));
+	close(fd);
+	for (round = 0; round < 4; round++) {
+		fd = open("f", O_RDWR);
+		ASSERT_LE(0, fd);
+		pid = fork();
+		if (!pid) {
+			for (i = 1; !fallocate(fd, INSERT, (i % 7 * 2 + 1) * bs, (i % 5 + 1) * bs) &&
+			     !fallocate(fd, COLLAPSE, (i % 7 * 2 + 1) * bs, (i % 5 + 1) * bs); i++)
+				;
+			_exit(errno);
+		}
+		for (i = 0; i <= 10 + 7 * round; i++)
+			syncfs(fd);
+		close(fd);
+		ASSERT_OK(crash_volume(self->v.mnt, LNKFS_SHUTDOWN_NOW));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFEXITED(status));
+		EXPECT_TRUE(WEXITSTATUS(status) == EIO || WEXITSTATUS(status) == EROFS);
+		ASSERT_OK(chdir("/"));
+		ASSERT_OK(umount(self->v.mnt));
+		/* Replay the journal, then look at what it left. */
+		ASSERT_OK(vol_mount(&self->v, 0, NULL));
+		ASSERT_OK(umount(self->v.mnt));
+		EXPECT_EQ(0, vol_check(&self->v));
+		ASSERT_OK(vol_mount(&self->v, 0, NULL));
+		ASSERT_OK(chdir(self->v.mnt));
+		expect_in_order(_metadata, "f", n);
+	}
 }
 
 /*
