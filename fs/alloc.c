@@ -8,13 +8,20 @@
 /* Blocks allocated in one go at most: 32 MiB at 4 KiB. */
 #define LNKFS_ALLOC_MAX		8192
 
-typedef u32 (*lnkfs_credits_fn)(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
-
-/*
- * Start a handle for a change of the extent map and take ext_lock for write.
- * The map may grow between the two, and with it the credits it takes.
+/**
+ * lnkfs_begin_map() - start a handle for a change of the extent map
+ * @inode: regular file
+ * @credits: tells the credits of the change
+ * @extra: further credits, that for storing the inode among them
+ *
+ * Takes ext_lock for write. The map may grow before that, and with it the
+ * credits it takes.
+ *
+ * Context: ext_lock not held.
+ * Return: the handle, to be ended by lnkfs_end_map(); an error of
+ * lnkfs_begin() with nothing locked.
  */
-static handle_t *lnkfs_begin_map(struct inode *inode, lnkfs_credits_fn credits, u32 extra)
+handle_t *lnkfs_begin_map(struct inode *inode, lnkfs_credits_fn credits, u32 extra)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
@@ -37,8 +44,14 @@ static handle_t *lnkfs_begin_map(struct inode *inode, lnkfs_credits_fn credits, 
 	}
 }
 
-/* Store the inode and end what lnkfs_begin_map() began. */
-static int lnkfs_end_map(handle_t *handle, struct inode *inode)
+/**
+ * lnkfs_end_map() - store the inode and end what lnkfs_begin_map() began
+ * @handle: its handle
+ * @inode: its inode; ext_lock is released
+ *
+ * Return: 0 or an error, after which the journal is aborted.
+ */
+int lnkfs_end_map(handle_t *handle, struct inode *inode)
 {
 	int err, err2;
 

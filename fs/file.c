@@ -87,12 +87,12 @@ static ssize_t lnkfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 }
 
 /**
- * lnkfs_make_room() - write data that wait for their blocks
- * @sb: volume
+ * lnkfs_make_room() - write the data of all files
+ * @sb: volume that is short of space
  *
- * After -ENOSPC: they may hold more space than they will need.
+ * Delayed allocation may hold more of it than it will need.
  *
- * Context: not in a handle, no folio locked, ext_lock not held.
+ * Context: not in a handle, no lock of an inode held.
  */
 void lnkfs_make_room(struct super_block *sb)
 {
@@ -177,15 +177,19 @@ static ssize_t lnkfs_dio_write_excl(struct kiocb *iocb, struct iov_iter *from, s
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	bool extend = iocb->ki_pos + count > i_size_read(inode);
+	u64 eof = lnkfs_size_blocks(inode, i_size_read(inode));
+	bool clean_up;
 	ssize_t ret;
 
 	/* It has to wait, for others and for itself. */
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
 	inode_dio_wait(inode);
+	/* What fallocate() left past the end stays, whatever becomes of the write. */
+	clean_up = extend && !lnkfs_mapped_beyond(inode, eof);
 	ret = iomap_dio_rw(iocb, from, &lnkfs_dio_write_iomap_ops, &lnkfs_dio_write_ops,
 			   IOMAP_DIO_FORCE_WAIT, NULL, 0);
-	if (extend && ret != count && ret != -ENOTBLK) {
+	if (clean_up && ret != count && ret != -ENOTBLK) {
 		/* Blocks past the end that got no data. */
 		filemap_invalidate_lock(inode->i_mapping);
 		lnkfs_truncate_blocks(inode, i_size_read(inode));
@@ -349,4 +353,5 @@ const struct file_operations lnkfs_file_fops = {
 	.fsync		= lnkfs_fsync,
 	.splice_read	= lnkfs_splice_read,
 	.splice_write	= iter_file_splice_write,
+	.fallocate	= lnkfs_fallocate,
 };

@@ -473,6 +473,8 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 		if (!(attr->ia_valid & ATTR_CTIME))
 			attr->ia_ctime = current_time(inode);
 		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+	}
+	if (attr->ia_valid & ATTR_SIZE) {
 		err = lnkfs_setsize(inode, attr->ia_size);
 		if (err)
 			return err;

@@ -332,7 +332,16 @@ void lnkfs_to_iomap(struct inode *inode, struct iomap *iomap, const struct lnkfs
 		    u64 seq);
 int lnkfs_map_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext);
 
+/* ---- falloc.c ---- */
+long lnkfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
+
 /* ---- alloc.c: blocks for data ---- */
+
+/* Credits of a change of the extent map: lnkfs_ext_insert_credits()... */
+typedef u32 (*lnkfs_credits_fn)(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+
+handle_t *lnkfs_begin_map(struct inode *inode, lnkfs_credits_fn credits, u32 extra);
+int lnkfs_end_map(handle_t *handle, struct inode *inode);
 int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext *ext,
 		       u64 *seq);
 int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
@@ -366,5 +375,8 @@ int lnkfs_setsize(struct inode *inode, loff_t newsize);
 int lnkfs_truncate_blocks(struct inode *inode, loff_t size);
 int lnkfs_finish_truncate(struct inode *inode);
 int lnkfs_zero_eof(struct inode *inode, loff_t to);
+int lnkfs_extend(struct inode *inode, loff_t newsize);
+int lnkfs_remove_blocks(struct inode *inode, u64 from, u64 to);
+int lnkfs_mapped_beyond(struct inode *inode, u64 from);
 
 #endif /* LNKFS_INTERNAL_H */

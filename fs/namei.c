@@ -607,6 +607,26 @@ out:
 	return err ? err : err2;
 }
 
+/*
+ * Programs write a new file and rename it over the old one, and many of them
+ * do not call fsync(). The data go first: a crash leaves the old file or the
+ * new one with its data, never an empty one.
+ */
+static int lnkfs_flush_replacement(const struct lnkfs_rename_end *from,
+				   const struct lnkfs_rename_end *to)
+{
+	struct address_space *mapping = from->inode->i_mapping;
+	errseq_t before;
+	int err;
+
+	if (!to->inode || !S_ISREG(from->inode->i_mode))
+		return 0;
+	before = READ_ONCE(mapping->wb_err);
+	err = filemap_fdatawrite(mapping);
+	filemap_fdatawait_keep_errors(mapping);
+	return err ? err : errseq_check(&mapping->wb_err, before);
+}
+
 static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 			struct dentry *old_dentry, struct inode *new_dir,
 			struct dentry *new_dentry, unsigned int flags)
@@ -646,6 +666,9 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 	if (S_ISDIR(from.inode->i_mode) && !to.inode && old_dir != new_dir &&
 	    new_dir->i_nlink >= LNKFS_FS(new_dir)->max_links)
 		return -EMLINK;
+	err = lnkfs_flush_replacement(&from, &to);
+	if (err)
+		return err;
 	do {
 		err = lnkfs_rename_once(idmap, &from, &to, flags & RENAME_WHITEOUT);
 	} while (lnkfs_retry_alloc(old_dir->i_sb, err, &tries));

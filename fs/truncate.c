@@ -2,6 +2,10 @@
 /*
  * Changing the size of regular files, and freeing their blocks.
  *
+ * Blocks past the end are legal as long as they are unwritten: fallocate()
+ * leaves them there. They stay when the file grows, closed or not, and go when
+ * it is truncated, even to the size it has.
+ *
  * The size on disk shrinks in the handle that frees the first blocks. When
  * there are more than fit, the record is marked TRUNCATING and counted as an
  * orphan in the same handle, so that recovery finishes the job.
@@ -87,8 +91,14 @@ static int lnkfs_truncate_step(handle_t *handle, struct inode *inode, u64 from, 
 	return ret;
 }
 
-/* Is anything mapped from a logical block on? */
-static int lnkfs_mapped_beyond(struct inode *inode, u64 from)
+/**
+ * lnkfs_mapped_beyond() - is anything mapped from a logical block on?
+ * @inode: regular file
+ * @from: logical block, below LNKFS_MAX_LBLK
+ *
+ * Return: 1, 0, or an error of lnkfs_ext_lookup().
+ */
+int lnkfs_mapped_beyond(struct inode *inode, u64 from)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_ext ext;
@@ -141,6 +151,41 @@ int lnkfs_truncate_blocks(struct inode *inode, loff_t size)
 }
 
 /**
+ * lnkfs_remove_blocks() - free the blocks of a range: it becomes a hole
+ * @inode: regular file
+ * @from: first logical block
+ * @to: end of the range, exclusive
+ *
+ * In as many handles as it takes, from the end of the range back. A hole amid
+ * an extent makes one more of it, so that space may be wanted.
+ *
+ * Context: not in a handle; inode_lock and invalidate_lock held for write, no
+ * page cache, delayed allocation or I/O in the range.
+ * Return: 0, -EINTR, -ENOSPC, -EROFS, -EIO, -EFSCORRUPTED, -EFSBADCRC, -ENOMEM;
+ * the front of the range may still be there then.
+ */
+int lnkfs_remove_blocks(struct inode *inode, u64 from, u64 to)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	int ret, err, tries = 0;
+	handle_t *handle;
+	u32 budget;
+
+	do {
+		handle = lnkfs_begin_truncate(inode, &budget);
+		if (IS_ERR(handle))
+			return PTR_ERR(handle);
+		ret = lnkfs_ext_remove(handle, LNKFS_FS(inode), &li->ci, from, to, budget);
+		atomic64_inc(&li->data_seq);
+		err = lnkfs_end_map(handle, inode);
+		if (ret > 0 && fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	} while (!err && (ret > 0 || lnkfs_retry_alloc(inode->i_sb, ret, &tries)));
+	return ret < 0 ? ret : err;
+}
+
+/**
  * lnkfs_finish_truncate() - take up a truncate that an error cut short
  * @inode: regular file
  *
@@ -164,7 +209,7 @@ int lnkfs_finish_truncate(struct inode *inode)
 }
 
 /* The size on disk becomes @size, smaller or not; free what is past it. */
-static int lnkfs_set_disk_size(struct inode *inode, loff_t size)
+static int lnkfs_cut_disk_size(struct inode *inode, loff_t size)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	u64 from = lnkfs_size_blocks(inode, size);
@@ -184,6 +229,24 @@ static int lnkfs_set_disk_size(struct inode *inode, loff_t size)
 	if (ret < 0 || err)
 		return ret < 0 ? ret : err;
 	return ret ? lnkfs_truncate_blocks(inode, size) : 0;
+}
+
+/* The size on disk becomes @size; what is mapped up to there is unwritten. */
+static int lnkfs_set_disk_size(struct inode *inode, loff_t size)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	handle_t *handle;
+	int err, err2;
+
+	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	spin_lock(&li->raw_lock);
+	li->ci.size = size;
+	spin_unlock(&li->raw_lock);
+	err = lnkfs_store(handle, inode);
+	err2 = lnkfs_end(handle);
+	return err ? err : err2;
 }
 
 /* Is the block that holds a byte written on the disk? */
@@ -263,38 +326,64 @@ int lnkfs_zero_eof(struct inode *inode, loff_t to)
 	return err;
 }
 
-/* The part of lnkfs_setsize() that works on data, before the handle. */
-static int lnkfs_setsize_cache(struct inode *inode, loff_t newsize)
+/**
+ * lnkfs_extend() - let a regular file grow, with nothing new in it
+ * @inode: the file, which is not TRUNCATING
+ * @newsize: its new size, greater than it is
+ *
+ * Blocks past the old end stay; they are unwritten and read as zeroes.
+ *
+ * Context: inode_lock and invalidate_lock held for write, not in a handle.
+ * Return: 0, -EROFS, -EIO, -ENOMEM, -ENOSPC, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_extend(struct inode *inode, loff_t newsize)
 {
-	struct address_space *mapping = inode->i_mapping;
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	loff_t oldsize = i_size_read(inode);
 	loff_t disk;
 	int err;
 
-	if (newsize > oldsize)
-		err = lnkfs_zero_eof(inode, newsize);
-	else
-		err = lnkfs_zero_tail(inode, newsize);
+	err = lnkfs_zero_eof(inode, newsize);
+	if (err)
+		return err;
+	/* The size on disk must not pass data that are still to be written. */
+	disk = READ_ONCE(LNKFS_I(inode)->ci.size);
+	if (disk < oldsize) {
+		err = filemap_write_and_wait_range(inode->i_mapping, disk, oldsize - 1);
+		if (err)
+			return err;
+	}
+	truncate_setsize(inode, newsize);
+	err = lnkfs_set_disk_size(inode, newsize);
+	if (err)
+		i_size_write(inode, oldsize);
+	return err;
+}
+
+/* Cut a file, or free what is past its end. */
+static int lnkfs_shrink(struct inode *inode, loff_t newsize)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	loff_t oldsize = i_size_read(inode);
+	int err;
+
+	if (newsize == oldsize)
+		return lnkfs_truncate_blocks(inode, newsize);
+	err = lnkfs_zero_tail(inode, newsize);
 	if (err)
 		return err;
 	truncate_setsize(inode, newsize);
-	if (newsize < oldsize) {
-		lnkfs_da_punch(inode, lnkfs_size_blocks(inode, newsize), LNKFS_MAX_LBLK);
-		li->flush_close = true;
-		return 0;
-	}
-	/* The size on disk must not pass data that are still to be written. */
-	disk = READ_ONCE(li->ci.size);
-	if (disk < oldsize)
-		return filemap_write_and_wait_range(mapping, disk, newsize - 1);
-	return 0;
+	lnkfs_da_punch(inode, lnkfs_size_blocks(inode, newsize), LNKFS_MAX_LBLK);
+	li->flush_close = true;
+	err = lnkfs_cut_disk_size(inode, newsize);
+	if (err)
+		lnkfs_set_truncating(li, true);
+	return err;
 }
 
 /**
  * lnkfs_setsize() - truncate or extend a regular file
  * @inode: the file
- * @newsize: its new size
+ * @newsize: its new size; the size it has frees the blocks past its end
  *
  * An error after the page cache has been cut leaves the size in memory new and
  * the inode TRUNCATING: lnkfs_finish_truncate() will make up for it.
@@ -310,12 +399,8 @@ int lnkfs_setsize(struct inode *inode, loff_t newsize)
 	filemap_invalidate_lock(inode->i_mapping);
 	err = lnkfs_finish_truncate(inode);
 	if (!err)
-		err = lnkfs_setsize_cache(inode, newsize);
-	if (!err) {
-		err = lnkfs_set_disk_size(inode, newsize);
-		if (err)
-			lnkfs_set_truncating(LNKFS_I(inode), true);
-	}
+		err = newsize > i_size_read(inode) ? lnkfs_extend(inode, newsize) :
+		      lnkfs_shrink(inode, newsize);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;
 }

@@ -6,6 +6,7 @@
  * the size on disk.
  */
 #include <linux/sched/mm.h>
+#include <linux/swap.h>
 #include <linux/writeback.h>
 #include "internal.h"
 
@@ -166,6 +167,14 @@ static sector_t lnkfs_bmap(struct address_space *mapping, sector_t block)
 	return iomap_bmap(mapping, block, &lnkfs_read_iomap_ops);
 }
 
+/* Blocks that are unwritten will do: nobody reads the file before they are. */
+static int lnkfs_swap_activate(struct swap_info_struct *sis, struct file *swap_file,
+			       sector_t *span)
+{
+	sis->bdev = file_inode(swap_file)->i_sb->s_bdev;
+	return iomap_swapfile_activate(sis, swap_file, span, &lnkfs_read_iomap_ops);
+}
+
 const struct address_space_operations lnkfs_aops = {
 	.read_folio		= lnkfs_read_folio,
 	.readahead		= lnkfs_readahead,
@@ -175,6 +184,7 @@ const struct address_space_operations lnkfs_aops = {
 	.invalidate_folio	= iomap_invalidate_folio,
 	.bmap			= lnkfs_bmap,
 	.migrate_folio		= filemap_migrate_folio,
+	.swap_activate		= lnkfs_swap_activate,
 	.is_partially_uptodate	= iomap_is_partially_uptodate,
 	LNKFS_ERROR_REMOVE_FOLIO,
 };

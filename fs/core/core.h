@@ -361,6 +361,24 @@ struct lnkfs_btree {
 	u8 tree;
 };
 
+/**
+ * struct lnkfs_shift - a run of keys to be moved by lnkfs_btree_shift()
+ * @from: first key of the run
+ * @to: end of the run, exclusive
+ * @dist: how far, not 0
+ * @right: to the right, into [to, to + dist); else to the left, into
+ *	[from - dist, from)
+ */
+struct lnkfs_shift {
+	u64 from;
+	u64 to;
+	u64 dist;
+	bool right;
+};
+
+/* Least budget of lnkfs_btree_shift(): the ways to two leaves. */
+#define LNKFS_SHIFT_MIN		(2 * LNKFS_BTREE_MAX_LEVEL)
+
 void lnkfs_btree_init_root(const struct lnkfs_btree *bt);
 int lnkfs_btree_check_root(const struct lnkfs_btree *bt);
 int lnkfs_btree_check_node(const struct lnkfs_fs *fs, const void *data);
@@ -374,6 +392,8 @@ int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, cons
 int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 new_key,
 		       const void *value);
 int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key);
+int lnkfs_btree_shift(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct lnkfs_shift *shift,
+		      u32 budget);
 u32 lnkfs_btree_level(const struct lnkfs_btree *bt);
 u32 lnkfs_btree_insert_credits(u32 level);
 u32 lnkfs_btree_delete_credits(u32 level);
@@ -407,12 +427,20 @@ int lnkfs_ext_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		     const struct lnkfs_ext *ext);
 int lnkfs_ext_convert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		      u64 lblk, u64 len, u64 *done);
+int lnkfs_ext_unwrite(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		      u64 lblk, u64 len, u64 *done);
+int lnkfs_ext_split(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk);
+int lnkfs_ext_merge(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk);
+int lnkfs_ext_shift(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		    struct lnkfs_shift *shift, u32 budget);
 int lnkfs_ext_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		     u64 from, u64 to, u32 budget);
 u32 lnkfs_ext_level(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_ext_insert_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_ext_convert_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_ext_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 budget);
+u32 lnkfs_ext_split_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+u32 lnkfs_ext_merge_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_ext_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 budget);
 
 /* ---- dir.c, dirblock.c, dirindex.c: directories ---- */

@@ -312,7 +312,7 @@ int lnkfs_ext_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 	return err;
 }
 
-/* A whole extent has become written. */
+/* A whole extent changes its flags; @mid has them already. */
 static int ext_convert_all(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct lnkfs_ext *left,
 			   struct lnkfs_ext *mid, const struct lnkfs_ext *right)
 {
@@ -327,7 +327,7 @@ static int ext_convert_all(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct ln
 	return 0;
 }
 
-/* The front of @old has become written: @mid; @tail stays unwritten. */
+/* The front of @old changes its flags: @mid; @tail keeps them. */
 static int ext_convert_front(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 			     const struct lnkfs_ext *left, const struct lnkfs_ext *old,
 			     const struct lnkfs_ext *mid, const struct lnkfs_ext *tail)
@@ -358,7 +358,7 @@ static int ext_convert_front(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 	return err;
 }
 
-/* The back of @old has become written: @mid; @head stays unwritten. */
+/* The back of @old changes its flags: @mid; @head keeps them. */
 static int ext_convert_back(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 			    const struct lnkfs_ext *head, const struct lnkfs_ext *mid,
 			    const struct lnkfs_ext *right)
@@ -387,7 +387,7 @@ static int ext_convert_back(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 	return err;
 }
 
-/* A part amid @head and @tail has become written: @mid. */
+/* A part amid @head and @tail changes its flags: @mid. */
 static int ext_convert_middle(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 			      const struct lnkfs_ext *head, const struct lnkfs_ext *mid,
 			      const struct lnkfs_ext *tail)
@@ -409,9 +409,10 @@ drop_tail:
 	return err;
 }
 
-/* Mark [lblk, end) of the unwritten extent @old, which holds it, as written. */
+/* Give [lblk, end) of the extent @old, which holds it, other flags. */
 static int ext_convert_one(lnkfs_tx *tx, const struct lnkfs_btree *bt,
-			   const struct lnkfs_ext *old, u64 next, u64 lblk, u64 end)
+			   const struct lnkfs_ext *old, u64 next, u64 lblk, u64 end,
+			   u32 flags)
 {
 	struct lnkfs_ext head = ext_head(old, lblk - old->lblk);
 	struct lnkfs_ext tail = ext_tail(old, end - old->lblk);
@@ -421,7 +422,7 @@ static int ext_convert_one(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 	int err = 0;
 
 	mid.len = end - lblk;
-	mid.flags = 0;
+	mid.flags = flags;
 	if (!head.len && old->lblk)
 		err = ext_find(bt, old->lblk - 1, &left, &after);
 	if (!err && !tail.len && next == end && next < LNKFS_MAX_LBLK)
@@ -435,6 +436,33 @@ static int ext_convert_one(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 	if (tail.len)
 		return ext_convert_front(tx, bt, &left, old, &mid, &tail);
 	return ext_convert_all(tx, bt, &left, &mid, &right);
+}
+
+/* Give the flags @flags to the front of a range: one extent or hole of it. */
+static int ext_set_flags(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			 u64 lblk, u64 len, u32 flags, u64 *done)
+{
+	struct lnkfs_btree bt;
+	struct lnkfs_ext e;
+	u64 next, end;
+	int err;
+
+	*done = 0;
+	if (lblk >= LNKFS_MAX_LBLK || !len || len > LNKFS_MAX_LBLK - lblk)
+		return -EINVAL;
+	err = ext_tree(fs, ci, &bt);
+	if (!err)
+		err = ext_find(&bt, lblk, &e, &next);
+	if (err)
+		return err;
+	end = ext_end(&e) > lblk ? ext_end(&e) : next;
+	if (end > lblk + len)
+		end = lblk + len;
+	if (ext_end(&e) > lblk && e.flags != flags)
+		err = ext_convert_one(tx, &bt, &e, next, lblk, end, flags);
+	if (!err)
+		*done = end - lblk;
+	return err;
 }
 
 /**
@@ -458,27 +486,122 @@ static int ext_convert_one(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 int lnkfs_ext_convert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		      u64 lblk, u64 len, u64 *done)
 {
+	return ext_set_flags(tx, fs, ci, lblk, len, 0, done);
+}
+
+/**
+ * lnkfs_ext_unwrite() - mark written blocks as unwritten: they read as zeroes
+ * @tx: as for lnkfs_ext_convert()
+ * @fs: volume
+ * @ci: as for lnkfs_ext_convert()
+ * @lblk: first logical block
+ * @len: logical blocks, not 0
+ * @done: as for lnkfs_ext_convert()
+ *
+ * Return: as lnkfs_ext_convert().
+ */
+int lnkfs_ext_unwrite(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		      u64 lblk, u64 len, u64 *done)
+{
+	return ext_set_flags(tx, fs, ci, lblk, len, LNKFS_EXT_UNWRITTEN, done);
+}
+
+/**
+ * lnkfs_ext_split() - let an extent begin at a logical block
+ * @tx: transaction with lnkfs_ext_split_credits() and lnkfs_ext_revokes()
+ * @fs: volume
+ * @ci: inode with an extent map; its block count follows the tree nodes, and
+ *	the caller stores it
+ * @lblk: logical block; an extent that reaches across it becomes two
+ *
+ * The caller excludes all other users of the map. On an error the map is what
+ * it was.
+ *
+ * Return: 0, -ENOSPC, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_ext_split(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk)
+{
+	struct lnkfs_ext e, head, tail;
 	struct lnkfs_btree bt;
-	struct lnkfs_ext e;
-	u64 next, end;
+	u64 next;
 	int err;
 
-	*done = 0;
-	if (lblk >= LNKFS_MAX_LBLK || !len || len > LNKFS_MAX_LBLK - lblk)
-		return -EINVAL;
 	err = ext_tree(fs, ci, &bt);
 	if (!err)
 		err = ext_find(&bt, lblk, &e, &next);
+	if (err || ext_end(&e) <= lblk || e.lblk == lblk)
+		return err;
+	head = ext_head(&e, lblk - e.lblk);
+	tail = ext_tail(&e, head.len);
+	err = ext_add(tx, &bt, &tail);
 	if (err)
 		return err;
-	end = ext_end(&e) > lblk ? ext_end(&e) : next;
-	if (end > lblk + len)
-		end = lblk + len;
-	if (ext_end(&e) > lblk && (e.flags & LNKFS_EXT_UNWRITTEN))
-		err = ext_convert_one(tx, &bt, &e, next, lblk, end);
-	if (!err)
-		*done = end - lblk;
+	err = ext_change(tx, &bt, e.lblk, &head);
+	if (err)
+		lnkfs_btree_delete(tx, &bt, tail.lblk);
 	return err;
+}
+
+/**
+ * lnkfs_ext_merge() - join the extents that meet at a logical block, if they can
+ * @tx: transaction with lnkfs_ext_merge_credits() and lnkfs_ext_revokes()
+ * @fs: volume
+ * @ci: inode with an extent map; its block count follows the tree nodes, and
+ *	the caller stores it
+ * @lblk: logical block
+ *
+ * The caller excludes all other users of the map. Two records say the same as
+ * one, so that a failure to join them is none of the caller's.
+ *
+ * Return: 0, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_ext_merge(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 lblk)
+{
+	struct lnkfs_ext left, right;
+	struct lnkfs_btree bt;
+	u64 next;
+	int err;
+
+	err = ext_tree(fs, ci, &bt);
+	if (err || !lblk)
+		return err;
+	err = ext_find(&bt, lblk - 1, &left, &next);
+	if (err || ext_end(&left) != lblk || next != lblk)
+		return err;
+	err = ext_get(&bt, lblk, &right);
+	if (!err)
+		ext_join(tx, &bt, &left, &right);
+	return err;
+}
+
+/**
+ * lnkfs_ext_shift() - move extents to other logical blocks
+ * @tx: transaction with @budget credits
+ * @fs: volume
+ * @ci: inode with an extent map; the caller stores it
+ * @shift: what to move where. No extent reaches across its ends, and nothing
+ *	is mapped where it moves into. On return what is left to be moved
+ * @budget: tree nodes to change at most, LNKFS_SHIFT_MIN or more
+ *
+ * Moves part of the run if not all of it fits into the budget: the part that
+ * is next to the hole that it moves into. Needs no space; on an error nothing
+ * has changed. The caller excludes all other users of the map.
+ *
+ * Return: 0 when all has been moved, 1 when some is left; -EINVAL for a run
+ * that would leave the range of logical blocks; -EEXIST when an extent is in
+ * the way; -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ */
+int lnkfs_ext_shift(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		    struct lnkfs_shift *shift, u32 budget)
+{
+	struct lnkfs_btree bt;
+	int err;
+
+	if (shift->to > LNKFS_MAX_LBLK ||
+	    (shift->right && shift->dist > LNKFS_MAX_LBLK - shift->to))
+		return -EINVAL;
+	err = ext_tree(fs, ci, &bt);
+	return err ? err : lnkfs_btree_shift(tx, &bt, shift, budget);
 }
 
 /* Unmap [from, to), which is part of the extent @e. */
@@ -649,6 +772,34 @@ u32 lnkfs_ext_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 b
 	if (level)
 		each += lnkfs_btree_delete_credits(level + 1);
 	return budget * each + lnkfs_btree_insert_credits(level) + 1;
+}
+
+/**
+ * lnkfs_ext_split_credits() - blocks that lnkfs_ext_split() may modify
+ * @fs: volume
+ * @ci: inode
+ *
+ * A record comes and one changes, with what it takes to take that back. The
+ * inode's block is not counted.
+ */
+u32 lnkfs_ext_split_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+{
+	u32 level = lnkfs_ext_level(fs, ci);
+
+	return 1 + lnkfs_btree_insert_credits(level) + lnkfs_btree_delete_credits(level + 1);
+}
+
+/**
+ * lnkfs_ext_merge_credits() - blocks that lnkfs_ext_merge() may modify
+ * @fs: volume
+ * @ci: inode
+ *
+ * One record grows and its neighbour goes, in a tree that may have grown by a
+ * level in the same transaction. The inode's block is not counted.
+ */
+u32 lnkfs_ext_merge_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+{
+	return 1 + lnkfs_btree_delete_credits(lnkfs_ext_level(fs, ci) + 1);
 }
 
 /**

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -286,6 +287,38 @@ static void op_truncate(const char *p)
 		       result(ftruncate(fds[slot], size)));
 }
 
+/* Offsets are multiples of 4 KiB, whole blocks to everyone, or of nothing. */
+static void op_fallocate(const char *p)
+{
+	static const int modes[] = {
+		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
+		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
+		FALLOC_FL_PUNCH_HOLE,
+	};
+	int slot = rnd(FDS), mode = modes[rnd(10)], fd;
+	off_t off = some_offset(), len = 1 + rnd(rnd(4) ? 9000 : 60000);
+	bool by_slot = rnd(2);
+
+	if (rnd(8)) {
+		off &= ~4095;
+		len = (len + 4095) & ~4095;
+	} else {
+		off |= 1;
+	}
+	fd = by_slot ? fds[slot] : open_at(p, O_RDWR, 0);
+	printf("fallocate %s mode %x at %lld len %lld: ", by_slot ? "slot" : show(p), mode,
+	       (long long)off, (long long)len);
+	if (fd < 0)
+		printf("%s", by_slot ? "none" : strerrorname_np(errno));
+	else
+		printf("%s", result(fallocate(fd, mode, off, len)));
+	if (!by_slot && fd >= 0)
+		close(fd);
+}
+
 static void op_symlink(const char *p)
 {
 	char target[4097], name[PATHLEN];
@@ -529,7 +562,7 @@ static const struct {
 	{ op_symlink, 8 }, { op_readlink, 4 }, { op_rename, 14 }, { op_link, 6 },
 	{ op_tmpfile, 2 }, { op_mknod, 2 }, { op_times, 2 }, { op_attr, 5 },
 	{ op_stat, 6 }, { op_list, 4 }, { op_sync, 1 },
-	{ op_rebuild, 5 },
+	{ op_rebuild, 5 }, { op_fallocate, 8 },
 };
 
 static void dump(int dfd, const char *path)

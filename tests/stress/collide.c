@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * collide FILE PROCESSES SECONDS: processes write, map, truncate, sync and read
- * one file without regard for each other. The contents may be anything they
- * wrote, or zero; what is tested is the kernel's locks and accounts, and that
- * nothing else shows.
+ * collide FILE PROCESSES SECONDS: processes write, map, truncate, allocate,
+ * punch, zero, collapse, expand, sync and read one file without regard for each
+ * other. The contents may be anything they wrote, or zero; what is tested is the
+ * kernel's locks and accounts, and that nothing else shows.
  *
  * Exit status: 0, 1 for a byte that nobody wrote, 2 for errors.
  */
@@ -11,6 +11,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,13 +63,36 @@ static void map_and_write(size_t at, size_t len)
 	munmap(p, len);
 }
 
+/* Any mode; those that want whole blocks get whole pages. */
+static int allocate(size_t at, size_t len)
+{
+	static const int modes[] = {
+		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
+	};
+	int mode = modes[below(sizeof(modes) / sizeof(modes[0]))];
+	struct stat st;
+
+	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) {
+		at &= ~(size_t)4095;
+		len = (len + 4095) & ~(size_t)4095;
+	}
+	if (mode == FALLOC_FL_INSERT_RANGE && (fstat(fd, &st) || st.st_size > 2 * LIMIT))
+		return 0;
+	/* Whether the file is long enough is known to nobody. */
+	return fallocate(fd, mode, at, len) && errno != EINVAL ? -1 : 0;
+}
+
 static void step(void)
 {
 	size_t at = below(LIMIT / 1024) * 1024, len = 1 + below(below(4) ? 20000 : LONGEST);
 	size_t page_at = at & ~(size_t)4095, pages = (len + 4095) & ~(size_t)4095;
 	ssize_t ret = 0;
 
-	switch (below(9)) {
+	switch (below(11)) {
 	case 0:
 	case 1:
 		ret = pwrite(fd, data, len, at);
@@ -91,6 +116,10 @@ static void step(void)
 		ret = fdatasync(fd);
 		break;
 	case 8:
+	case 9:
+		ret = allocate(at, len);
+		break;
+	case 10:
 		ret = pread(fd, got, len, at);
 		if (ret > 0)
 			check(ret);

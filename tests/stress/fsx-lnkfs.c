@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Random operations on one file, checked against a copy in memory: buffered,
- * mapped and direct reads and writes, truncates, writes through a mapping past
- * the end of the file, dropped caches, reopening.
+ * mapped and direct reads and writes, truncates, every mode of fallocate(),
+ * writes through a mapping past the end of the file, dropped caches, reopening.
  *
  * fsx-lnkfs [-n operations] [-s seed] [-l largest size] [-a direct alignment]
- *           [-D] [-v] FILE
+ *           [-D] [-F] [-v] FILE
+ *
+ * -D leaves out direct I/O, -F fallocate(). Modes that the filesystem does not
+ * have are left out after the first try.
  *
  * Exit status: 0, 1 when the file differs (the last operations are printed), 2
  * for a usage error or a failed system call.
@@ -13,6 +16,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,11 +31,12 @@
 static const char *path;
 static int fd = -1, dfd = -1;
 static unsigned char *model, *buf;
+static unsigned char *gone;		/* blocks of the model that must be holes */
 static size_t size, limit = 512 * 1024;
-static size_t page, align = 512;
+static size_t page, block, align = 512;
 static uint64_t state;
 static unsigned long op, ops = 10000;
-static int verbose, direct = 1;
+static int verbose, direct = 1, falloc = 1;
 static char history[HISTORY][96];
 
 static uint64_t rnd(void)
@@ -118,12 +123,31 @@ static void fill(size_t pos, size_t len)
 		buf[i] = (unsigned char)(tag + (pos + i) * 7 + 1) | 1;
 }
 
+/*
+ * Blocks known to be holes are those punched out or inserted; this range may
+ * have got blocks since.
+ */
+static void touch(size_t pos, size_t len)
+{
+	size_t from = pos / page * page / block, to = (pos + len + page - 1) / page * page / block;
+
+	if (len)
+		memset(gone + from, 0, (to < limit / block ? to : limit / block) - from);
+}
+
+/* A store through a mapping may give blocks to all of a large folio. */
+static void touch_all(void)
+{
+	memset(gone, 0, limit / block);
+}
+
 /* The model's part of a write: what lies between the old end and it is zero. */
 static void store(size_t pos, size_t len)
 {
 	if (pos > size)
 		memset(model + size, 0, pos - size);
 	memcpy(model + pos, buf, len);
+	touch(pos, len);
 	if (pos + len > size)
 		size = pos + len;
 }
@@ -246,6 +270,7 @@ static void do_map_write(void)
 	fill(pos, len);
 	p = map_range(pos, len, &maplen);
 	memcpy(p, buf, len);
+	touch_all();
 	if (rnd() % 8 == 0 && msync(p - pos % page, maplen, MS_SYNC))
 		die("msync");
 	unmap_range(p, maplen);
@@ -277,6 +302,7 @@ static void do_map_past_end(void)
 	note("mapped write past the end %zu+%zu", size, len);
 	p = map_range(size, len, &maplen);
 	memset(p, 0xee, len);
+	touch_all();
 	unmap_range(p, maplen);
 }
 
@@ -292,6 +318,157 @@ static void do_truncate(void)
 	if (to > size)
 		memset(model + size, 0, to - size);
 	size = to;
+}
+
+static int try_falloc(int mode, size_t pos, size_t len, const char *name)
+{
+	static int missing;
+
+	if (missing & (1 << (mode & ~FALLOC_FL_KEEP_SIZE)) && mode & ~FALLOC_FL_KEEP_SIZE)
+		return -1;
+	note("%s%s %zu+%zu", name, mode & FALLOC_FL_KEEP_SIZE ? ", keep size" : "", pos, len);
+	if (!fallocate(fd, mode, pos, len))
+		return 0;
+	if (errno != EOPNOTSUPP || !(mode & ~FALLOC_FL_KEEP_SIZE))
+		die(name);
+	missing |= 1 << (mode & ~FALLOC_FL_KEEP_SIZE);
+	return -1;
+}
+
+static void grow_model(size_t end)
+{
+	if (end > size) {
+		memset(model + size, 0, end - size);
+		size = end;
+	}
+}
+
+static void do_allocate(int mode)
+{
+	size_t pos, len;
+
+	random_range(limit, &pos, &len);
+	if (!len || try_falloc(mode, pos, len, mode & FALLOC_FL_UNSHARE_RANGE ?
+			       "unshare" : "allocate"))
+		return;
+	touch(pos, len);
+	if (!(mode & FALLOC_FL_KEEP_SIZE))
+		grow_model(pos + len);
+}
+
+static void zero_model(size_t pos, size_t len)
+{
+	if (pos < size)
+		memset(model + pos, 0, pos + len > size ? size - pos : len);
+}
+
+static void do_zero(int mode)
+{
+	size_t pos, len;
+
+	random_range(rnd() % 4 && size ? size : limit, &pos, &len);
+	if (!len || try_falloc(FALLOC_FL_ZERO_RANGE | mode, pos, len, "zero"))
+		return;
+	touch(pos, len);
+	zero_model(pos, len);
+	if (!(mode & FALLOC_FL_KEEP_SIZE))
+		grow_model(pos + len);
+}
+
+static void do_punch(void)
+{
+	size_t pos, len, from, to;
+
+	random_range(rnd() % 4 && size ? size : limit, &pos, &len);
+	if (!len || try_falloc(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, len, "punch"))
+		return;
+	zero_model(pos, len);
+	from = (pos + block - 1) / block;
+	to = (pos + len) / block;
+	if (from < to)
+		memset(gone + from, 1, to - from);
+}
+
+/* Make positions multiples of the block size; most files have such parts. */
+static void do_collapse(void)
+{
+	size_t blocks = size / block, pos, len;
+
+	if (blocks < 2)
+		return;
+	pos = below(blocks - 1);
+	len = 1 + below(rnd() % 2 ? 4 : blocks);
+	if (len > blocks - pos)
+		len = blocks - pos;
+	pos *= block;
+	len *= block;
+	if (pos + len >= size || try_falloc(FALLOC_FL_COLLAPSE_RANGE, pos, len, "collapse"))
+		return;
+	memmove(model + pos, model + pos + len, size - pos - len);
+	memset(gone + pos / block, 0, (limit - pos) / block);
+	size -= len;
+}
+
+static void do_insert(void)
+{
+	size_t room = (limit - size) / block, pos, len;
+
+	if (!room || !size)
+		return;
+	pos = below((size + block - 1) / block) * block;
+	len = (1 + below(rnd() % 2 ? (room < 4 ? room : 4) : room)) * block;
+	if (try_falloc(FALLOC_FL_INSERT_RANGE, pos, len, "insert"))
+		return;
+	memmove(model + pos + len, model + pos, size - pos);
+	memset(model + pos, 0, len);
+	memset(gone + pos / block, 0, (limit - pos) / block);
+	memset(gone + pos / block, 1, len / block);
+	size += len;
+}
+
+static void do_falloc(void)
+{
+	int keep = rnd() % 2 ? FALLOC_FL_KEEP_SIZE : 0;
+
+	switch (rnd() % 12) {
+	case 0:
+	case 1:
+	case 2:
+		do_allocate(keep);
+		break;
+	case 3:
+		do_allocate(FALLOC_FL_UNSHARE_RANGE | keep);
+		break;
+	case 4:
+	case 5:
+		do_zero(keep);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		do_punch();
+		break;
+	case 9:
+	case 10:
+		do_collapse();
+		break;
+	default:
+		do_insert();
+	}
+}
+
+/* What is not a hole, by SEEK_HOLE, and is known to be one. */
+static void check_no_data(size_t from, size_t to)
+{
+	size_t b;
+
+	for (b = (from + block - 1) / block; b < to / block; b++) {
+		if (!gone[b])
+			continue;
+		fprintf(stderr, "data at %zu..%zu, but a hole at %zu\n", from, to, b * block);
+		print_history();
+		exit(1);
+	}
 }
 
 static void do_seek(void)
@@ -319,6 +496,7 @@ static void do_seek(void)
 		hole = lseek(fd, data, SEEK_HOLE);
 		if (hole <= data)
 			die("SEEK_HOLE");
+		check_no_data(data, hole);
 	}
 }
 
@@ -332,6 +510,15 @@ static void open_file(int flags)
 	dfd = open(path, O_RDWR | O_DIRECT);
 	if (dfd < 0)
 		die("open with O_DIRECT");
+}
+
+static void find_block_size(void)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		die("fstat");
+	block = st.st_blksize;
 }
 
 static void close_file(void)
@@ -398,7 +585,7 @@ static void step(void)
 	else if (r < 72 && direct)
 		do_direct_read();
 	else if (r < 84)
-		do_truncate();
+		(rnd() % 2 && falloc ? do_falloc : do_truncate)();
 	else if (r < 88)
 		do_map_past_end();
 	else if (r < 94)
@@ -426,7 +613,7 @@ int main(int argc, char **argv)
 	unsigned long seed = 1;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:l:a:Dv")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:l:a:DFv")) != -1) {
 		switch (c) {
 		case 'n':
 			ops = number(optarg);
@@ -443,6 +630,9 @@ int main(int argc, char **argv)
 		case 'D':
 			direct = 0;
 			break;
+		case 'F':
+			falloc = 0;
+			break;
 		case 'v':
 			verbose = 1;
 			break;
@@ -451,7 +641,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1 || !align) {
-		fprintf(stderr, "usage: fsx-lnkfs [-n operations] [-s seed] [-l size] [-a alignment] [-D] [-v] FILE\n");
+		fprintf(stderr, "usage: fsx-lnkfs [-n operations] [-s seed] [-l size] [-a alignment] [-D] [-F] [-v] FILE\n");
 		return 2;
 	}
 	path = argv[optind];
@@ -460,11 +650,13 @@ int main(int argc, char **argv)
 	limit -= limit % page;
 	state = seed * 0x9e3779b97f4a7c15ULL + 1;
 	model = calloc(1, limit);
-	if (!model || posix_memalign((void **)&buf, page, limit + page)) {
+	gone = calloc(1, limit / 512);
+	if (!model || !gone || posix_memalign((void **)&buf, page, limit + page)) {
 		perror("fsx-lnkfs");
 		return 2;
 	}
 	open_file(O_CREAT | O_TRUNC);
+	find_block_size();
 	for (op = 0; op < ops; op++)
 		step();
 	note("the end");

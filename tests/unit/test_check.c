@@ -80,9 +80,13 @@ static u64 make(u64 dir, const char *name, u8 type, u32 slots, const char *targe
 	return ci.ino;
 }
 
-/* A file of many small extents, so that its map has nodes. */
+/*
+ * A file of many small extents, so that its map has nodes, and with unwritten
+ * blocks past its end, as fallocate() leaves them.
+ */
 static void fill_file(u64 ino)
 {
+	struct lnkfs_ext past = { .lblk = 1000, .flags = LNKFS_EXT_UNWRITTEN };
 	struct lnkfs_cinode ci;
 	lnkfs_tx tx;
 	u64 i, done;
@@ -101,6 +105,12 @@ static void fill_file(u64 ino)
 		REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
 		lnkfs_tx_end(&tx);
 	}
+	lnkfs_tx_begin(&tx, &v, 0);
+	REQUIRE(!lnkfs_balloc(&tx, fs, 4000, 3, 3, 0, &past.block, &got));
+	past.len = got;
+	REQUIRE(!lnkfs_ext_insert(&tx, fs, &ci, &past));
+	REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+	lnkfs_tx_end(&tx);
 }
 
 static void build(u32 bits)

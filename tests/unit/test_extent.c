@@ -4,6 +4,7 @@
  * and removals, with every block looked up again, failures injected, and
  * records that no volume may hold.
  */
+#include "check_tree.h"
 #include "format.h"
 #include "tap.h"
 #include "volume.h"
@@ -325,6 +326,153 @@ static void step_remove(u64 i, u32 len)
 		phys[j] = 0;
 }
 
+static void step_unwrite(u64 i, u32 len)
+{
+	u64 done, j;
+	lnkfs_tx tx;
+	int err;
+
+	if (len > RANGE - i)
+		len = (u32)(RANGE - i);
+	while (len) {
+		lnkfs_tx_begin(&tx, &vol, lnkfs_ext_convert_credits(&vol.fs, &inode));
+		err = lnkfs_ext_unwrite(&tx, &vol.fs, &inode, base + i, len, &done);
+		CHECK(tx.revokes <= lnkfs_ext_revokes(&vol.fs, &inode, 0));
+		lnkfs_tx_end(&tx);
+		if (err) {
+			CHECK(injected(err));
+			CHECK_EQ(done, 0);
+			return;
+		}
+		REQUIRE(done && done <= len);
+		for (j = 0; j < done; j++)
+			unwritten[i + j] = true;
+		i += done;
+		len -= (u32)done;
+	}
+}
+
+/* Two records in place of one, or one in place of two: nothing seems to change. */
+static int step_split(u64 i)
+{
+	lnkfs_tx tx;
+	int err;
+
+	lnkfs_tx_begin(&tx, &vol, lnkfs_ext_split_credits(&vol.fs, &inode));
+	err = lnkfs_ext_split(&tx, &vol.fs, &inode, base + i);
+	CHECK(tx.revokes <= lnkfs_ext_revokes(&vol.fs, &inode, 0));
+	lnkfs_tx_end(&tx);
+	if (err)
+		CHECK(injected(err));
+	return err;
+}
+
+static void step_merge(u64 i)
+{
+	lnkfs_tx tx;
+	int err;
+
+	lnkfs_tx_begin(&tx, &vol, lnkfs_ext_merge_credits(&vol.fs, &inode));
+	err = lnkfs_ext_merge(&tx, &vol.fs, &inode, base + i);
+	CHECK(tx.revokes <= lnkfs_ext_revokes(&vol.fs, &inode, 0));
+	lnkfs_tx_end(&tx);
+	if (err)
+		CHECK(injected(err));
+}
+
+/* The model's part of a shift: [from, to) of it has moved. */
+static void model_shift(u64 from, u64 to, u64 dist, bool right)
+{
+	u64 n = to - from;
+
+	if (!n)
+		return;
+	if (right) {
+		memmove(phys + from + dist, phys + from, n * sizeof(*phys));
+		memmove(unwritten + from + dist, unwritten + from, n * sizeof(*unwritten));
+		memset(phys + from, 0, (n < dist ? n : dist) * sizeof(*phys));
+	} else {
+		memmove(phys + from - dist, phys + from, n * sizeof(*phys));
+		memmove(unwritten + from - dist, unwritten + from, n * sizeof(*unwritten));
+		memset(phys + to - (n < dist ? n : dist), 0,
+		       (n < dist ? n : dist) * sizeof(*phys));
+	}
+}
+
+/* Move [from, to) of the model in as many calls as it takes; their number. */
+static u32 run_shift(u64 from, u64 to, u64 dist, bool right)
+{
+	struct lnkfs_shift s = { base + from, base + to, dist, right };
+	u32 budget = below(2) ? LNKFS_SHIFT_MIN : 64, calls = 0;
+	struct lnkfs_shift was;
+	lnkfs_tx tx;
+	int err;
+
+	do {
+		was = s;
+		lnkfs_tx_begin(&tx, &vol, budget);
+		err = lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, budget);
+		CHECK_EQ(tx.revokes, 0);
+		lnkfs_tx_end(&tx);
+		calls++;
+		if (err < 0) {
+			CHECK(injected(err));
+			CHECK(!memcmp(&was, &s, sizeof(s)));
+			return calls;
+		}
+		if (right) {
+			if (!err)
+				s.to = s.from;
+			CHECK(s.to < was.to && s.from == was.from);
+			model_shift(s.to - base, was.to - base, dist, true);
+		} else {
+			if (!err)
+				s.from = s.to;
+			CHECK(s.from > was.from && s.to == was.to);
+			model_shift(was.from - base, s.from - base, dist, false);
+		}
+	} while (err && !tap_failed);
+	return calls;
+}
+
+/* Does an extent reach across a block of the model? */
+static bool crossed(u64 i)
+{
+	return i && i < RANGE && phys[i - 1] && phys[i] == phys[i - 1] + 1;
+}
+
+static u32 step_collapse(u64 i, u32 len)
+{
+	u32 calls;
+	u64 j;
+
+	if (i + len >= RANGE)
+		return 0;
+	step_remove(i, len);
+	for (j = i; j < i + len; j++)
+		if (phys[j])
+			return 0;
+	calls = run_shift(i + len, RANGE, len, false);
+	if (i)
+		step_merge(i);
+	return calls;
+}
+
+static u32 step_insert_range(u64 i, u32 len)
+{
+	u64 to = RANGE - len, j;
+
+	if (i + len >= RANGE)
+		return 0;
+	step_remove(to, len);
+	for (j = to; j < RANGE; j++)
+		if (phys[j])
+			return 0;
+	if (step_split(i))
+		return 0;
+	return run_shift(i, to, len, true);
+}
+
 static void step_lookup(u64 i)
 {
 	struct lnkfs_ext e;
@@ -374,8 +522,14 @@ static void random_step(u32 grow)
 		step_lookup(i);
 	else if (what < 25 + grow)
 		step_insert(i, len, below(4) != 0);
-	else if (what < 75)
+	else if (what < 70)
 		step_convert(i, len);
+	else if (what < 74)
+		step_unwrite(i, len);
+	else if (what < 76)
+		step_collapse(i, len);
+	else if (what < 78)
+		step_insert_range(i, len);
 	else
 		step_remove(i, below(8) ? len : len * 8);
 }
@@ -666,6 +820,190 @@ static void bad_records(void)
 	teardown();
 }
 
+/* Every entry of the tree is where the entry above it says. */
+static int no_problem(void *ctx, u64 block, enum lnkfs_btype type)
+{
+	(void)ctx;
+	(void)block;
+	(void)type;
+	return 0;
+}
+
+static void tree_problem(void *ctx, const char *text)
+{
+	(void)ctx;
+	printf("# %s\n", text);
+	tap_failed = true;
+}
+
+static int record_seen(void *ctx, u64 key, const void *value)
+{
+	(void)ctx;
+	(void)key;
+	(void)value;
+	return 0;
+}
+
+static void check_tree(void)
+{
+	static const struct lnkfs_check_ops ops = { .block = no_problem, .message = tree_problem };
+	struct lnkfs_check ck = { .fs = &vol.fs, .ci = &inode, .ops = &ops };
+	const struct lnkfs_btree bt = {
+		.fs = &vol.fs,
+		.ci = &inode,
+		.root = inode.area,
+		.root_size = inode.fork_len,
+		.vsize = 16,
+		.tree = LNKFS_TREE_EXTENT,
+	};
+	u64 nodes = 0;
+
+	CHECK_EQ(lnkfs_check_tree(&ck, &bt, record_seen, NULL, &nodes), 0);
+}
+
+/*
+ * A tree of several levels, moved to and fro in pieces: gaps of one block and
+ * of thousands, which swallow separators of every level.
+ */
+static void shifts(u32 bits)
+{
+	u32 round, calls, most = 0;
+	u64 i;
+
+	rnd_state = 31 + bits;
+	setup(bits, 64);
+	setup_map(false, 128, 1ULL << 33);
+	for (i = 0; i + 1 < RANGE; i += 2)
+		step_insert(i, 1, i % 4 != 0);
+	CHECK(lnkfs_ext_level(&vol.fs, &inode) >= (bits == 10 ? 2 : 1));
+	walk();
+	for (round = 0; round < 60 && !tap_failed; round++) {
+		u32 len = 1 + below(1u << below(12));
+
+		i = below(RANGE - len);
+		calls = round % 2 ? step_insert_range(i, len) : step_collapse(i, len);
+		most = calls > most ? calls : most;
+		check_tree();
+		walk();
+		for (i = 1; i + 1 < RANGE; i += 2)
+			if (!phys[i] && !phys[i - 1] && !crossed(i))
+				step_insert(i, 1, i % 4 == 1);
+		check_tree();
+	}
+	if (bits == 10)
+		CHECK(most > 2);
+	walk();
+	step_remove(0, RANGE);
+	walk();
+	CHECK_EQ(inode.blocks, 0);
+	teardown();
+}
+
+static void shifts_1k(void) { shifts(10); }
+static void shifts_4k(void) { shifts(12); }
+
+/* Every call on the way of a split and a shift fails: nothing has changed. */
+static void every_failure_of_shifts(void)
+{
+	u32 *fault[] = { &vol.fault.space, &vol.fault.bnew, &vol.fault.baccess,
+			 &vol.fault.bread };
+	u32 kind, k;
+	u64 i;
+
+	rnd_state = 33;
+	setup(10, 32);
+	setup_map(false, 128, 77);
+	for (i = 0; i + 8 < RANGE; i += 6)
+		step_insert(i, 5, true);
+	for (kind = 0; kind < 4 && !tap_failed; kind++) {
+		for (k = 1; ; k += k < 10 ? 1 : 7) {
+			memset(&vol.fault, 0, sizeof(vol.fault));
+			*fault[kind] = k;
+			vol.fault.fired = 0;
+			if (k % 2)
+				step_insert_range(RANGE / 2 + k, 1 + k % 5);
+			else
+				step_collapse(RANGE / 3 + k, 1 + k % 5);
+			if (!vol.fault.fired)
+				break;
+			memset(&vol.fault, 0, sizeof(vol.fault));
+			check_tree();
+			walk();
+		}
+		memset(&vol.fault, 0, sizeof(vol.fault));
+		check_tree();
+		walk();
+	}
+	teardown();
+}
+
+/* A full leaf, and no block to split it into: the insertion has not begun. */
+static void split_without_space(void)
+{
+	u64 start, i, full = 0;
+	lnkfs_tx tx;
+	u32 got;
+	int err;
+
+	rnd_state = 34;
+	setup(10, 8);
+	setup_map(false, 128, 0);
+	for (i = 0; i + 4 < RANGE; i += 4)
+		step_insert(i, 3, true);
+	while (data_blocks(true, 0, 1000, &start, &got) == 0)
+		;
+	free_at_start = inode.blocks + vol.free_blocks;
+	for (i = 0; i + 4 < RANGE && !tap_failed; i += 4) {
+		lnkfs_tx_begin(&tx, &vol, lnkfs_ext_split_credits(&vol.fs, &inode));
+		err = lnkfs_ext_split(&tx, &vol.fs, &inode, i + 1);
+		lnkfs_tx_end(&tx);
+		if (err) {
+			CHECK_EQ(err, -ENOSPC);
+			full++;
+			break;
+		}
+	}
+	CHECK_EQ(full, 1);
+	check_tree();
+	walk();
+	/* What needs no space works all the same. */
+	CHECK(step_collapse(400, 4) > 0);
+	check_tree();
+	walk();
+	teardown();
+}
+
+static void bad_shifts(void)
+{
+	struct lnkfs_shift s;
+	lnkfs_tx tx;
+	u64 i;
+
+	rnd_state = 35;
+	setup(10, 32);
+	setup_map(false, 128, 0);
+	for (i = 0; i < 3000; i += 6)
+		step_insert(i, 2, false);
+	lnkfs_tx_begin(&tx, &vol, 64);
+	/* Into a record, out of the range of keys at either end, nothing. */
+	s = (struct lnkfs_shift){ 600, LNKFS_MAX_LBLK, 20, false };
+	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EEXIST);
+	s = (struct lnkfs_shift){ 600, 900, 20, true };
+	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EEXIST);
+	s = (struct lnkfs_shift){ 6, 900, 7, false };
+	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EINVAL);
+	s = (struct lnkfs_shift){ 6, LNKFS_MAX_LBLK, 1, true };
+	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EINVAL);
+	s = (struct lnkfs_shift){ 6, LNKFS_MAX_LBLK + 1, 1, false };
+	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EINVAL);
+	s = (struct lnkfs_shift){ 6, 6, 1, true };
+	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), 0);
+	lnkfs_tx_end(&tx);
+	check_tree();
+	walk();
+	teardown();
+}
+
 /* On a full volume a conversion fails whole; removal from the end still works. */
 static void full_volume(void)
 {
@@ -746,6 +1084,11 @@ static const struct tap_test tests[] = {
 	{ "random operations, directory, 4 KiB", dirs_4k },
 	{ "every failure of conversion and removal", every_failure },
 	{ "full volume", full_volume },
+	{ "shifts, 1 KiB", shifts_1k },
+	{ "shifts, 4 KiB", shifts_4k },
+	{ "every failure of splits and shifts", every_failure_of_shifts },
+	{ "no space for a split", split_without_space },
+	{ "shifts that cannot be", bad_shifts },
 };
 
 TAP_MAIN(tests)
