@@ -493,7 +493,8 @@ int lnkfs_xattr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 /**
  * lnkfs_xattr_set_credits() - blocks that lnkfs_xattr_set() may touch
  * @fs: volume
- * @ci: inode; when its fork or its attributes change, the answer may, too
+ * @ci: inode; when its fork or its attributes change, the answer may, too. NULL:
+ *	the most it can be for any inode
  * @name_len: length of the name
  * @len: length of the value; 0 for a removal
  *
@@ -507,14 +508,14 @@ u32 lnkfs_xattr_set_credits(const struct lnkfs_fs *fs, const struct lnkfs_cinode
 	struct fork_cut cut;
 	u32 credits;
 
-	if (!ci->xattr_block &&
+	if (ci && !ci->xattr_block &&
 	    inline_fits(fs, ci, lnkfs_xattr_size(name_len, len), 0, &cut))
 		return 0;
 	/* the new value; the leaf, and a new one, and a new head */
 	credits = blocks + min_t(u32, blocks, LNKFS_XATTR_EXTENTS) * LNKFS_CREDITS_ALLOC +
 		  1 + 2 * (1 + LNKFS_CREDITS_ALLOC);
 	/* the old value; a key added, or one deleted with up to two leaves and the head */
-	if (ci->xattr_block)
+	if (!ci || ci->xattr_block)
 		credits += LNKFS_XATTR_EXTENTS * LNKFS_CREDITS_FREE +
 			   max(lnkfs_btree_insert_credits(level),
 			       lnkfs_btree_delete_credits(level) + 3 * LNKFS_CREDITS_FREE);
