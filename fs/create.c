@@ -51,16 +51,41 @@ int lnkfs_newborn_xattr(struct lnkfs_newborn *nb, u8 space, const char *name,
 	return 0;
 }
 
-/* Callback of security_inode_init_security(). */
+/* Callback of security_inode_init_security(), the first time. */
 static int lnkfs_note_labels(struct inode *inode, const struct xattr *labels, void *data)
 {
+	struct lnkfs_newborn *nb = data;
 	const struct xattr *l;
 	int err = 0;
 
-	for (l = labels; l->name && !err; l++)
-		err = lnkfs_newborn_xattr(data, LNKFS_XATTR_SECURITY, l->name, l->value,
+	for (l = labels; l->name && !err; l++) {
+		nb->sign |= !strcmp(l->name, XATTR_EVM_SUFFIX);
+		err = lnkfs_newborn_xattr(nb, LNKFS_XATTR_SECURITY, l->name, l->value,
 					  l->value_len);
+	}
 	return err;
+}
+
+/* And the second time: the labels are the same, their signature is not. */
+static int lnkfs_note_signature(struct inode *inode, const struct xattr *labels, void *data)
+{
+	struct lnkfs_newborn *nb = data;
+	struct lnkfs_new_xattr *x;
+	const struct xattr *l;
+
+	for (l = labels; l->name; l++) {
+		if (strcmp(l->name, XATTR_EVM_SUFFIX))
+			continue;
+		list_for_each_entry(x, &nb->xattrs, list) {
+			if (x->key.name_len != strlen(XATTR_EVM_SUFFIX) ||
+			    memcmp(x->key.name, XATTR_EVM_SUFFIX, x->key.name_len))
+				continue;
+			if (x->len != l->value_len)
+				return -EINVAL;
+			memcpy(x->value, l->value, x->len);
+		}
+	}
+	return 0;
 }
 
 /* Choose the size of the record, and count the blocks of what is outside of it. */
@@ -125,6 +150,8 @@ int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct ino
 	if (!inode)
 		return -ENOMEM;
 	nb->inode = inode;
+	nb->dir = dir;
+	nb->name = name;
 	inode_init_owner(idmap, inode, dir, mode);
 	lnkfs_inherit_flags(inode, dir);
 	err = lnkfs_inherit_acls(nb, dir);
@@ -150,16 +177,20 @@ int lnkfs_store_new_xattrs(handle_t *handle, struct lnkfs_newborn *nb)
 	struct lnkfs_cinode *ci = &LNKFS_I(nb->inode)->ci;
 	struct lnkfs_fs *fs = LNKFS_FS(nb->inode);
 	struct lnkfs_new_xattr *x;
-	int err;
+	int err = 0;
 
+	/* EVM signs the inode's number and generation as well. */
+	if (nb->sign)
+		err = security_inode_init_security(nb->inode, nb->dir, nb->name,
+						   lnkfs_note_signature, nb);
 	list_for_each_entry(x, &nb->xattrs, list) {
+		if (err)
+			break;
 		err = lnkfs_xattr_set(handle, fs, ci, &x->key, x->value, x->len, 0);
-		if (err) {
-			lnkfs_undo_new_inode(handle, nb->inode);
-			return err;
-		}
 	}
-	return 0;
+	if (err)
+		lnkfs_undo_new_inode(handle, nb->inode);
+	return err;
 }
 
 /**

@@ -276,7 +276,10 @@ struct lnkfs_new_xattr {
 /**
  * struct lnkfs_newborn - an inode being created
  * @inode: the inode; without a number until lnkfs_new_inode()
+ * @dir: its directory
+ * @name: its name, or NULL
  * @locked: it has its number and is I_NEW
+ * @sign: one of its labels is EVM's signature
  * @slow: a symlink whose target goes into blocks of its own
  * @slots: slots of its record
  * @credits: blocks that its creation may touch, the directory's not counted
@@ -285,7 +288,10 @@ struct lnkfs_new_xattr {
  */
 struct lnkfs_newborn {
 	struct inode *inode;
+	struct inode *dir;
+	const struct qstr *name;
 	bool locked;
+	bool sign;
 	bool slow;
 	u32 slots;
 	u32 credits;
