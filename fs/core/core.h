@@ -437,7 +437,7 @@ int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinod
 int lnkfs_symlink_read_slow(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, char *target);
 int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 
-/* ---- xattr.c, xattrblock.c: extended attributes ---- */
+/* ---- xattr.c, xattrblock.c, xattrleaf.c: extended attributes ---- */
 
 /* flags of lnkfs_xattr_set() */
 #define LNKFS_XS_CREATE		0x1	/* -EEXIST when it is there */

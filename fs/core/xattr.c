@@ -4,7 +4,7 @@
  *
  * An attribute stands at the back of the inode's inline area while there is
  * room: the fork gives up what it does not need. Else it stands in the external
- * area (xattrblock.c). Where it stands may change each time it is set.
+ * area (xattrblock.c, xattrleaf.c). Where it stands may change each time it is set.
  *
  * Locking: the caller excludes writers while reading and everybody while
  * writing, and other users of the fork as well (ext_lock in the kernel). The

@@ -121,9 +121,45 @@ int lnkfs_xattr_run_find(void *run, u32 len, const struct lnkfs_xattr_key *key, 
 void lnkfs_xattr_put(void *to, const struct lnkfs_xattr_key *key, const void *value, u32 len,
 		     const __le64 *extents, u32 nr);
 
-/* ---- xattrblock.c: the external area ---- */
+/* ---- xattrblock.c: blocks of the external area, and large values ---- */
 
+/**
+ * struct lnkfs_xattr_value - where a value in blocks of its own is
+ * @x: its extents, as an entry has them
+ * @nr: how many
+ */
+struct lnkfs_xattr_value {
+	__le64 x[LNKFS_XATTR_EXTENTS];
+	u32 nr;
+};
+
+/* What a block of the external area is: LNKFS_XBLOCK_*. */
+static inline u8 lnkfs_xattr_kind(const lnkfs_buf *buf)
+{
+	return ((const struct lnkfs_xattr_block *)lnkfs_bdata(buf))->x_kind;
+}
+
+int lnkfs_xattr_corrupt(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, u64 block,
+			const char *what);
 u64 lnkfs_xattr_hash(const struct lnkfs_fs *fs, const struct lnkfs_xattr_key *key);
+u64 lnkfs_xattr_entry_hash(const struct lnkfs_fs *fs, const struct lnkfs_xattr_entry *e);
+void lnkfs_xattr_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, void *head,
+		      struct lnkfs_btree *bt);
+int lnkfs_xattr_bread(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 block,
+		      lnkfs_buf **out);
+int lnkfs_xattr_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u8 kind,
+		       lnkfs_buf **out);
+void lnkfs_xattr_bfree(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		       lnkfs_buf *buf);
+int lnkfs_xattr_value_write(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			    u64 hash, const u8 *value, u32 len, struct lnkfs_xattr_value *vp);
+int lnkfs_xattr_read_value(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			   const struct lnkfs_xattr_place *pl, void *buf);
+void lnkfs_xattr_value_free(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			    const struct lnkfs_xattr_value *value);
+
+/* ---- xattrleaf.c: leaves and their tree ---- */
+
 int lnkfs_xattr_leaf(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 hash,
 		     struct lnkfs_xattr_place *pl);
 int lnkfs_xattr_next_leaf(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 *from,
@@ -133,9 +169,5 @@ int lnkfs_xattr_leaf_put(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode 
 			 const struct lnkfs_xattr_place *pl, bool found);
 int lnkfs_xattr_leaf_drop(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 			  struct lnkfs_xattr_place *pl);
-int lnkfs_xattr_read_value(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
-			   const struct lnkfs_xattr_place *pl, void *buf);
-void lnkfs_xattr_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, void *head,
-		      struct lnkfs_btree *bt);
 
 #endif /* LNKFS_XATTR_H */

@@ -218,8 +218,8 @@ static int open_block(struct xattr_walk *w, u64 block, lnkfs_buf **buf)
 	if (err) {
 		*buf = NULL;
 		if (err != -ENOMEM)
-			lnkfs_problem(w->c, "inode %" PRIu64 ": attributes in block %" PRIu64 ": %s",
-				      w->ci->ino, block, strerror(-err));
+			lnkfs_problem(w->c, "inode %" PRIu64 ": attributes in block %" PRIu64
+				      ": %s", w->ci->ino, block, strerror(-err));
 	}
 	return err == -ENOMEM ? err : 0;
 }
