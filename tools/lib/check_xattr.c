@@ -305,8 +305,6 @@ int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks
 		} else if (xb) {
 			err = check_leaf(&w, ci->xattr_block, 0, buf);
 		}
-		if (!err && xb && !w.any)
-			say(&w, "an external area without attributes");
 	}
 	*blocks = w.blocks;
 	return err;
