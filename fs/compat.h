@@ -82,6 +82,34 @@ static inline struct timespec64 lnkfs_touch_mctime(struct inode *inode)
 	generic_fillattr(idmap, inode, stat)
 #endif
 
+/*
+ * ACLs: the operation that reads one has another name, and the one that sets
+ * one gets a dentry, since 6.2; there are no xattr handlers for them since 6.3.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define LNKFS_GET_ACL(name)	.get_inode_acl = name
+#define LNKFS_SET_ACL(name)						\
+	int name(lnkfs_idmap *idmap, struct dentry *dentry,		\
+		 struct posix_acl *acl, int type)
+#define LNKFS_SET_ACL_INODE	d_inode(dentry)
+#define lnkfs_posix_acl_chmod(idmap, dentry) \
+	posix_acl_chmod(idmap, dentry, d_inode(dentry)->i_mode)
+#else
+#define LNKFS_GET_ACL(name)	.get_acl = name
+#define LNKFS_SET_ACL(name)						\
+	int name(lnkfs_idmap *idmap, struct inode *inode,		\
+		 struct posix_acl *acl, int type)
+#define LNKFS_SET_ACL_INODE	inode
+#define lnkfs_posix_acl_chmod(idmap, dentry) \
+	posix_acl_chmod(idmap, d_inode(dentry), d_inode(dentry)->i_mode)
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0) || !defined(CONFIG_FS_POSIX_ACL)
+#define LNKFS_ACL_XATTR_HANDLERS
+#else
+#define LNKFS_ACL_XATTR_HANDLERS \
+	&posix_acl_access_xattr_handler, &posix_acl_default_xattr_handler,
+#endif
+
 /* Types of file handles that later kernels have names for. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 #define FILEID_INO64_GEN	0x81

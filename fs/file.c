@@ -337,6 +337,9 @@ const struct inode_operations lnkfs_file_iops = {
 	.fiemap		= lnkfs_fiemap,
 	.fileattr_get	= lnkfs_fileattr_get,
 	.fileattr_set	= lnkfs_fileattr_set,
+	.listxattr	= lnkfs_listxattr,
+	LNKFS_GET_ACL(lnkfs_get_acl),
+	.set_acl	= lnkfs_set_acl,
 };
 
 const struct file_operations lnkfs_file_fops = {

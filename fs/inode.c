@@ -2,7 +2,9 @@
 /*
  * Inodes in memory: reading, creating, storing, evicting; attributes.
  */
+#include <linux/fs.h>
 #include <linux/iversion.h>
+#include <linux/posix_acl.h>
 #include <linux/writeback.h>
 #include "internal.h"
 #include "lnkfs.h"
@@ -78,6 +80,8 @@ static void lnkfs_fill_inode(struct inode *inode)
 	lnkfs_set_ctime(inode, lnkfs_time_decode(ci->ctime));
 	inode_set_iversion_queried(inode, ci->version);
 	lnkfs_set_vfs_flags(inode);
+	if (!ci->xattr_len && !ci->xattr_block)
+		cache_no_acl(inode);
 	lnkfs_set_ops(inode);
 }
 
@@ -121,67 +125,64 @@ struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags)
 	return inode;
 }
 
-/**
- * lnkfs_new_inode() - create an inode, not yet linked anywhere
- * @handle: running handle, with LNKFS_CREDITS_IALLOC
- * @idmap: of the mount
- * @dir: parent directory
- * @mode: type and permissions
- * @slots: slots of its record
- * @rdev: device number, for device nodes
- *
- * The record has been claimed, not stored. The inode is locked (I_NEW), has
- * link count 1 (directories: 2), and its fork is empty: the caller fills it,
- * calls lnkfs_store() and d_instantiate_new(), or lnkfs_undo_new_inode().
- *
- * Return: the inode, -ENOSPC, -ENOMEM, -EIO, -EFSCORRUPTED.
- */
-struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode *dir,
-			      umode_t mode, u32 slots, dev_t rdev)
+/* Find a place for the record of a new inode; it gets its number. */
+static int lnkfs_claim_record(handle_t *handle, struct inode *dir, struct inode *inode)
 {
-	struct super_block *sb = dir->i_sb;
-	struct lnkfs_fs *fs = &LNKFS_SB(sb)->fs;
-	struct lnkfs_inode_info *li;
-	struct lnkfs_cinode *ci;
-	struct timespec64 now;
-	struct inode *inode;
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	bool is_dir = S_ISDIR(inode->i_mode);
 	u32 group;
 	u64 ino;
 	int err;
 
-	inode = new_inode(sb);
-	if (!inode)
-		return ERR_PTR(-ENOMEM);
-	li = LNKFS_I(inode);
-	ci = &li->ci;
-	ci->slots = slots;
-	ci->area_len = LNKFS_AREA_LEN(slots);
-	ci->area = lnkfs_alloc(ci->area_len);
-	if (!ci->area) {
-		iput(inode);
-		return ERR_PTR(-ENOMEM);
-	}
 	group = lnkfs_group_of(fs, lnkfs_ino_block(fs, dir->i_ino));
-	if (S_ISDIR(mode))
+	if (is_dir)
 		group = lnkfs_ialloc_dir_group(fs, group);
-	err = lnkfs_ialloc(handle, fs, group, slots, S_ISDIR(mode), &ino);
-	if (err) {
-		iput(inode);
-		return ERR_PTR(err);
-	}
+	err = lnkfs_ialloc(handle, fs, group, ci->slots, is_dir, &ino);
+	if (err)
+		return err;
 	ci->ino = ino;
 	inode->i_ino = ino;
 	if (insert_inode_locked(inode) < 0) {
 		err = lnkfs_report(fs, -EFSCORRUPTED, ino, 0,
 				   "a free inode is in use in memory");
-		lnkfs_ifree(handle, fs, ino, slots, S_ISDIR(mode));
+		lnkfs_ifree(handle, fs, ino, ci->slots, is_dir);
 		ci->ino = 0;
-		iput(inode);
-		return ERR_PTR(err);
 	}
-	inode_init_owner(idmap, inode, dir, mode);
+	return err;
+}
+
+/**
+ * lnkfs_new_inode() - create an inode, not yet linked anywhere
+ * @handle: running handle, with the credits of @nb
+ * @dir: parent directory
+ * @nb: the inode, prepared by lnkfs_prepare_inode()
+ * @rdev: device number, for device nodes
+ *
+ * The record has been claimed, not stored. The inode is locked (I_NEW), has
+ * link count 1 (directories: 2), and its fork is empty: the caller fills it,
+ * calls lnkfs_store_new_xattrs(), lnkfs_store() and d_instantiate_new(), or
+ * lnkfs_undo_new_inode().
+ *
+ * Return: 0; -ENOSPC, -ENOMEM, -EIO, -EFSCORRUPTED.
+ */
+int lnkfs_new_inode(handle_t *handle, struct inode *dir, struct lnkfs_newborn *nb, dev_t rdev)
+{
+	struct inode *inode = nb->inode;
+	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	struct timespec64 now;
+	int err;
+
+	ci->slots = nb->slots;
+	ci->area_len = LNKFS_AREA_LEN(nb->slots);
+	ci->area = lnkfs_alloc(ci->area_len);
+	if (!ci->area)
+		return -ENOMEM;
+	err = lnkfs_claim_record(handle, dir, inode);
+	if (err)
+		return err;
+	nb->locked = true;
 	ci->mode = inode->i_mode;
-	lnkfs_inherit_flags(inode, dir);
 	do {
 		ci->gen = lnkfs_random32();
 	} while (!ci->gen);
@@ -192,7 +193,7 @@ struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode
 	lnkfs_set_ctime(inode, now);
 	ci->btime = lnkfs_time_encode(now);
 	inode_set_iversion(inode, 1);
-	switch (mode & S_IFMT) {
+	switch (inode->i_mode & S_IFMT) {
 	case S_IFREG:
 		lnkfs_ext_init(ci);
 		break;
@@ -209,9 +210,9 @@ struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode
 		ci->fork_len = sizeof(struct lnkfs_device);
 		break;
 	}
-	if (!S_ISLNK(mode))
+	if (!S_ISLNK(inode->i_mode))
 		lnkfs_set_ops(inode);
-	return inode;
+	return 0;
 }
 
 /**
@@ -223,11 +224,14 @@ void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode)
 {
 	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
-	int err = 0;
+	int err;
 
 	/* Somebody else may get this number as soon as the record is free. */
 	remove_inode_hash(inode);
-	if (ci->fork == LNKFS_FORK_SLOW_LINK)
+	do {
+		err = lnkfs_xattr_free(handle, fs, ci);
+	} while (err > 0);
+	if (!err && ci->fork == LNKFS_FORK_SLOW_LINK)
 		err = lnkfs_symlink_free_slow(handle, fs, ci);
 	if (!err)
 		err = lnkfs_ifree(handle, fs, ci->ino, ci->slots, S_ISDIR(inode->i_mode));
@@ -362,6 +366,8 @@ static int lnkfs_delete_inode(struct inode *inode)
 		err = lnkfs_truncate_blocks(inode, 0);
 	else if (ci->fork == LNKFS_FORK_DIR_BLOCKS)
 		err = lnkfs_trim_dir(inode);
+	if (!err)
+		err = lnkfs_free_xattrs(inode);
 	if (err)
 		return err;
 	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN +
@@ -486,5 +492,10 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 	inode_inc_iversion(inode);
 	err = lnkfs_store(handle, inode);
 	err2 = lnkfs_end(handle);
-	return err ? err : err2;
+	if (!err)
+		err = err2;
+	/* As everywhere, the ACL follows in a handle of its own. */
+	if (!err && (attr->ia_valid & ATTR_MODE) && !S_ISLNK(inode->i_mode))
+		err = lnkfs_posix_acl_chmod(idmap, dentry);
+	return err;
 }

@@ -114,7 +114,8 @@ struct lnkfs_sb_info {
  *	link count, times and version, which lnkfs_store() copies into @ci. For
  *	regular files @ci.size is the size on disk (never above i_size but in
  *	a truncate), for others it equals i_size.
- * @ext_lock: extent lock: protects the extent tree, @ci.blocks, the fork
+ * @ext_lock: extent lock: protects the extent tree, @ci.blocks, the fork, the
+ *	extended attributes
  * @window: free blocks kept for the next allocation at the end, or NULL; under
  *	@ext_lock, held for write
  * @raw_lock: one encoder of the record at a time; protects @ci.size
@@ -259,11 +260,84 @@ int lnkfs_orphan_recover(struct super_block *sb);
 void lnkfs_orphan_worker(struct work_struct *work);
 void lnkfs_orphan_flush(struct lnkfs_sb_info *sbi);
 
+/* ---- create.c: what is known of an inode before it has a record ---- */
+
+/**
+ * struct lnkfs_new_xattr - an attribute of a new inode
+ * @list: in lnkfs_newborn.xattrs
+ * @key: which; the name stands behind the value
+ * @len: bytes of the value
+ * @value: the value
+ */
+struct lnkfs_new_xattr {
+	struct list_head list;
+	struct lnkfs_xattr_key key;
+	u32 len;
+	u8 value[];
+};
+
+/**
+ * struct lnkfs_newborn - an inode being created
+ * @inode: the inode; without a number until lnkfs_new_inode()
+ * @dir: its directory
+ * @name: its name, or NULL
+ * @locked: it has its number and is I_NEW
+ * @sign: one of its labels is EVM's signature
+ * @slow: a symlink whose target goes into blocks of its own
+ * @slots: slots of its record
+ * @credits: blocks that its creation may touch, the directory's not counted
+ * @revokes: metadata blocks that taking it back may free
+ * @xattrs: its ACLs and security labels (struct lnkfs_new_xattr)
+ */
+struct lnkfs_newborn {
+	struct inode *inode;
+	struct inode *dir;
+	const struct qstr *name;
+	bool locked;
+	bool sign;
+	bool slow;
+	u32 slots;
+	u32 credits;
+	u32 revokes;
+	struct list_head xattrs;
+};
+
+int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct inode *dir,
+			const struct qstr *name, umode_t mode, const char *target);
+int lnkfs_newborn_xattr(struct lnkfs_newborn *nb, u8 space, const char *name,
+			const void *value, size_t len);
+int lnkfs_store_new_xattrs(handle_t *handle, struct lnkfs_newborn *nb);
+void lnkfs_release_newborn(struct lnkfs_newborn *nb);
+
+/* ---- xattr.c ---- */
+struct xattr_handler;
+struct iomap_ops;
+
+extern const struct xattr_handler *lnkfs_xattr_handlers[];
+extern const struct iomap_ops lnkfs_xattr_iomap_ops;
+ssize_t lnkfs_listxattr(struct dentry *dentry, char *buf, size_t size);
+int lnkfs_change_xattr(struct inode *inode, const struct lnkfs_xattr_key *key,
+		       const void *value, size_t len, unsigned int flags, umode_t mode);
+int lnkfs_free_xattrs(struct inode *inode);
+
+/* ---- acl.c ---- */
+#ifdef CONFIG_FS_POSIX_ACL
+struct posix_acl *lnkfs_get_acl(struct inode *inode, int type, bool rcu);
+LNKFS_SET_ACL(lnkfs_set_acl);
+int lnkfs_inherit_acls(struct lnkfs_newborn *nb, struct inode *dir);
+#else
+#define lnkfs_get_acl	NULL
+#define lnkfs_set_acl	NULL
+static inline int lnkfs_inherit_acls(struct lnkfs_newborn *nb, struct inode *dir)
+{
+	return 0;
+}
+#endif
+
 /* ---- inode.c ---- */
 extern struct kmem_cache *lnkfs_inode_cachep;
 struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags);
-struct inode *lnkfs_new_inode(handle_t *handle, lnkfs_idmap *idmap, struct inode *dir,
-			      umode_t mode, u32 slots, dev_t rdev);
+int lnkfs_new_inode(handle_t *handle, struct inode *dir, struct lnkfs_newborn *nb, dev_t rdev);
 void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode);
 int lnkfs_store(handle_t *handle, struct inode *inode);
 void lnkfs_dirty_inode(struct inode *inode, int flags);

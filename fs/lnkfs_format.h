@@ -32,7 +32,7 @@
 #define LNKFS_MAGIC_ORPHMAP	0x4d4f4b4c	/* "LKOM" orphan map */
 #define LNKFS_MAGIC_BTREE	0x54424b4c	/* "LKBT" B+tree node */
 #define LNKFS_MAGIC_DIR		0x42444b4c	/* "LKDB" directory block */
-#define LNKFS_MAGIC_XATTR	0x41584b4c	/* "LKXA" reserved for xattr blocks */
+#define LNKFS_MAGIC_XATTR	0x41584b4c	/* "LKXA" extended attributes */
 #define LNKFS_SLOT_MAGIC	0x534c		/* "LS"   inode slot */
 
 /* Geometry. */
@@ -248,7 +248,7 @@ struct lnkfs_inode {
 	/* 10 */ __le32	i_gen;		/* random, never 0 */
 	/* 14 */ __le16	i_mode;
 	/* 16 */ __u8	i_fork;		/* LNKFS_FORK_* */
-	/* 17 */ __u8	i_pad0;
+	/* 17 */ __u8	i_xattr_len;	/* 8-byte units at the area's back in use by xattrs */
 	/* 18 */ __le32	i_uid;
 	/* 1c */ __le32	i_gid;
 	/* 20 */ __le32	i_projid;
@@ -265,8 +265,8 @@ struct lnkfs_inode {
 	/* 68 */ __le64	i_parent;	/* directories: parent's number; others: reserved, 0 */
 	/* 70 */ __le64	i_parent_pos;	/* reserved, 0 */
 	/* 78 */ __le16	i_fork_len;	/* bytes of the inline area in use by the fork */
-	/* 7a */ __le16	i_xattr_len;	/* bytes at its back in use by xattrs: 0 */
-	/* 7c */ __le32	i_pad1;
+	/* 7a */ __le16	i_xattr_hi;	/* external xattrs: upper 16 bits of the root's number */
+	/* 7c */ __le32	i_xattr_lo;	/* lower 32 bits; both 0: there are none */
 	/* 80 */ __u8	i_area[];
 };
 LNKFS_SIZE_CHECK(lnkfs_inode, 128);
@@ -303,6 +303,7 @@ LNKFS_SIZE_CHECK(lnkfs_device, 8);
 /* bt_tree, n_tree */
 #define LNKFS_TREE_EXTENT	1	/* key: logical block; value: struct lnkfs_extent */
 #define LNKFS_TREE_DIR		2	/* key: see LNKFS_DIR_*; no value */
+#define LNKFS_TREE_XATTR	3	/* key: hash; value: le64 block of a leaf */
 
 /**
  * struct lnkfs_btree_root - root node of a B+tree, in an inline area.
@@ -411,5 +412,60 @@ LNKFS_SIZE_CHECK(lnkfs_dir_fork, 8);
 #define LNKFS_DIR_ROOM_KEY	(1ULL << 63)
 #define LNKFS_DIR_ROOM_SIZES	{ 24, 32, 40, 48, 56, 64, 72, 80, 96, 128, 192, 272 }
 #define LNKFS_DIR_MAX_BLOCKS(bits)	(1ULL << (35 - (bits)))	/* position / 8 is 32 bits */
+
+/* e_space: namespace of an extended attribute; the name is without its prefix */
+#define LNKFS_XATTR_USER	1	/* "user." */
+#define LNKFS_XATTR_TRUSTED	2	/* "trusted." */
+#define LNKFS_XATTR_SECURITY	3	/* "security." */
+#define LNKFS_XATTR_ACL_ACCESS	4	/* "system.posix_acl_access", name empty */
+#define LNKFS_XATTR_ACL_DEFAULT	5	/* "system.posix_acl_default", name empty */
+
+#define LNKFS_XATTR_VALUE_MAX	65536	/* bytes of a value */
+#define LNKFS_XATTR_EXTENTS	16	/* runs of blocks that hold one value, at most */
+#define LNKFS_XATTR_MAX_LEVEL	3	/* of the tree of leaves */
+
+/**
+ * struct lnkfs_xattr_entry - an extended attribute, in the inline area or in a
+ * leaf block. Behind the name, without a gap, stands the value; or, aligned to
+ * 8 bytes, stand e_extents le64 numbers that say where it is: the first block of
+ * a run in the lower 48 bits, the number of blocks in the upper 16. An entry ends
+ * at a multiple of 8 bytes; all gaps are zero.
+ */
+struct lnkfs_xattr_entry {
+	/* 0 */ __u8	e_space;	/* LNKFS_XATTR_* */
+	/* 1 */ __u8	e_name_len;	/* 1..255; 0 for ACLs */
+	/* 2 */ __u8	e_extents;	/* runs of value blocks; 0: the value is here */
+	/* 3 */ __u8	e_pad;
+	/* 4 */ __le32	e_value_len;	/* bytes */
+	/* 8 */ __u8	e_name[];
+};
+LNKFS_SIZE_CHECK(lnkfs_xattr_entry, 8);
+
+/* x_kind */
+#define LNKFS_XBLOCK_LEAF	1	/* entries */
+#define LNKFS_XBLOCK_HEAD	2	/* root of the tree of leaves */
+#define LNKFS_XBLOCK_VALUE	3	/* part of a value */
+
+/**
+ * struct lnkfs_xattr_block - head of a block of the external xattr area. The
+ * inode points to the only leaf, or to the head block of several.
+ *
+ * The hash of an attribute is the siphash, keyed by s_hash_seed, of its e_space
+ * and its name. A leaf holds its entries in the order of their hashes. The tree's
+ * root fills the rest of the head block; its keys are the lowest hashes that the
+ * leaves may hold, the first one 0.
+ */
+struct lnkfs_xattr_block {
+	/* 00 */ struct lnkfs_block_header x_header;
+	/* 28 */ __u8	x_kind;		/* LNKFS_XBLOCK_* */
+	/* 29 */ __u8	x_pad0;
+	/* 2a */ __le16	x_used;		/* leaf, value: bytes of x_data in use; else 0 */
+	/* 2c */ __le16	x_count;	/* leaf: entries; else 0 */
+	/* 2e */ __le16	x_index;	/* value: number of the block in the value; else 0 */
+	/* 30 */ __le64	x_hash;		/* value: hash of the attribute; else 0 */
+	/* 38 */ __u8	x_pad1[8];
+	/* 40 */ __u8	x_data[];
+};
+LNKFS_SIZE_CHECK(lnkfs_xattr_block, 64);
 
 #endif /* LNKFS_FORMAT_H */

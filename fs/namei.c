@@ -126,9 +126,10 @@ static int lnkfs_finish_create(handle_t *handle, struct inode *dir, struct dentr
 
 /* Fill a fresh symlink inode; on an error it has been taken back. */
 static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *target,
-			    u32 len, bool fast)
+			    bool fast)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	u32 len = strlen(target);
 	int err = 0;
 
 	if (fast)
@@ -144,52 +145,50 @@ static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *t
 	return 0;
 }
 
-/*
- * Slots of a new inode's record: a directory starts with room for several
- * names; 0: the target of a symlink does not go into a record.
- */
-static u32 lnkfs_new_slots(const struct lnkfs_fs *fs, umode_t mode, u32 target_len)
+/* Create an inode of any type with its name; @target for symlinks only. */
+static int lnkfs_create_once(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			     umode_t mode, dev_t rdev, const char *target)
 {
-	if (S_ISLNK(mode))
-		return lnkfs_symlink_slots(fs, target_len);
-	return S_ISDIR(mode) ? 2 : 1;
+	struct lnkfs_newborn nb;
+	handle_t *handle;
+	int err, err2;
+
+	err = lnkfs_prepare_inode(&nb, idmap, dir, &dentry->d_name, mode, target);
+	if (err)
+		return err;
+	handle = lnkfs_begin(dir->i_sb, nb.credits + lnkfs_add_credits(dir),
+			     LNKFS_NAMEI_REVOKES + nb.revokes);
+	if (IS_ERR(handle)) {
+		err = PTR_ERR(handle);
+		goto out;
+	}
+	err = lnkfs_new_inode(handle, dir, &nb, rdev);
+	if (!err && target)
+		err = lnkfs_set_target(handle, nb.inode, target, !nb.slow);
+	if (!err)
+		err = lnkfs_store_new_xattrs(handle, &nb);
+	if (!err)
+		err = lnkfs_finish_create(handle, dir, dentry, nb.inode);
+	err2 = lnkfs_end(handle);
+	if (!err)
+		err = err2;
+	if (!err) {
+		d_instantiate_new(dentry, nb.inode);
+		nb.inode = NULL;
+	}
+out:
+	lnkfs_release_newborn(&nb);
+	return err;
 }
 
-/* Create an inode of any type with its name; @target for symlinks only. */
 static int lnkfs_create_one(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			    umode_t mode, dev_t rdev, const char *target)
 {
-	struct super_block *sb = dir->i_sb;
-	struct lnkfs_fs *fs = LNKFS_FS(dir);
-	u32 len = target ? strlen(target) : 0;
-	u32 slots = lnkfs_new_slots(fs, mode, len);
-	u32 credits = LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE + LNKFS_CREDITS_IFREE;
-	struct inode *inode;
-	handle_t *handle;
-	int err, err2, tries = 0;
+	int err, tries = 0;
 
-	if (!slots)
-		credits += DIV_ROUND_UP(len, fs->block_size) + LNKFS_CREDITS_ALLOC +
-			   LNKFS_CREDITS_FREE;
 	do {
-		handle = lnkfs_begin(sb, credits + lnkfs_add_credits(dir),
-				     LNKFS_NAMEI_REVOKES);
-		if (IS_ERR(handle))
-			return PTR_ERR(handle);
-		inode = lnkfs_new_inode(handle, idmap, dir, mode, slots ? slots : 1, rdev);
-		err = PTR_ERR_OR_ZERO(inode);
-		if (!err && target)
-			err = lnkfs_set_target(handle, inode, target, len, slots);
-		if (!err)
-			err = lnkfs_finish_create(handle, dir, dentry, inode);
-		err2 = lnkfs_end(handle);
-		if (!err)
-			err = err2;
-		if (err && !IS_ERR(inode))
-			discard_new_inode(inode);
-	} while (lnkfs_retry_alloc(sb, err, &tries));
-	if (!err)
-		d_instantiate_new(dentry, inode);
+		err = lnkfs_create_once(idmap, dir, dentry, mode, rdev, target);
+	} while (lnkfs_retry_alloc(dir->i_sb, err, &tries));
 	return err;
 }
 
@@ -377,43 +376,65 @@ static int lnkfs_rmdir(struct inode *dir, struct dentry *dentry)
 	return lnkfs_remove_one(dir, dentry);
 }
 
+/* A new inode without a name: its link count goes from 1 to 0 in d_tmpfile(). */
+static int lnkfs_finish_tmpfile(handle_t *handle, struct file *file, struct inode *inode)
+{
+	int err;
+
+	err = lnkfs_orphan_inode(handle, inode);
+	if (err) {
+		lnkfs_undo_new_inode(handle, inode);
+		return err;
+	}
+	clear_nlink(inode);
+	err = lnkfs_store(handle, inode);
+	set_nlink(inode, 1);
+	if (err)
+		return err;
+	d_tmpfile(file, inode);
+	unlock_new_inode(inode);
+	return 0;
+}
+
+static int lnkfs_tmpfile_once(lnkfs_idmap *idmap, struct inode *dir, struct file *file,
+			      umode_t mode)
+{
+	struct lnkfs_newborn nb;
+	handle_t *handle;
+	int err, err2;
+
+	err = lnkfs_prepare_inode(&nb, idmap, dir, NULL, mode, NULL);
+	if (err)
+		return err;
+	handle = lnkfs_begin(dir->i_sb, nb.credits + LNKFS_CREDITS_ORPHAN,
+			     LNKFS_NAMEI_REVOKES + nb.revokes);
+	if (IS_ERR(handle)) {
+		err = PTR_ERR(handle);
+		goto out;
+	}
+	err = lnkfs_new_inode(handle, dir, &nb, 0);
+	if (!err)
+		err = lnkfs_store_new_xattrs(handle, &nb);
+	if (!err)
+		err = lnkfs_finish_tmpfile(handle, file, nb.inode);
+	if (!err)
+		nb.inode = NULL;
+	err2 = lnkfs_end(handle);
+	if (!err)
+		err = err2;
+out:
+	lnkfs_release_newborn(&nb);
+	return err;
+}
+
 static int lnkfs_tmpfile(lnkfs_idmap *idmap, struct inode *dir, struct file *file,
 			 umode_t mode)
 {
-	struct super_block *sb = dir->i_sb;
-	struct inode *inode;
-	handle_t *handle;
-	int err, err2, tries = 0;
+	int err, tries = 0;
 
 	do {
-		handle = lnkfs_begin(sb, LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE +
-				     LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN,
-				     LNKFS_NAMEI_REVOKES);
-		if (IS_ERR(handle))
-			return PTR_ERR(handle);
-		inode = lnkfs_new_inode(handle, idmap, dir, mode, 1, 0);
-		err = PTR_ERR_OR_ZERO(inode);
-		if (!err) {
-			err = lnkfs_orphan_inode(handle, inode);
-			if (err) {
-				lnkfs_undo_new_inode(handle, inode);
-			} else {
-				/* d_tmpfile() takes the count from 1 to 0 in memory. */
-				clear_nlink(inode);
-				err = lnkfs_store(handle, inode);
-				set_nlink(inode, 1);
-			}
-		}
-		if (!err) {
-			d_tmpfile(file, inode);
-			unlock_new_inode(inode);
-		}
-		err2 = lnkfs_end(handle);
-		if (err && !IS_ERR(inode))
-			discard_new_inode(inode);
-		if (!err)
-			err = err2;
-	} while (lnkfs_retry_alloc(sb, err, &tries));
+		err = lnkfs_tmpfile_once(idmap, dir, file, mode);
+	} while (lnkfs_retry_alloc(dir->i_sb, err, &tries));
 	return finish_open_simple(file, err);
 }
 
@@ -556,30 +577,29 @@ static int lnkfs_rename_inodes(handle_t *handle, struct lnkfs_rename_end *from,
 	return err;
 }
 
-static int lnkfs_rename_once(lnkfs_idmap *idmap, struct lnkfs_rename_end *from,
-			     struct lnkfs_rename_end *to, bool want_whiteout)
+/* Blocks that a rename may touch, apart from its whiteout. */
+static u32 lnkfs_rename_credits(const struct lnkfs_rename_end *from,
+				const struct lnkfs_rename_end *to)
 {
-	struct super_block *sb = from->dir->i_sb;
-	struct inode *whiteout = NULL;
-	u32 credits = lnkfs_add_credits(to->dir) + lnkfs_remove_credits(to->dir) +
-		      lnkfs_remove_credits(from->dir) + 3 * LNKFS_CREDITS_STORE +
-		      LNKFS_CREDITS_ORPHAN + LNKFS_RENAME_SLACK;
-	handle_t *handle;
-	int err = 0, err2;
+	return lnkfs_add_credits(to->dir) + lnkfs_remove_credits(to->dir) +
+	       lnkfs_remove_credits(from->dir) + 3 * LNKFS_CREDITS_STORE +
+	       LNKFS_CREDITS_ORPHAN + LNKFS_RENAME_SLACK;
+}
 
-	if (want_whiteout)
-		credits += LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_IFREE;
-	handle = lnkfs_begin(sb, credits, LNKFS_NAMEI_REVOKES);
-	if (IS_ERR(handle))
-		return PTR_ERR(handle);
-	if (want_whiteout) {
-		whiteout = lnkfs_new_inode(handle, idmap, from->dir,
-					   S_IFCHR | WHITEOUT_MODE, 1, WHITEOUT_DEV);
-		if (IS_ERR(whiteout)) {
-			err = PTR_ERR(whiteout);
-			whiteout = NULL;
-			goto out;
-		}
+/* @nb: the whiteout, prepared, or NULL */
+static int lnkfs_rename_handle(handle_t *handle, struct lnkfs_rename_end *from,
+			       struct lnkfs_rename_end *to, struct lnkfs_newborn *nb)
+{
+	struct inode *whiteout = NULL;
+	int err = 0;
+
+	if (nb) {
+		err = lnkfs_new_inode(handle, from->dir, nb, WHITEOUT_DEV);
+		if (!err)
+			err = lnkfs_store_new_xattrs(handle, nb);
+		if (err)
+			return err;
+		whiteout = nb->inode;
 	}
 	if (to->inode && lnkfs_last_name(to->inode))
 		err = lnkfs_orphan_inode(handle, to->inode);
@@ -591,20 +611,41 @@ static int lnkfs_rename_once(lnkfs_idmap *idmap, struct lnkfs_rename_end *from,
 	if (err) {
 		if (whiteout)
 			lnkfs_undo_new_inode(handle, whiteout);
+		return err;
+	}
+	return lnkfs_rename_inodes(handle, from, to, whiteout);
+}
+
+static int lnkfs_rename_once(lnkfs_idmap *idmap, struct lnkfs_rename_end *from,
+			     struct lnkfs_rename_end *to, bool want_whiteout)
+{
+	struct lnkfs_newborn nb = { .inode = NULL };
+	handle_t *handle;
+	int err = 0, err2;
+
+	INIT_LIST_HEAD(&nb.xattrs);
+	if (want_whiteout)
+		err = lnkfs_prepare_inode(&nb, idmap, from->dir, from->name,
+					  S_IFCHR | WHITEOUT_MODE, NULL);
+	if (err)
+		return err;
+	handle = lnkfs_begin(from->dir->i_sb, lnkfs_rename_credits(from, to) + nb.credits,
+			     LNKFS_NAMEI_REVOKES + nb.revokes);
+	if (IS_ERR(handle)) {
+		err = PTR_ERR(handle);
 		goto out;
 	}
-	err = lnkfs_rename_inodes(handle, from, to, whiteout);
-out:
+	err = lnkfs_rename_handle(handle, from, to, want_whiteout ? &nb : NULL);
 	err2 = lnkfs_end(handle);
-	if (whiteout) {
-		if (err) {
-			discard_new_inode(whiteout);
-		} else {
-			unlock_new_inode(whiteout);
-			iput(whiteout);
-		}
+	if (want_whiteout && !err) {
+		unlock_new_inode(nb.inode);
+		nb.locked = false;
 	}
-	return err ? err : err2;
+	if (!err)
+		err = err2;
+out:
+	lnkfs_release_newborn(&nb);
+	return err;
 }
 
 /*
@@ -690,6 +731,9 @@ const struct inode_operations lnkfs_dir_iops = {
 	.setattr	= lnkfs_setattr,
 	.fileattr_get	= lnkfs_fileattr_get,
 	.fileattr_set	= lnkfs_fileattr_set,
+	.listxattr	= lnkfs_listxattr,
+	LNKFS_GET_ACL(lnkfs_get_acl),
+	.set_acl	= lnkfs_set_acl,
 };
 
 const struct inode_operations lnkfs_special_iops = {
@@ -697,4 +741,7 @@ const struct inode_operations lnkfs_special_iops = {
 	.setattr	= lnkfs_setattr,
 	.fileattr_get	= lnkfs_fileattr_get,
 	.fileattr_set	= lnkfs_fileattr_set,
+	.listxattr	= lnkfs_listxattr,
+	LNKFS_GET_ACL(lnkfs_get_acl),
+	.set_acl	= lnkfs_set_acl,
 };

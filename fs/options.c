@@ -11,6 +11,7 @@ enum {
 	Opt_errors,
 	Opt_norecovery,
 	Opt_symperm,
+	Opt_always,
 };
 
 static const struct constant_table lnkfs_errors_table[] = {
@@ -25,6 +26,8 @@ const struct fs_parameter_spec lnkfs_parameters[] = {
 	fsparam_flag("norecovery",	Opt_norecovery),
 	fsparam_flag("noload",		Opt_norecovery),	/* ext4's name of it */
 	fsparam_flag_no("symperm",	Opt_symperm),
+	fsparam_flag("acl",		Opt_always),	/* they are on, and stay so */
+	fsparam_flag("user_xattr",	Opt_always),
 	{}
 };
 
@@ -48,6 +51,8 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 			mo->opts &= ~LNKFS_OPT_SYMPERM;
 		else
 			mo->opts |= LNKFS_OPT_SYMPERM;
+		break;
+	case Opt_always:
 		break;
 	}
 	return 0;

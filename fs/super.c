@@ -422,12 +422,17 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 	sb->s_magic = LNKFS_SUPER_MAGIC;
 	sb->s_op = &lnkfs_super_ops;
 	sb->s_export_op = &lnkfs_export_ops;
+	/* Before the first inode: it says which of them have attributes. */
+	sb->s_xattr = lnkfs_xattr_handlers;
 	sb->s_maxbytes = LNKFS_MAX_FILE_SIZE;
 	sb->s_max_links = sbi->fs.max_links;
 	sb->s_time_gran = 1;
 	sb->s_time_min = lnkfs_time_decode(0).tv_sec;
 	sb->s_time_max = lnkfs_time_decode(U64_MAX).tv_sec - 1;
 	sb->s_flags |= SB_I_VERSION;
+#ifdef CONFIG_FS_POSIX_ACL
+	sb->s_flags |= SB_POSIXACL;
+#endif
 	super_set_uuid(sb, sbi->super->s_uuid, sizeof(sbi->super->s_uuid));
 }
 

@@ -71,6 +71,7 @@ static const struct inode_operations lnkfs_symlink_iops = {
 	.setattr	= lnkfs_setattr,
 	.fileattr_get	= lnkfs_fileattr_get,
 	.fileattr_set	= lnkfs_fileattr_set,
+	.listxattr	= lnkfs_listxattr,
 };
 
 /**

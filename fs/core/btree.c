@@ -207,7 +207,7 @@ static bool bt_ascending(const struct bt_view *v)
  * Cheap check of the root before each use: enough to stay inside it. The
  * order of its keys is checked by lnkfs_btree_check_root().
  */
-static int bt_check_root_head(const struct lnkfs_btree *bt)
+static bool bt_root_head_sound(const struct lnkfs_btree *bt)
 {
 	const struct lnkfs_btree_root *root = bt->root;
 	struct bt_view v;
@@ -215,12 +215,15 @@ static int bt_check_root_head(const struct lnkfs_btree *bt)
 	if (bt->root_size < sizeof(*root) || bt->root_size % 8 ||
 	    root->bt_vsize != bt->vsize || root->bt_tree != bt->tree ||
 	    le16_to_cpu(root->bt_level) > LNKFS_BTREE_MAX_LEVEL)
-		goto bad;
+		return false;
 	v = bt_root_view(bt);
-	if (bt_count(&v) > v.cap || (bt_level(&v) && !bt_count(&v)))
-		goto bad;
-	return 0;
-bad:
+	return bt_count(&v) <= v.cap && (!bt_level(&v) || bt_count(&v));
+}
+
+static int bt_check_root_head(const struct lnkfs_btree *bt)
+{
+	if (bt_root_head_sound(bt))
+		return 0;
 	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0, "bad root of tree %u",
 			    bt->tree);
 }
@@ -282,6 +285,39 @@ void lnkfs_btree_init_root(const struct lnkfs_btree *bt)
 }
 
 /**
+ * lnkfs_btree_root_sound() - is this a root, as far as it can say?
+ * @bt: tree; its @ci is not used
+ *
+ * Does not report.
+ */
+bool lnkfs_btree_root_sound(const struct lnkfs_btree *bt)
+{
+	struct bt_view v;
+
+	if (!bt_root_head_sound(bt))
+		return false;
+	v = bt_root_view(bt);
+	return bt_root_cap(bt, 1) >= 2 && bt_ascending(&v);
+}
+
+/**
+ * lnkfs_btree_root_fits() - would a smaller root hold the records?
+ * @bt: tree with a sound root
+ * @size: bytes, a multiple of 8, not more than it has
+ */
+bool lnkfs_btree_root_fits(const struct lnkfs_btree *bt, u32 size)
+{
+	struct lnkfs_btree small = *bt;
+	struct bt_view v;
+
+	if (size < sizeof(struct lnkfs_btree_root))
+		return false;
+	small.root_size = size;
+	v = bt_root_view(&small);
+	return bt_root_cap(&small, 1) >= 2 && bt_count(&v) <= v.cap;
+}
+
+/**
  * lnkfs_btree_check_root() - check a root that came from disk
  * @bt: tree
  *
@@ -292,14 +328,12 @@ void lnkfs_btree_init_root(const struct lnkfs_btree *bt)
  */
 int lnkfs_btree_check_root(const struct lnkfs_btree *bt)
 {
-	struct bt_view v;
 	int err;
 
 	err = bt_check_root_head(bt);
 	if (err)
 		return err;
-	v = bt_root_view(bt);
-	if (bt_root_cap(bt, 1) < 2 || !bt_ascending(&v))
+	if (!lnkfs_btree_root_sound(bt))
 		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0,
 				    "bad records in the root of tree %u", bt->tree);
 	return 0;
@@ -319,7 +353,7 @@ int lnkfs_btree_check_node(const struct lnkfs_fs *fs, const void *data)
 
 	if (le16_to_cpu(node->n_level) >= LNKFS_BTREE_MAX_LEVEL ||
 	    (node->n_vsize != 0 && node->n_vsize != 8 && node->n_vsize != 16) ||
-	    (node->n_tree != LNKFS_TREE_EXTENT && node->n_tree != LNKFS_TREE_DIR))
+	    !node->n_tree || node->n_tree > LNKFS_TREE_XATTR)
 		return -EFSCORRUPTED;
 	v = bt_node_view(fs, (void *)data);
 	if (!bt_count(&v) || bt_count(&v) > v.cap || !bt_ascending(&v))

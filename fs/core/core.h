@@ -28,6 +28,7 @@
  * @LNKFS_B_INODE: inode block, checked record by record
  * @LNKFS_B_BTREE: B+tree node, owner = inode
  * @LNKFS_B_DIR: directory block, owner = inode
+ * @LNKFS_B_XATTR: block of the external xattr area, owner = inode
  * @LNKFS_B_RAW: body of a slow symlink, nothing to check or seal
  * @LNKFS_B_TYPES: number of types
  */
@@ -40,6 +41,7 @@ enum lnkfs_btype {
 	LNKFS_B_INODE,
 	LNKFS_B_BTREE,
 	LNKFS_B_DIR,
+	LNKFS_B_XATTR,
 	LNKFS_B_RAW,
 	LNKFS_B_TYPES
 };
@@ -141,11 +143,13 @@ struct lnkfs_fs {
  * @parent: parent directory (directories only)
  * @parent_pos: reserved
  * @fork_len: bytes of the area in use by the fork
- * @xattr_len: bytes at its end in use by xattrs
+ * @xattr_len: bytes at its end in use by xattrs, a multiple of 8
+ * @xattr_block: leaf or head block of the external xattrs, or 0
  * @area_len: LNKFS_AREA_LEN(@slots)
  * @area: the inline area, @area_len bytes, owned by whoever set it
  *
- * The core changes @fork, @size (directories), @blocks, @fork_len and the area;
+ * The core changes @fork, @size (directories), @blocks, @fork_len, @xattr_len,
+ * @xattr_block and the area;
  * the caller stores the record (lnkfs_inode_store) in the same transaction,
  * also when the function failed.
  */
@@ -172,6 +176,7 @@ struct lnkfs_cinode {
 	u64 parent_pos;
 	u16 fork_len;
 	u16 xattr_len;
+	u64 xattr_block;
 	u16 area_len;
 	u8 *area;
 };
@@ -382,6 +387,8 @@ struct lnkfs_shift {
 void lnkfs_btree_init_root(const struct lnkfs_btree *bt);
 int lnkfs_btree_check_root(const struct lnkfs_btree *bt);
 int lnkfs_btree_check_node(const struct lnkfs_fs *fs, const void *data);
+bool lnkfs_btree_root_sound(const struct lnkfs_btree *bt);
+bool lnkfs_btree_root_fits(const struct lnkfs_btree *bt, u32 size);
 int lnkfs_btree_lookup_le(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value);
 int lnkfs_btree_lookup_ge(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value);
 int lnkfs_btree_lookup_span(const struct lnkfs_btree *bt, u64 key, u64 *found, void *value,
@@ -495,6 +502,45 @@ int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinod
 			   const char *target, u32 len);
 int lnkfs_symlink_read_slow(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, char *target);
 int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+
+/* ---- xattr.c, xattrblock.c, xattrleaf.c: extended attributes ---- */
+
+/* flags of lnkfs_xattr_set() */
+#define LNKFS_XS_CREATE		0x1	/* -EEXIST when it is there */
+#define LNKFS_XS_REPLACE	0x2	/* -ENODATA when it is not */
+
+/**
+ * struct lnkfs_xattr_key - which attribute
+ * @space: LNKFS_XATTR_*
+ * @name_len: bytes of the name; 0 for ACLs
+ * @name: without the namespace's prefix; not terminated
+ */
+struct lnkfs_xattr_key {
+	u8 space;
+	u8 name_len;
+	const char *name;
+};
+
+/* Callback of lnkfs_xattr_iterate(): 0 to go on, else to stop there. */
+typedef int (*lnkfs_xattr_actor)(void *ctx, const struct lnkfs_xattr_key *key, u32 value_len);
+
+u32 lnkfs_xattr_size(u32 name_len, u32 value_len);
+int lnkfs_xattr_get(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		    const struct lnkfs_xattr_key *key, void *buf, u32 size);
+int lnkfs_xattr_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			lnkfs_xattr_actor actor, void *ctx);
+int lnkfs_xattr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		    const struct lnkfs_xattr_key *key, const void *value, u32 len,
+		    unsigned int flags);
+int lnkfs_xattr_free(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+u32 lnkfs_xattr_set_credits(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
+			    u32 name_len, u32 len);
+u32 lnkfs_xattr_free_credits(void);
+u32 lnkfs_xattr_revokes(const struct lnkfs_fs *fs, u32 len);
+u32 lnkfs_xattr_slots(const struct lnkfs_fs *fs, u32 fork, u32 xattrs);
+u32 lnkfs_xattr_fork_min(const struct lnkfs_cinode *ci);
+const char *lnkfs_xattr_check_inode(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+int lnkfs_xattr_check_block(const struct lnkfs_fs *fs, const void *data);
 
 /*
  * Credits of the small operations, in blocks. An allocation or a free touches

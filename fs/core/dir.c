@@ -346,7 +346,7 @@ static int dir_unmap(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 	if (blocks)
 		return 0;
 	dir_tree(fs, dir, LNKFS_TREE_DIR, &bt);
-	if (!lnkfs_dir_index_unused(&bt) || dir->blocks)
+	if (!lnkfs_dir_index_unused(&bt) || (dir->blocks && !dir->xattr_block))
 		return dir_corrupt(fs, dir, NULL, "index keys or blocks without entries");
 	lnkfs_dir_init(dir);
 	return 0;

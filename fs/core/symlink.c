@@ -43,7 +43,6 @@ void lnkfs_symlink_set_fast(struct lnkfs_cinode *ci, const char *target, u32 len
 	ci->fork = LNKFS_FORK_FAST_LINK;
 	ci->fork_len = len;
 	ci->size = len;
-	ci->blocks = 0;
 }
 
 static u32 target_checksum(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
@@ -116,7 +115,7 @@ int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinod
 	ci->fork = LNKFS_FORK_SLOW_LINK;
 	ci->fork_len = sizeof(*sl);
 	ci->size = len;
-	ci->blocks = count;
+	ci->blocks += count;
 	return 0;
 
 undo:
@@ -194,7 +193,7 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 	ci->fork = LNKFS_FORK_NONE;
 	ci->fork_len = 0;
 	ci->size = 0;
-	ci->blocks = 0;
+	ci->blocks -= min_t(u64, count, ci->blocks);
 	for (i = 0; i < count && !err; i++)
 		err = lnkfs_bforget(tx, fs, first + i);
 	return err;

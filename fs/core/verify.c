@@ -31,6 +31,8 @@ u32 lnkfs_magic_of(enum lnkfs_btype type)
 		return LNKFS_MAGIC_BTREE;
 	case LNKFS_B_DIR:
 		return LNKFS_MAGIC_DIR;
+	case LNKFS_B_XATTR:
+		return LNKFS_MAGIC_XATTR;
 	default:
 		return 0;
 	}
@@ -247,6 +249,8 @@ int lnkfs_verify_block(const struct lnkfs_fs *fs, const void *data, enum lnkfs_b
 		return lnkfs_btree_check_node(fs, data);
 	case LNKFS_B_DIR:
 		return lnkfs_dir_check_block(fs, data);
+	case LNKFS_B_XATTR:
+		return lnkfs_xattr_check_block(fs, data);
 	default:
 		return -EFSCORRUPTED;
 	}

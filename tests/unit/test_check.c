@@ -303,8 +303,10 @@ static void check_records(void)
 	NOTICE_REC(big_dir, di->i_blocks = cpu_to_le64(le64_to_cpu(di->i_blocks) + 1));
 	NOTICE_REC(small_dir, di->i_fork_len = 0);
 	NOTICE_REC(fast, di->i_area[60] = 1);
-	NOTICE_REC(fast, di->i_xattr_len = cpu_to_le16(200));
-	NOTICE_REC(fast, di->i_pad1 = cpu_to_le32(1));
+	NOTICE_REC(fast, di->i_xattr_len = 200);
+	NOTICE_REC(fast, di->i_xattr_len = 1);
+	NOTICE_REC(fast, di->i_xattr_lo = cpu_to_le32(1));
+	NOTICE_REC(file, di->i_xattr_hi = cpu_to_le16(1));
 	NOTICE_REC(fast, di->i_slot.sl_type = LNKFS_SLOT_FREE);
 	NOTICE_REC(fast, di->i_slot.sl_type = LNKFS_SLOT_CONT);
 	NOTICE_REC(slow, sl->l_block = cpu_to_le64(le64_to_cpu(sl->l_block) + 1));

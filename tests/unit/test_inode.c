@@ -153,8 +153,9 @@ static void test_round_trip(void)
 			in.ino = (99ULL << f->slot_bits) + slot;
 			in.area = area;
 			in.area_len = LNKFS_AREA_LEN(slots);
-			in.fork_len = in.area_len - 20;
-			in.xattr_len = 20;
+			in.fork_len = in.area_len - 24;
+			in.xattr_len = 24;
+			in.xattr_block &= LNKFS_MAX_BLOCKS - 1;
 
 			lnkfs_inode_encode(&in, block, slot);
 			for (i = 0; i < 16; i++)
@@ -185,8 +186,9 @@ static void test_round_trip(void)
 			CHECK_EQ(out.parent_pos, in.parent_pos);
 			CHECK_EQ(out.fork_len, in.fork_len);
 			CHECK_EQ(out.xattr_len, in.xattr_len);
+			CHECK_EQ(out.xattr_block, in.xattr_block);
 			CHECK_EQ(out.area_len, in.area_len);
-			CHECK_EQ(lnkfs_fork_room(&out), in.area_len - 20);
+			CHECK_EQ(lnkfs_fork_room(&out), in.area_len - 24);
 		}
 	}
 }
@@ -248,18 +250,12 @@ static void test_decode_layout(void)
 	sl[2]->sl_type = LNKFS_SLOT_FREE;
 	CHECK_EQ(DECODE(1), -EFSCORRUPTED);
 	RESET();
-	di->i_pad0 = 1;
-	CHECK_EQ(DECODE(1), -EFSCORRUPTED);
-	RESET();
-	di->i_pad1 = 1;
-	CHECK_EQ(DECODE(1), -EFSCORRUPTED);
-	RESET();
 	di->i_fork_len = cpu_to_le16(LNKFS_AREA_LEN(3));
 	CHECK_EQ(DECODE(1), 0);
-	di->i_xattr_len = cpu_to_le16(1);
+	di->i_xattr_len = 1;
 	CHECK_EQ(DECODE(1), -EFSCORRUPTED);
 	di->i_fork_len = cpu_to_le16(0xffff);
-	di->i_xattr_len = cpu_to_le16(0xffff);
+	di->i_xattr_len = 0xff;
 	CHECK_EQ(DECODE(1), -EFSCORRUPTED);
 	RESET();
 	ci.area = NULL;

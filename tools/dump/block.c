@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "dump.h"
+#include "xattr.h"
 
 #define LINE	16	/* bytes of a block in a line */
 
@@ -141,6 +142,61 @@ static void show_dirents(struct dump *d, const u8 *data)
 	out_end(o);
 }
 
+/**
+ * dump_xattr_run() - show the attributes of a run of entries, as a list
+ * @d: run of the program
+ * @run: the entries, 8-byte aligned
+ * @len: their length
+ */
+void dump_xattr_run(struct dump *d, u8 *run, u32 len)
+{
+	const struct lnkfs_xattr_entry *e;
+	struct out *o = &d->o;
+	u32 off, size;
+
+	out_list(o, "attributes");
+	for (off = 0; off < len; off += size) {
+		e = lnkfs_xattr_entry(run, len, off, &size);
+		if (!e)
+			break;
+		out_row(o);
+		out_u64(o, "space", e->e_space);
+		out_bytes(o, "name", e->e_name, e->e_name_len);
+		out_u64(o, "bytes", le32_to_cpu(e->e_value_len));
+		if (e->e_extents)
+			out_u64(o, "value_block",
+				lnkfs_xattr_extent_block(*lnkfs_xattr_extents(e)));
+		out_end(o);
+	}
+	out_end(o);
+}
+
+static void show_xattrs(struct dump *d, u8 *data)
+{
+	struct lnkfs_xattr_block *xb = (void *)data;
+	u32 used = le16_to_cpu(xb->x_used);
+	struct lnkfs_btree bt;
+	struct out *o = &d->o;
+
+	switch (xb->x_kind) {
+	case LNKFS_XBLOCK_LEAF:
+		out_text(o, "kind", "leaf");
+		if (used <= lnkfs_xattr_room(&d->v->fs))
+			dump_xattr_run(d, xb->x_data, used);
+		break;
+	case LNKFS_XBLOCK_HEAD:
+		out_text(o, "kind", "head");
+		lnkfs_xattr_tree(&d->v->fs, NULL, data, &bt);
+		out_u64(o, "level", lnkfs_btree_level(&bt));
+		break;
+	case LNKFS_XBLOCK_VALUE:
+		out_text(o, "kind", "value");
+		out_u64(o, "index", le16_to_cpu(xb->x_index));
+		out_u64(o, "bytes", used);
+		break;
+	}
+}
+
 static void show_map(struct dump *d, const u8 *data)
 {
 	const struct lnkfs_map_block *m = (const void *)data;
@@ -200,6 +256,9 @@ int dump_block(struct dump *d, u64 block)
 		break;
 	case LNKFS_B_DIR:
 		show_dirents(d, data);
+		break;
+	case LNKFS_B_XATTR:
+		show_xattrs(d, data);
 		break;
 	case LNKFS_B_BITMAP:
 	case LNKFS_B_IMAP:

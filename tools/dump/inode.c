@@ -109,7 +109,9 @@ static void show_fixed(struct out *o, const struct lnkfs_inode *di)
 	else
 		out_u64(o, "fork", di->i_fork);
 	out_u64(o, "fork_bytes", le16_to_cpu(di->i_fork_len));
-	out_u64(o, "xattr_bytes", le16_to_cpu(di->i_xattr_len));
+	out_u64(o, "xattr_bytes", di->i_xattr_len * 8);
+	out_u64(o, "xattr_block", le32_to_cpu(di->i_xattr_lo) |
+				  (u64)le16_to_cpu(di->i_xattr_hi) << 32);
 }
 
 static void show_slow_link(struct dump *d, const struct lnkfs_cinode *ci)
@@ -154,6 +156,13 @@ static void show_fork(struct dump *d, struct lnkfs_cinode *ci)
 	}
 }
 
+/* The attributes in the record. */
+static void show_inline_xattrs(struct dump *d, const struct lnkfs_cinode *ci)
+{
+	if (ci->xattr_len)
+		dump_xattr_run(d, ci->area + ci->area_len - ci->xattr_len, ci->xattr_len);
+}
+
 /**
  * dump_record() - show the inode record that begins at a slot, as an object
  * @d: run
@@ -183,8 +192,10 @@ void dump_record(struct dump *d, const void *data, u64 block, u32 slot)
 	if (err)
 		out_text(o, "problem", strerror(-err));
 	show_fixed(o, di);
-	if (!err)
+	if (!err) {
 		show_fork(d, &ci);
+		show_inline_xattrs(d, &ci);
+	}
 	out_end(o);
 }
 

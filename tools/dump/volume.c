@@ -33,6 +33,8 @@ const char *dump_type_name(enum lnkfs_btype type)
 		return "tree-node";
 	case LNKFS_B_DIR:
 		return "directory";
+	case LNKFS_B_XATTR:
+		return "attributes";
 	default:
 		return "unknown";
 	}

@@ -19,6 +19,7 @@
  * @specials: devices, fifos, sockets
  * @orphans: inodes with no links, or with a truncation to be finished
  * @names: directory entries
+ * @xattrs: extended attributes, ACLs included
  * @used_blocks: blocks marked used, overhead and journal included
  * @free_blocks: the others
  * @inode_blocks: blocks that hold inodes
@@ -33,6 +34,7 @@ struct lnkfs_fsck_result {
 	u64 specials;
 	u64 orphans;
 	u64 names;
+	u64 xattrs;
 	u64 used_blocks;
 	u64 free_blocks;
 	u64 inode_blocks;

@@ -110,12 +110,13 @@ static int check_extents(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blo
 }
 
 /* The bytes after the target in its last block are zero. */
-static void check_link_padding(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci, u64 first)
+static void check_link_padding(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci, u64 first,
+			       u32 count)
 {
 	u32 used = (u32)((ci->size - 1) & (c->fs->block_size - 1)) + 1;
 	lnkfs_buf *buf;
 
-	if (lnkfs_bread(c->fs, first + ci->blocks - 1, LNKFS_B_RAW, ci->ino, ci->gen, &buf))
+	if (lnkfs_bread(c->fs, first + count - 1, LNKFS_B_RAW, ci->ino, ci->gen, &buf))
 		return;
 	if (memchr_inv((u8 *)lnkfs_bdata(buf) + used, 0, c->fs->block_size - used))
 		lnkfs_problem(c, "inode %" PRIu64 ": bytes after a symlink's target", ci->ino);
@@ -140,22 +141,28 @@ static int check_slow_link(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *b
 	if (err)
 		lnkfs_problem(c, "inode %" PRIu64 ": symlink target: %s", ci->ino, strerror(-err));
 	else
-		check_link_padding(c, ci, first);
+		check_link_padding(c, ci, first, le32_to_cpu(sl->l_blocks));
 	return 0;
 }
 
 /* The blocks of an inode that passed lnkfs_inode_check(); directories' come later. */
 static int check_blocks(struct lnkfs_fsck *c, struct lnkfs_cinode *ci)
 {
-	u64 blocks = 0;
-	int err = 0;
+	u64 blocks = 0, xattr_blocks;
+	int err;
 
-	if (S_ISDIR(ci->mode))
+	err = lnkfs_fsck_xattrs(c, ci, &xattr_blocks);
+	if (err)
+		return err;
+	if (S_ISDIR(ci->mode)) {
+		c->inodes[c->nr_inodes - 1].xattr_blocks = (u32)xattr_blocks;
 		return 0;
+	}
 	if (ci->fork == LNKFS_FORK_SLOW_LINK)
 		err = check_slow_link(c, ci, &blocks);
 	else if (ci->fork == LNKFS_FORK_EXTENTS)
 		err = check_extents(c, ci, &blocks);
+	blocks += xattr_blocks;
 	if (!err && blocks != ci->blocks)
 		lnkfs_problem(c, "inode %" PRIu64 ": owns %" PRIu64 " blocks, says %" PRIu64,
 			      ci->ino, blocks, ci->blocks);

@@ -20,6 +20,7 @@
  * @nlink: links it records
  * @names: directory entries that name it
  * @subdirs: of a directory: directories among its entries
+ * @xattr_blocks: of a directory: blocks of its extended attributes
  * @mode: type and permissions
  * @flags: CINFO_*
  */
@@ -29,6 +30,7 @@ struct lnkfs_cinfo {
 	u32 nlink;
 	u32 names;
 	u32 subdirs;
+	u32 xattr_blocks;
 	u16 mode;
 	u16 flags;
 };
@@ -83,6 +85,9 @@ struct lnkfs_cinfo *lnkfs_cinfo_find(const struct lnkfs_fsck *c, u64 ino);
 int lnkfs_fsck_inodes(struct lnkfs_fsck *c);
 int lnkfs_fsck_block_seen(void *ctx, u64 block, enum lnkfs_btype type);
 void lnkfs_fsck_message(void *ctx, const char *text);
+
+/* check_xattr.c */
+int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks);
 
 /* check_names.c */
 int lnkfs_fsck_names(struct lnkfs_fsck *c);
