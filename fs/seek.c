@@ -111,32 +111,6 @@ loff_t lnkfs_llseek(struct file *file, loff_t offset, int whence)
 	return vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
 }
 
-/* Where the attributes are: in the inode's record, or nowhere. */
-static int lnkfs_xattr_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
-				   unsigned int flags, struct iomap *iomap,
-				   struct iomap *srcmap)
-{
-	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
-	struct lnkfs_fs *fs = LNKFS_FS(inode);
-
-	if (lnkfs_stopped(inode->i_sb))
-		return -EIO;
-	iomap->length = (u64)ci->slots * LNKFS_SLOT_SIZE;
-	if (!READ_ONCE(ci->xattr_len) || pos >= iomap->length)
-		return -ENOENT;
-	iomap->type = IOMAP_INLINE;
-	iomap->flags = 0;
-	iomap->bdev = inode->i_sb->s_bdev;
-	iomap->offset = 0;
-	iomap->addr = (lnkfs_ino_block(fs, ci->ino) << fs->block_bits) +
-		      lnkfs_ino_slot(fs, ci->ino) * LNKFS_SLOT_SIZE;
-	return 0;
-}
-
-static const struct iomap_ops lnkfs_xattr_iomap_ops = {
-	.iomap_begin	= lnkfs_xattr_iomap_begin,
-};
-
 /**
  * lnkfs_fiemap() - FS_IOC_FIEMAP (inode_operations)
  * @inode: regular file

@@ -295,6 +295,8 @@ static int lnkfs_xattr_iomap_begin(struct inode *inode, loff_t pos, loff_t lengt
 	struct lnkfs_cinode *ci = &li->ci;
 	u32 at;
 
+	if (lnkfs_stopped(inode->i_sb))
+		return -EIO;
 	down_read(&li->ext_lock);
 	iomap->offset = 0;
 	iomap->length = 0;
