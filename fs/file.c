@@ -235,6 +235,15 @@ static ssize_t lnkfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return lnkfs_buffered_write(iocb, from);
 }
 
+static ssize_t lnkfs_file_splice_read(struct file *file, loff_t *pos,
+				      struct pipe_inode_info *pipe, size_t len,
+				      unsigned int flags)
+{
+	if (lnkfs_stopped(file_inode(file)->i_sb))
+		return -EIO;
+	return lnkfs_splice_read(file, pos, pipe, len, flags);
+}
+
 static loff_t lnkfs_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct inode *inode = file->f_mapping->host;
@@ -356,6 +365,6 @@ const struct file_operations lnkfs_file_fops = {
 	.open		= lnkfs_open,
 	.release	= lnkfs_release,
 	.fsync		= lnkfs_fsync,
-	.splice_read	= lnkfs_splice_read,
+	.splice_read	= lnkfs_file_splice_read,
 	.splice_write	= iter_file_splice_write,
 };

@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 #include <linux/writeback.h>
 #include "internal.h"
+#include "trace.h"
 
 static int lnkfs_read_folio(struct file *file, struct folio *folio)
 {
@@ -51,6 +52,7 @@ static LNKFS_MAP_BLOCKS(lnkfs_map_blocks)
 		err = lnkfs_alloc_blocks(inode, lblk, 0, &ext, &seq);
 	if (err)
 		return err;
+	trace_lnkfs_map_blocks(inode, lblk, &ext);
 	lnkfs_to_iomap(inode, &wpc->iomap, &ext, seq);
 	return 0;
 }

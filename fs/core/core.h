@@ -55,6 +55,8 @@ enum lnkfs_btype {
  * @flags: LNKFS_BG_*
  * @busy_blocks: free blocks not yet allocatable (their free is not committed)
  * @busy: bitmap of those (group_blocks bits), or NULL when there are none
+ * @trimmed: since a block was last freed the device has been told of all free
+ *	runs of this many blocks or more; 0: it has not
  * @alloc_hint: where the next search of the bitmap starts, block in group
  * @inode_hint: where the next search for a free slot starts, block in group
  */
@@ -68,6 +70,7 @@ struct lnkfs_group {
 	u16 flags;
 	u32 busy_blocks;
 	unsigned long *busy;
+	u32 trimmed;
 	u32 alloc_hint;
 	u32 inode_hint;
 };

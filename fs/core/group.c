@@ -70,6 +70,7 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 	g->flags = le16_to_cpu(d->bg_flags);
 	g->busy_blocks = 0;
 	g->busy = NULL;
+	g->trimmed = 0;
 	g->alloc_hint = lnkfs_group_overhead(fs, group);
 	g->inode_hint = g->alloc_hint;
 	if (!desc_sane(fs, group, g))
