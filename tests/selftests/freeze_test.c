@@ -64,7 +64,7 @@ static bool clean_copy(struct volume *v, const char *image)
 	struct volume copy = *v;
 	bool good;
 
-	snprintf(copy.image, sizeof(copy.image), "%s", image);
+	snprintf(copy.image, sizeof(copy.image), "%.255s", image);
 	snprintf(copy.mnt, sizeof(copy.mnt), "%.240s.copy", v->mnt);
 	if (mkdir(copy.mnt, 0755) || loop_attach(image, O_RDONLY, copy.dev))
 		return false;
@@ -78,10 +78,10 @@ static bool clean_copy(struct volume *v, const char *image)
 TEST_F(freeze, under_load_the_device_is_clean)
 {
 	struct load load;
-	char cmd[1024], image[300];
+	char cmd[1024], image[256];
 	int i;
 
-	snprintf(image, sizeof(image), "%.250s.copy", self->v.image);
+	snprintf(image, sizeof(image), "%.240s.copy", self->v.image);
 	snprintf(cmd, sizeof(cmd), "cp %s %s", self->v.image, image);
 	load_start(&load);
 	for (i = 0; i < 2; i++) {
@@ -93,7 +93,7 @@ TEST_F(freeze, under_load_the_device_is_clean)
 	}
 	EXPECT_EQ(0, load_stop(&load));
 	unlink(image);
-	snprintf(image, sizeof(image), "%.250s.copy.fsck", self->v.image);
+	snprintf(image, sizeof(image), "%.240s.copy.fsck", self->v.image);
 	unlink(image);
 }
 
@@ -214,6 +214,17 @@ static int dm_create(const char *name, unsigned int flags, unsigned long long se
 	return dm_ioctl(DM_DEV_SUSPEND, name, 0, 0, NULL, NULL, NULL);
 }
 
+static int set_read_only(const char *dev)
+{
+	int fd = open(dev, O_RDONLY), on = 1, ret;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, BLKROSET, &on);
+	close(fd);
+	return ret;
+}
+
 /* As LVM does it: suspending the origin freezes the volume on it. */
 TEST_F(freeze, device_mapper_snapshot)
 {
@@ -243,12 +254,7 @@ TEST_F(freeze, device_mapper_snapshot)
 	strcpy(s.dev, snap);
 	snprintf(s.mnt, sizeof(s.mnt), "%.240s.snap", self->v.mnt);
 	ASSERT_OK(mkdir(s.mnt, 0755));
-	{
-		int fd = open(snap, O_RDONLY), on = 1;
-
-		EXPECT_OK(ioctl(fd, BLKROSET, &on));
-		close(fd);
-	}
+	EXPECT_OK(set_read_only(snap));
 	EXPECT_OK(vol_mount(&s, MS_RDONLY, NULL));
 	EXPECT_OK(umount2(s.mnt, 0));
 	EXPECT_EQ(0, vol_check(&s));
