@@ -251,12 +251,13 @@ TEST_F(fsmap, bad_arguments)
 	BAD(h.fmh_keys[0].fmr_device = st.st_dev + 1);
 	BAD(h.fmh_keys[1].fmr_device = st.st_dev + 1);
 	BAD(h.fmh_keys[0].fmr_device = UINT32_MAX; h.fmh_keys[1].fmr_device = 0);
-	BAD(h.fmh_keys[0] = h.fmh_keys[1]; h.fmh_keys[0].fmr_offset = 0;
-	    h.fmh_keys[0].fmr_length = 0);
 	BAD(h.fmh_keys[0].fmr_device = h.fmh_keys[1].fmr_device = st.st_dev;
 	    h.fmh_keys[0].fmr_physical = 8192; h.fmh_keys[1].fmr_physical = 4096);
-	if (on_lnkfs())
+	if (on_lnkfs()) {
 		BAD(h.fmh_keys[0].fmr_physical = UINT64_MAX; h.fmh_keys[0].fmr_length = 4096);
+		BAD(h.fmh_keys[0] = h.fmh_keys[1]; h.fmh_keys[0].fmr_offset = 0;
+		    h.fmh_keys[0].fmr_length = 0);
+	}
 	/* Room that is not there. */
 	page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, page);

@@ -75,9 +75,11 @@ TEST_F(trim, counts_free_space)
 	whole = trim_all();
 	EXPECT_LE(whole, (long long)sf.f_bfree * sf.f_bsize);
 	EXPECT_LE((long long)sf.f_bfree * sf.f_bsize * 9 / 10, whole);
-	/* Only what is too short at the seams may be missing. */
-	EXPECT_LE(parts, whole);
-	EXPECT_LE(whole - parts, 50 * 8192);
+	/* Only what is too short at the seams may be missing; ext4 trims more. */
+	if (on_lnkfs()) {
+		EXPECT_LE(parts, whole);
+		EXPECT_LE(whole - parts, 50 * 8192);
+	}
 	EXPECT_TRUE(pattern_good("a", 9 * MIB, 3));
 }
 
@@ -210,7 +212,8 @@ TEST_F(trim, unrecovered)
 	ASSERT_OK(create_file("f", 0644));
 	ASSERT_OK(fs_sync("."));
 	ASSERT_OK(crash_volume(".", LNKFS_SHUTDOWN_NOW));
-	EXPECT_ERR(EIO, trim_all());
+	if (on_lnkfs())
+		EXPECT_ERR(EIO, trim_all());
 	ASSERT_OK(vol_again(&self->v, MS_RDONLY, "norecovery"));
 	EXPECT_ERR(EROFS, trim_all());
 	ASSERT_OK(vol_again(&self->v, MS_RDONLY, NULL));
@@ -250,6 +253,8 @@ TEST_F(trim, discard_follows_the_commit)
 
 TEST_F(trim, discard_not_before_the_commit)
 {
+	if (!on_lnkfs())
+		SKIP(return, "ext4 discards when the journal is aborted");
 	ASSERT_OK(vol_again(&self->v, 0, "discard,commit=300"));
 	ASSERT_OK(pattern_write("f", 8 * MIB, 9));
 	ASSERT_OK(fs_sync("."));
