@@ -148,6 +148,24 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 {
 	memcpy(&sb->s_uuid, uuid, len);
 }
+
+static inline void super_set_sysfs_name_bdev(struct super_block *sb)
+{
+}
+
+/* Later kernels answer these themselves. */
+struct fsuuid2 {
+	__u8	len;
+	__u8	uuid[16];
+};
+
+struct fs_sysfs_path {
+	__u8	len;
+	__u8	name[128];
+};
+
+#define FS_IOC_GETFSUUID	_IOR(0x15, 0, struct fsuuid2)
+#define FS_IOC_GETFSSYSFSPATH	_IOR(0x15, 1, struct fs_sysfs_path)
 #endif
 
 /*

@@ -13,6 +13,7 @@
  */
 #include <linux/slab.h>
 #include "internal.h"
+#include "trace.h"
 
 struct lnkfs_da_range {
 	struct rb_node node;
@@ -198,6 +199,8 @@ int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t
 	}
 out:
 	spin_unlock(&li->da_lock);
+	if (*new && !err)
+		trace_lnkfs_da_reserve(inode, lblk, len, READ_ONCE(li->da_blocks));
 	if (spare)
 		kmem_cache_free(lnkfs_da_cachep, spare);
 	return err;

@@ -49,8 +49,11 @@ static int lnkfs_iterate(struct file *file, struct dir_context *ctx)
 
 static int lnkfs_dir_open(struct inode *inode, struct file *file)
 {
-	u64 *end = kmalloc(sizeof(*end), GFP_KERNEL);
+	u64 *end;
 
+	if (lnkfs_stopped(inode->i_sb))
+		return -EIO;
+	end = kmalloc(sizeof(*end), GFP_KERNEL);
 	if (!end)
 		return -ENOMEM;
 	inode_lock_shared(inode);

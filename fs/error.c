@@ -3,6 +3,7 @@
  * Errors: the log, the record in the superblock, and what errors= asks for.
  */
 #include "internal.h"
+#include "trace.h"
 
 /* The superblock is written by a work: reports come from within handles. */
 static void lnkfs_record_error(struct lnkfs_sb_info *sbi, const char *func, int line,
@@ -52,6 +53,7 @@ int lnkfs_report_at(struct lnkfs_fs *fs, const char *func, int line, int err, u6
 
 	if (lnkfs_stopped(sb))
 		return err;
+	trace_lnkfs_error(sb, func, line, err, ino, block);
 	if (___ratelimit(&sbi->report_limit, "lnkfs")) {
 		va_start(args, fmt);
 		vaf.fmt = fmt;

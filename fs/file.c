@@ -259,6 +259,15 @@ static ssize_t lnkfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return lnkfs_buffered_write(iocb, from);
 }
 
+static ssize_t lnkfs_file_splice_read(struct file *file, loff_t *pos,
+				      struct pipe_inode_info *pipe, size_t len,
+				      unsigned int flags)
+{
+	if (lnkfs_stopped(file_inode(file)->i_sb))
+		return -EIO;
+	return lnkfs_splice_read(file, pos, pipe, len, flags);
+}
+
 static vm_fault_t lnkfs_page_mkwrite(struct vm_fault *vmf)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
@@ -354,7 +363,7 @@ const struct file_operations lnkfs_file_fops = {
 	.open		= lnkfs_open,
 	.release	= lnkfs_release,
 	.fsync		= lnkfs_fsync,
-	.splice_read	= lnkfs_splice_read,
+	.splice_read	= lnkfs_file_splice_read,
 	.splice_write	= iter_file_splice_write,
 	.fallocate	= lnkfs_fallocate,
 };

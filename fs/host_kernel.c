@@ -4,6 +4,7 @@
  * accounting, and freed blocks that stay busy until their free is durable.
  */
 #include "internal.h"
+#include "trace.h"
 
 static struct lnkfs_sb_info *to_sbi(struct lnkfs_fs *fs)
 {
@@ -335,14 +336,48 @@ void lnkfs_space_unreserve(struct lnkfs_sb_info *sbi, u64 blocks)
 	spin_unlock(&sbi->space_lock);
 }
 
-/* Blocks of one group freed in one transaction. */
-struct lnkfs_busy {
-	struct list_head list;
-	tid_t tid;
-	u32 group;
-	u32 start;
-	u32 len;
-};
+/**
+ * lnkfs_space_used() - blocks have been allocated
+ * @fs: volume
+ * @group: their group, locked
+ * @start: first block, numbered in the group
+ * @len: how many
+ */
+void lnkfs_space_used(struct lnkfs_fs *fs, u32 group, u32 start, u32 len)
+{
+	trace_lnkfs_alloc_blocks(to_sbi(fs)->sb, lnkfs_group_first(fs, group) + start, len);
+}
+
+/* Make sure that a locked group has a map of its busy blocks. */
+static int lnkfs_busy_map(struct lnkfs_fs *fs, struct lnkfs_group *grp, gfp_t gfp)
+{
+	if (!grp->busy)
+		grp->busy = kvzalloc(fs->group_blocks / 8, GFP_NOFS | gfp);
+	return grp->busy ? 0 : -ENOMEM;
+}
+
+/* Blocks of a locked group become busy, or are no longer so. */
+static void lnkfs_busy_set(struct lnkfs_group *grp, u32 start, u32 len)
+{
+	u32 i;
+
+	for (i = start; i < start + len; i++)
+		lnkfs_set_bit(i, grp->busy);
+	grp->busy_blocks += len;
+}
+
+static void lnkfs_busy_clear(struct lnkfs_group *grp, u32 start, u32 len)
+{
+	u32 i;
+
+	for (i = start; i < start + len; i++)
+		lnkfs_clear_bit(i, grp->busy);
+	grp->busy_blocks -= len;
+	if (!grp->busy_blocks) {
+		kvfree(grp->busy);
+		grp->busy = NULL;
+	}
+}
 
 /**
  * lnkfs_space_freed() - blocks were freed: keep them busy until that is durable
@@ -366,16 +401,13 @@ int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u
 	struct lnkfs_sb_info *sbi = to_sbi(fs);
 	struct lnkfs_group *grp = &fs->group[group];
 	struct lnkfs_busy *b;
-	u32 i;
 
 	if (is_handle_aborted(tx))
 		return -EROFS;
 	b = kmalloc(sizeof(*b), GFP_NOFS | __GFP_NOFAIL);
-	if (!grp->busy)
-		grp->busy = kvzalloc(fs->group_blocks / 8, GFP_NOFS | __GFP_NOFAIL);
-	for (i = start; i < start + len; i++)
-		lnkfs_set_bit(i, grp->busy);
-	grp->busy_blocks += len;
+	lnkfs_busy_map(fs, grp, __GFP_NOFAIL);
+	lnkfs_busy_set(grp, start, len);
+	grp->trimmed = 0;
 	b->tid = tx->h_transaction->t_tid;
 	b->group = group;
 	b->start = start;
@@ -384,22 +416,23 @@ int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u
 	sbi->busy += len;
 	list_add_tail(&b->list, &sbi->busy_list);
 	spin_unlock(&sbi->space_lock);
+	trace_lnkfs_free_blocks(sbi->sb, lnkfs_group_first(fs, group) + start, len);
 	return 0;
 }
 
-static void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
+/**
+ * lnkfs_busy_release() - freed blocks are allocatable from now on
+ * @sbi: volume
+ * @b: the blocks, on no list; freed here
+ *
+ * Context: takes the group's lock.
+ */
+void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
 {
 	struct lnkfs_group *grp = &sbi->fs.group[b->group];
-	u32 i;
 
 	mutex_lock(&grp->lock);
-	for (i = b->start; i < b->start + b->len; i++)
-		lnkfs_clear_bit(i, grp->busy);
-	grp->busy_blocks -= b->len;
-	if (!grp->busy_blocks) {
-		kvfree(grp->busy);
-		grp->busy = NULL;
-	}
+	lnkfs_busy_clear(grp, b->start, b->len);
 	mutex_unlock(&grp->lock);
 	spin_lock(&sbi->space_lock);
 	sbi->busy -= b->len;
@@ -409,9 +442,58 @@ static void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
 }
 
 /**
+ * lnkfs_busy_hold() - keep free blocks from being allocated for a while
+ * @sbi: volume
+ * @group: their group, locked; it has a bitmap or this is refused
+ * @start: first block, numbered in the group
+ * @len: how many, all of them free and not busy
+ *
+ * Only as long as that leaves nobody else short of space: the blocks are at
+ * most an eighth of what has not been promised.
+ *
+ * Return: true when they are held, until lnkfs_busy_unhold().
+ */
+bool lnkfs_busy_hold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
+{
+	struct lnkfs_group *grp = &sbi->fs.group[group];
+	bool plenty;
+
+	if ((grp->flags & LNKFS_BG_BLOCK_UNINIT) || lnkfs_busy_map(&sbi->fs, grp, 0))
+		return false;
+	spin_lock(&sbi->space_lock);
+	plenty = sbi->free - lnkfs_kept_back(sbi, false) >= 8 * (s64)len;
+	if (plenty) {
+		sbi->free -= len;
+		sbi->busy += len;
+	}
+	spin_unlock(&sbi->space_lock);
+	if (plenty)
+		lnkfs_busy_set(grp, start, len);
+	return plenty;
+}
+
+/**
+ * lnkfs_busy_unhold() - undo lnkfs_busy_hold()
+ * @sbi: volume
+ * @group: as given then, locked
+ * @start: as given then
+ * @len: as given then
+ */
+void lnkfs_busy_unhold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
+{
+	lnkfs_busy_clear(&sbi->fs.group[group], start, len);
+	spin_lock(&sbi->space_lock);
+	sbi->busy -= len;
+	sbi->free += len;
+	spin_unlock(&sbi->space_lock);
+}
+
+/**
  * lnkfs_busy_commit() - a transaction has committed: its frees are durable
  * @journal: the journal
  * @transaction: the transaction
+ *
+ * With -o discard the blocks stay busy until a worker has discarded them.
  *
  * Context: jbd2's commit callback, in the commit thread. It takes group locks:
  * whoever holds one never waits for a transaction to end.
@@ -419,8 +501,12 @@ static void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
 void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(journal->j_private);
+	bool discard = lnkfs_wants_discard(sbi);
 	struct lnkfs_busy *b;
 
+	/* It has not committed: whoever owned the blocks may own them again. */
+	if (is_journal_aborted(journal))
+		return;
 	for (;;) {
 		spin_lock(&sbi->space_lock);
 		b = list_first_entry_or_null(&sbi->busy_list, struct lnkfs_busy, list);
@@ -429,9 +515,14 @@ void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction)
 			break;
 		}
 		list_del(&b->list);
+		if (discard)
+			list_add_tail(&b->list, &sbi->discard_list);
 		spin_unlock(&sbi->space_lock);
-		lnkfs_busy_release(sbi, b);
+		if (!discard)
+			lnkfs_busy_release(sbi, b);
 	}
+	if (discard)
+		queue_work(sbi->discard_wq, &sbi->discard_work);
 	sbi->busy_tid = transaction->t_tid;
 	wake_up_all(&sbi->busy_wait);
 }

@@ -74,6 +74,7 @@ static inline void lnkfs_group_unlock(struct lnkfs_fs *fs, u32 group)
 
 int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags);
 void lnkfs_space_untake(struct lnkfs_fs *fs, u32 blocks, unsigned int flags);
+void lnkfs_space_used(struct lnkfs_fs *fs, u32 group, u32 start, u32 len);
 int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u32 len);
 void lnkfs_inode_count(struct lnkfs_fs *fs, int inodes, int free_slots);
 

@@ -7,6 +7,7 @@
 #include <linux/posix_acl.h>
 #include <linux/writeback.h>
 #include "internal.h"
+#include "trace.h"
 #include "lnkfs.h"
 
 #define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
@@ -212,6 +213,7 @@ int lnkfs_new_inode(handle_t *handle, struct inode *dir, struct lnkfs_newborn *n
 	}
 	if (!S_ISLNK(inode->i_mode))
 		lnkfs_set_ops(inode);
+	trace_lnkfs_alloc_inode(inode);
 	return 0;
 }
 
@@ -379,10 +381,12 @@ static int lnkfs_delete_inode(struct inode *inode)
 		err = lnkfs_symlink_free_slow(handle, fs, ci);
 	if (!err) {
 		err = lnkfs_ifree(handle, fs, ci->ino, ci->slots, S_ISDIR(inode->i_mode));
-		if (!err)
+		if (!err) {
+			trace_lnkfs_free_inode(inode);
 			lnkfs_orphan_freed(inode);
-		else if (ci->blocks == 0)
+		} else if (ci->blocks == 0) {
 			lnkfs_store(handle, inode);
+		}
 	}
 	err2 = lnkfs_end(handle);
 	return err ? err : err2;

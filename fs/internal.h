@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/fs_parser.h>
 #include <linux/jbd2.h>
+#include <linux/kobject.h>
 #include <linux/ratelimit.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
@@ -27,6 +28,9 @@
 #define LNKFS_OPT_NORECOVERY	0x1	/* do not replay the journal (read-only) */
 
 #define LNKFS_OPT_SYMPERM	0x2	/* links are read with read permission only */
+
+#define LNKFS_OPT_DISCARD	0x100	/* discard what has been freed */
+#define LNKFS_OPT_NOBARRIER	0x200	/* do not flush the device's cache */
 
 /* lnkfs_sb_info.state, bit numbers */
 #define LNKFS_SB_ERROR		0	/* an error has been recorded */
@@ -50,6 +54,7 @@ struct lnkfs_trigger {
  * @trigger: checksum trigger for each block type
  * @opts: LNKFS_OPT_*
  * @errors: LNKFS_ERRORS_*
+ * @commit: seconds between commits as a mount option said, or 0
  * @state: LNKFS_SB_* bits
  * @overhead: blocks that can never hold files
  * @space_lock: protects the four counters below
@@ -61,7 +66,11 @@ struct lnkfs_trigger {
  * @used_inodes: records in use
  * @free_slots: free inode slots in inode blocks
  * @busy_list: struct lnkfs_busy, in transaction order, under @space_lock
- * @busy_tid: last transaction whose frees are no longer busy
+ * @discard_list: those whose transaction has committed, to be discarded, under
+ *	@space_lock
+ * @discard_work: does that
+ * @discard_wq: runs it; NULL when discard has never been on
+ * @busy_tid: last transaction whose frees have left @busy_list
  * @busy_wait: waits for it
  * @orphans: orphan count by inode block (values), see host_kernel.c
  * @orphan_work: clears orphan bits lazily
@@ -72,6 +81,11 @@ struct lnkfs_trigger {
  * @report_limit: how many errors go to the log
  * @ioend_wq: completes writes (extent conversion, disk size)
  * @wb_err: error sequence of the device at mount
+ * @label_lock: one change of the label at a time
+ * @mount_kib: KiB that the device had been given to write when it was mounted
+ * @lifetime_kib: KiB written to the volume before
+ * @kobj: its directory in /sys/fs/lnkfs
+ * @kobj_done: nobody refers to @kobj any more
  * @rcu: frees it: RCU path walk looks at @state and @opts
  */
 struct lnkfs_sb_info {
@@ -83,6 +97,7 @@ struct lnkfs_sb_info {
 	struct lnkfs_trigger trigger[LNKFS_B_TYPES];
 	unsigned int opts;
 	unsigned int errors;
+	unsigned int commit;
 	unsigned long state;
 	u64 overhead;
 	spinlock_t space_lock;
@@ -94,6 +109,9 @@ struct lnkfs_sb_info {
 	atomic64_t used_inodes;
 	atomic64_t free_slots;
 	struct list_head busy_list;
+	struct list_head discard_list;
+	struct work_struct discard_work;
+	struct workqueue_struct *discard_wq;
 	tid_t busy_tid;
 	wait_queue_head_t busy_wait;
 	struct xarray orphans;
@@ -105,6 +123,11 @@ struct lnkfs_sb_info {
 	struct ratelimit_state report_limit;
 	struct workqueue_struct *ioend_wq;
 	errseq_t wb_err;
+	struct mutex label_lock;
+	u64 mount_kib;
+	u64 lifetime_kib;
+	struct kobject kobj;
+	struct completion kobj_done;
 	struct rcu_head rcu;
 };
 
@@ -183,6 +206,19 @@ static inline bool lnkfs_symperm(struct super_block *sb)
 	return LNKFS_SB(sb)->opts & LNKFS_OPT_SYMPERM;
 }
 
+/* Are freed blocks to be discarded, and can they be? */
+static inline bool lnkfs_wants_discard(struct lnkfs_sb_info *sbi)
+{
+	return (READ_ONCE(sbi->opts) & LNKFS_OPT_DISCARD) && sbi->discard_wq &&
+	       bdev_max_discard_sectors(sbi->sb->s_bdev);
+}
+
+/* Is the device's cache to be flushed? */
+static inline bool lnkfs_barrier(struct lnkfs_sb_info *sbi)
+{
+	return !(READ_ONCE(sbi->opts) & LNKFS_OPT_NOBARRIER);
+}
+
 /*
  * Is the volume not to be written: mounted so, or made so by an error? The
  * VFS's own flag is the VFS's to set, under s_umount: a volume that became
@@ -210,7 +246,7 @@ static inline u64 lnkfs_size_blocks(const struct inode *inode, loff_t size)
 /* ---- super.c ---- */
 int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc);
 int lnkfs_reconfigure(struct fs_context *fc);
-void lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean);
+int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean);
 
 /* ---- options.c ---- */
 struct fs_context;
@@ -220,15 +256,19 @@ struct seq_file;
  * struct lnkfs_mount_opts - what the mount options said (fc->fs_private)
  * @opts: LNKFS_OPT_*
  * @errors: LNKFS_ERRORS_*, or 0: as the superblock says
+ * @commit: seconds between commits, or 0: jbd2's default
  */
 struct lnkfs_mount_opts {
 	unsigned int opts;
 	unsigned int errors;
+	unsigned int commit;
 };
 
 int lnkfs_init_fs_context(struct fs_context *fc);
 extern const struct fs_parameter_spec lnkfs_parameters[];
 int lnkfs_show_options(struct seq_file *seq, struct dentry *root);
+void lnkfs_apply_options(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opts *mo);
+const char *lnkfs_errors_name(unsigned int errors);
 
 /* ---- journal.c ---- */
 int lnkfs_journal_open(struct lnkfs_sb_info *sbi);
@@ -245,8 +285,51 @@ void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync);
 /* ---- host_kernel.c ---- */
 int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, u64 blocks);
 void lnkfs_space_unreserve(struct lnkfs_sb_info *sbi, u64 blocks);
+
+/**
+ * struct lnkfs_busy - blocks of one group freed in one transaction
+ * @list: lnkfs_sb_info.busy_list, then .discard_list
+ * @tid: the transaction
+ * @group: their group
+ * @start: first block, numbered in the group
+ * @len: how many
+ */
+struct lnkfs_busy {
+	struct list_head list;
+	tid_t tid;
+	u32 group;
+	u32 start;
+	u32 len;
+};
+
 void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction);
+void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b);
+bool lnkfs_busy_hold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len);
+void lnkfs_busy_unhold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len);
 void lnkfs_busy_free_all(struct lnkfs_sb_info *sbi);
+
+/* ---- trim.c ---- */
+struct fstrim_range;
+
+void lnkfs_discard_init(struct lnkfs_sb_info *sbi);
+int lnkfs_discard_start(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opts *mo);
+void lnkfs_discard_wait(struct lnkfs_sb_info *sbi);
+void lnkfs_discard_stop(struct lnkfs_sb_info *sbi);
+int lnkfs_ioc_fitrim(struct super_block *sb, struct fstrim_range __user *arg);
+
+/* ---- fsmap.c, label.c ---- */
+struct fsmap_head;
+
+int lnkfs_ioc_getfsmap(struct super_block *sb, struct fsmap_head __user *arg);
+int lnkfs_ioctl_label(struct file *file, unsigned int cmd, void __user *arg);
+
+/* ---- sysfs.c ---- */
+int lnkfs_sysfs_init(void);
+void lnkfs_sysfs_exit(void);
+int lnkfs_sysfs_add(struct lnkfs_sb_info *sbi);
+void lnkfs_sysfs_del(struct lnkfs_sb_info *sbi);
+void lnkfs_lifetime_start(struct lnkfs_sb_info *sbi);
+u64 lnkfs_lifetime_kib(struct lnkfs_sb_info *sbi);
 
 /* ---- error.c ---- */
 void lnkfs_error_worker(struct work_struct *work);

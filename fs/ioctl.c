@@ -6,11 +6,13 @@
 #include <linux/blkdev.h>
 #include <linux/compat.h>
 #include <linux/file.h>
+#include <linux/fsmap.h>
 #include <linux/fsnotify.h>
 #include <linux/security.h>
 #include <linux/uaccess.h>
 #include "internal.h"
 #include "lnkfs.h"
+#include "trace.h"
 
 static_assert(sizeof(struct lnkfs_attr) == 0x40);
 
@@ -172,6 +174,7 @@ static int lnkfs_ioc_shutdown(struct super_block *sb, const u32 __user *arg)
 		return -EFAULT;
 	if (lnkfs_stopped(sb))
 		return 0;
+	trace_lnkfs_shutdown(sb, how);
 	switch (how) {
 	case LNKFS_SHUTDOWN_SYNC:
 		err = lnkfs_bdev_freeze(sb->s_bdev);
@@ -219,8 +222,12 @@ long lnkfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return lnkfs_ioc_setattr(sb, uarg);
 	case FS_IOC_GETVERSION:
 		return put_user(inode->i_generation, (int __user *)uarg);
+	case FITRIM:
+		return lnkfs_ioc_fitrim(sb, uarg);
+	case FS_IOC_GETFSMAP:
+		return lnkfs_ioc_getfsmap(sb, uarg);
 	default:
-		return -ENOTTY;
+		return lnkfs_ioctl_label(file, cmd, uarg);
 	}
 }
 

@@ -4,6 +4,7 @@
  */
 #include <linux/blkdev.h>
 #include "internal.h"
+#include "trace.h"
 
 /*
  * The internal journal is a contiguous area; jbd2 counts its blocks from 0, so
@@ -308,7 +309,38 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 		return false;
 	/* The callback runs after waiters of the commit may have been woken. */
 	wait_event_timeout(sbi->busy_wait, tid_geq(READ_ONCE(sbi->busy_tid), tid), HZ);
+	lnkfs_discard_wait(sbi);
 	return true;
+}
+
+/* The part of fsync that follows the writing of the data. */
+static int lnkfs_fsync_commit(struct inode *inode, int datasync)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct super_block *sb = inode->i_sb;
+	journal_t *journal = LNKFS_SB(sb)->journal;
+	bool flush = false;
+	int err, err2;
+	tid_t tid;
+
+	if (lnkfs_stopped(sb))
+		return -EIO;
+	if (!journal)
+		return 0;
+	if (is_journal_aborted(journal))
+		return -EIO;
+	if (sb_rdonly(sb))
+		return 0;
+	tid = datasync ? READ_ONCE(li->datasync_tid) : READ_ONCE(li->sync_tid);
+	if (lnkfs_barrier(LNKFS_SB(sb)) && !jbd2_trans_will_send_data_barrier(journal, tid))
+		flush = true;
+	err = jbd2_complete_transaction(journal, tid);
+	if (flush) {
+		err2 = blkdev_issue_flush(sb->s_bdev);
+		if (!err)
+			err = err2;
+	}
+	return err;
 }
 
 /**
@@ -323,31 +355,13 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	struct inode *inode = file->f_mapping->host;
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	struct super_block *sb = inode->i_sb;
-	journal_t *journal = LNKFS_SB(sb)->journal;
-	bool flush = false;
-	int err, err2;
-	tid_t tid;
+	int err;
 
+	trace_lnkfs_fsync_enter(inode, start, end, datasync);
 	err = file_write_and_wait_range(file, start, end);
-	if (err)
-		return err;
-	if (!journal)
-		return 0;
-	if (is_journal_aborted(journal))
-		return -EIO;
-	if (sb_rdonly(sb))
-		return 0;
-	tid = datasync ? READ_ONCE(li->datasync_tid) : READ_ONCE(li->sync_tid);
-	if (!jbd2_trans_will_send_data_barrier(journal, tid))
-		flush = true;
-	err = jbd2_complete_transaction(journal, tid);
-	if (flush) {
-		err2 = blkdev_issue_flush(sb->s_bdev);
-		if (!err)
-			err = err2;
-	}
+	if (!err)
+		err = lnkfs_fsync_commit(inode, datasync);
+	trace_lnkfs_fsync_exit(inode, err);
 	return err;
 }
 
@@ -368,7 +382,7 @@ int lnkfs_sync_fs(struct super_block *sb, int wait)
 	if (is_journal_aborted(journal))
 		return -EIO;
 	/* Writeback may have sent data that no transaction follows. */
-	if (wait) {
+	if (wait && lnkfs_barrier(LNKFS_SB(sb))) {
 		read_lock(&journal->j_state_lock);
 		target = journal->j_commit_sequence;
 		read_unlock(&journal->j_state_lock);

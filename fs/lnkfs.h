@@ -96,4 +96,15 @@ struct lnkfs_attr {
 #define LNKFS_SHUTDOWN_LOG	1u	/* commit the journal first */
 #define LNKFS_SHUTDOWN_NOW	2u	/* neither: like a power failure */
 
+/*
+ * Owners in the answer of FS_IOC_GETFSMAP, besides FMR_OWN_FREE and
+ * FMR_OWN_UNKNOWN (blocks of files). ext4 gives the same ones.
+ */
+#define LNKFS_FMR_OWN_SUPER	(((__u64)'X' << 32) | 1)	/* superblock, backups */
+#define LNKFS_FMR_OWN_JOURNAL	(((__u64)'X' << 32) | 2)
+#define LNKFS_FMR_OWN_INODES	(((__u64)'X' << 32) | 5)	/* inode blocks */
+#define LNKFS_FMR_OWN_DESC	(((__u64)'f' << 32) | 1)	/* group descriptors */
+#define LNKFS_FMR_OWN_BITMAP	(((__u64)'f' << 32) | 3)	/* block bitmaps */
+#define LNKFS_FMR_OWN_INODE_MAP	(((__u64)'f' << 32) | 4)	/* the other maps */
+
 #endif /* _LNKFS_H */

@@ -11,6 +11,7 @@
 #include <linux/namei.h>
 #include "internal.h"
 #include "lnkfs.h"
+#include "trace.h"
 
 /* Revoke credits of an operation that may free directory blocks and nodes. */
 #define LNKFS_NAMEI_REVOKES	(64 + LNKFS_REVOKES_IFREE)
@@ -172,6 +173,10 @@ static int lnkfs_create_once(lnkfs_idmap *idmap, struct inode *dir, struct dentr
 	err2 = lnkfs_end(handle);
 	if (!err)
 		err = err2;
+	if (target)
+		trace_lnkfs_symlink(dir, &dentry->d_name, err ? NULL : nb.inode, err);
+	else
+		trace_lnkfs_create(dir, &dentry->d_name, err ? NULL : nb.inode, err);
 	if (!err) {
 		d_instantiate_new(dentry, nb.inode);
 		nb.inode = NULL;
@@ -266,6 +271,7 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 		if (!err)
 			err = err2;
 	} while (lnkfs_retry_alloc(sb, err, &tries));
+	trace_lnkfs_link(dir, &dentry->d_name, inode, err);
 	if (err)
 		return err;
 	ihold(inode);
@@ -352,7 +358,10 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 			handle->h_sync = 1;
 	}
 	err2 = lnkfs_end(handle);
-	return err ? err : err2;
+	if (!err)
+		err = err2;
+	trace_lnkfs_unlink(dir, &dentry->d_name, inode, err);
+	return err;
 }
 
 static int lnkfs_unlink(struct inode *dir, struct dentry *dentry)
@@ -365,6 +374,8 @@ static int lnkfs_rmdir(struct inode *dir, struct dentry *dentry)
 	struct inode *inode = d_inode(dentry);
 	int err;
 
+	if (lnkfs_stopped(dir->i_sb))
+		return -EIO;
 	err = lnkfs_may_lose_name(inode);
 	if (err)
 		return err;
@@ -508,7 +519,10 @@ static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b
 		handle->h_sync = 1;
 out:
 	err2 = lnkfs_end(handle);
-	return err ? err : err2;
+	if (!err)
+		err = err2;
+	trace_lnkfs_rename(a->dir, a->name, b->dir, b->name, RENAME_EXCHANGE, err);
+	return err;
 }
 
 /*
@@ -682,6 +696,8 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
+	if (lnkfs_stopped(old_dir->i_sb))
+		return -EIO;
 	err = lnkfs_may_lose_name(from.inode);
 	if (!err && to.inode)
 		err = lnkfs_may_lose_name(to.inode);
@@ -713,6 +729,7 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 	do {
 		err = lnkfs_rename_once(idmap, &from, &to, flags & RENAME_WHITEOUT);
 	} while (lnkfs_retry_alloc(old_dir->i_sb, err, &tries));
+	trace_lnkfs_rename(old_dir, from.name, new_dir, to.name, flags, err);
 	return err;
 }
 

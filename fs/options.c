@@ -12,6 +12,11 @@ enum {
 	Opt_norecovery,
 	Opt_symperm,
 	Opt_always,
+	Opt_discard,
+	Opt_commit,
+	Opt_barrier,
+	Opt_nobarrier,
+	Opt_shown,
 };
 
 static const struct constant_table lnkfs_errors_table[] = {
@@ -28,8 +33,28 @@ const struct fs_parameter_spec lnkfs_parameters[] = {
 	fsparam_flag_no("symperm",	Opt_symperm),
 	fsparam_flag("acl",		Opt_always),	/* they are on, and stay so */
 	fsparam_flag("user_xattr",	Opt_always),
+	fsparam_flag_no("discard",	Opt_discard),
+	fsparam_u32("commit",		Opt_commit),
+	fsparam_flag("barrier",		Opt_barrier),
+	fsparam_u32("barrier",		Opt_barrier),
+	fsparam_flag("nobarrier",	Opt_nobarrier),
+	fsparam_flag("emergency_ro",	Opt_shown),	/* a state, not a request */
 	{}
 };
+
+/* Options that a remount may change. */
+#define LNKFS_OPTS_CHANGE	(LNKFS_OPT_DISCARD | LNKFS_OPT_NOBARRIER)
+
+/* Longest time between commits, in seconds: jiffies have to hold it. */
+#define LNKFS_COMMIT_MAX	(INT_MAX / HZ)
+
+static void lnkfs_set_opt(struct lnkfs_mount_opts *mo, unsigned int opt, bool on)
+{
+	if (on)
+		mo->opts |= opt;
+	else
+		mo->opts &= ~opt;
+}
 
 static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 {
@@ -53,9 +78,66 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 			mo->opts |= LNKFS_OPT_SYMPERM;
 		break;
 	case Opt_always:
+	case Opt_discard:
+		lnkfs_set_opt(mo, LNKFS_OPT_DISCARD, !result.negated);
+		break;
+	case Opt_commit:
+		if (result.uint_32 > LNKFS_COMMIT_MAX)
+			return invalf(fc, "lnkfs: commit=%u is more than %u seconds",
+				      result.uint_32, LNKFS_COMMIT_MAX);
+		mo->commit = result.uint_32;
+		break;
+	case Opt_barrier:
+		lnkfs_set_opt(mo, LNKFS_OPT_NOBARRIER,
+			      param->type != fs_value_is_flag && !result.uint_32);
+		break;
+	case Opt_nobarrier:
+		lnkfs_set_opt(mo, LNKFS_OPT_NOBARRIER, true);
 		break;
 	}
 	return 0;
+}
+
+/**
+ * lnkfs_apply_options() - make the volume do what its options say
+ * @sbi: volume, its journal opened
+ * @mo: those that may change while it is mounted; the others are ignored.
+ *	lnkfs_discard_start() has been called with them
+ *
+ * Context: mount and remount.
+ */
+void lnkfs_apply_options(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opts *mo)
+{
+	journal_t *journal = sbi->journal;
+
+	sbi->errors = mo->errors ? mo->errors : sbi->super->s_errors;
+	sbi->commit = mo->commit;
+	WRITE_ONCE(sbi->opts, (sbi->opts & ~LNKFS_OPTS_CHANGE) |
+			      (mo->opts & LNKFS_OPTS_CHANGE));
+	if (!journal)
+		return;
+	write_lock(&journal->j_state_lock);
+	journal->j_commit_interval = HZ * (mo->commit ? mo->commit : JBD2_DEFAULT_MAX_COMMIT_AGE);
+	if (lnkfs_barrier(sbi))
+		journal->j_flags |= JBD2_BARRIER;
+	else
+		journal->j_flags &= ~JBD2_BARRIER;
+	write_unlock(&journal->j_state_lock);
+}
+
+/**
+ * lnkfs_errors_name() - what errors= says
+ * @errors: LNKFS_ERRORS_*
+ */
+const char *lnkfs_errors_name(unsigned int errors)
+{
+	const struct constant_table *t;
+
+	for (t = lnkfs_errors_table; t->name; t++) {
+		if (t->value == errors)
+			return t->name;
+	}
+	return "";
 }
 
 /**
@@ -78,6 +160,12 @@ int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 		seq_puts(seq, ",emergency_ro");
 	if (sbi->opts & LNKFS_OPT_SYMPERM)
 		seq_puts(seq, ",symperm");
+	if (sbi->opts & LNKFS_OPT_DISCARD)
+		seq_puts(seq, ",discard");
+	if (sbi->opts & LNKFS_OPT_NOBARRIER)
+		seq_puts(seq, ",nobarrier");
+	if (sbi->commit)
+		seq_printf(seq, ",commit=%u", sbi->commit);
 	return 0;
 }
 
@@ -111,6 +199,7 @@ int lnkfs_init_fs_context(struct fs_context *fc)
 	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
 		mo->opts = LNKFS_SB(fc->root->d_sb)->opts;
 		mo->errors = LNKFS_SB(fc->root->d_sb)->errors;
+		mo->commit = LNKFS_SB(fc->root->d_sb)->commit;
 	}
 	fc->fs_private = mo;
 	fc->ops = &lnkfs_context_ops;

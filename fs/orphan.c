@@ -5,6 +5,7 @@
  */
 #include <linux/buffer_head.h>
 #include "internal.h"
+#include "trace.h"
 
 /**
  * lnkfs_orphan_inode() - the inode becomes an orphan in this handle
@@ -21,8 +22,10 @@ int lnkfs_orphan_inode(handle_t *handle, struct inode *inode)
 	if (li->orphan)
 		return 0;
 	err = lnkfs_orphan_add(handle, LNKFS_FS(inode), li->ci.ino);
-	if (!err)
+	if (!err) {
 		li->orphan = true;
+		trace_lnkfs_orphan_add(inode);
+	}
 	return err;
 }
 
@@ -40,6 +43,7 @@ void lnkfs_orphan_freed(struct inode *inode)
 		return;
 	lnkfs_orphan_del(LNKFS_FS(inode), li->ci.ino);
 	li->orphan = false;
+	trace_lnkfs_orphan_del(inode);
 }
 
 /**

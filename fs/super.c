@@ -65,16 +65,20 @@ static void lnkfs_free_inode(struct inode *inode)
  * unlocked, because blkid reads the page cache.
  *
  * Context: may sleep; in or out of a handle.
+ * Return: 0; -EROFS when the device, and -EIO when the volume must not be
+ * written; -EIO.
  */
-void lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
+int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 {
 	struct buffer_head *bh = sbi->super_bh;
 	struct lnkfs_super_block *es = sbi->super;
 	struct timespec64 now;
 	u16 state = clean ? LNKFS_STATE_CLEAN : 0;
 
-	if (bdev_read_only(sbi->sb->s_bdev) || lnkfs_stopped(sbi->sb))
-		return;
+	if (bdev_read_only(sbi->sb->s_bdev))
+		return -EROFS;
+	if (lnkfs_stopped(sbi->sb))
+		return -EIO;
 	ktime_get_coarse_real_ts64(&now);
 	lock_buffer(bh);
 	spin_lock(&sbi->error_lock);
@@ -94,14 +98,19 @@ void lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 		es->s_free_blocks = cpu_to_le64(sbi->free + sbi->busy);
 		es->s_used_inodes = cpu_to_le64(atomic64_read(&sbi->used_inodes));
 	}
+	es->s_lifetime_kib = cpu_to_le64(lnkfs_lifetime_kib(sbi));
 	lnkfs_super_seal(es);
 	/* An earlier write may have failed; this one is newer. */
 	clear_buffer_write_io_error(bh);
 	set_buffer_uptodate(bh);
 	mark_buffer_dirty(bh);
 	unlock_buffer(bh);
-	if (__sync_dirty_buffer(bh, REQ_SYNC | REQ_FUA) || buffer_write_io_error(bh))
+	if (__sync_dirty_buffer(bh, REQ_SYNC | (lnkfs_barrier(sbi) ? REQ_FUA : 0)) ||
+	    buffer_write_io_error(bh)) {
 		pr_err("lnkfs (%s): cannot write the superblock\n", sbi->sb->s_id);
+		return -EIO;
+	}
+	return 0;
 }
 
 static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
@@ -159,6 +168,7 @@ static void lnkfs_free_sbi(struct lnkfs_sb_info *sbi)
 {
 	if (sbi->ioend_wq)
 		destroy_workqueue(sbi->ioend_wq);
+	lnkfs_discard_stop(sbi);
 	lnkfs_busy_free_all(sbi);
 	xa_destroy(&sbi->orphans);
 	brelse(sbi->super_bh);
@@ -181,11 +191,13 @@ static void lnkfs_put_super(struct super_block *sb)
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	int err;
 
+	lnkfs_sysfs_del(sbi);
 	cancel_delayed_work_sync(&sbi->orphan_work);
 	if (sbi->journal && !lnkfs_rdonly(sb))
 		lnkfs_orphan_flush(sbi);
 	flush_workqueue(sbi->ioend_wq);
 	err = lnkfs_journal_close(sbi);
+	lnkfs_discard_stop(sbi);
 	clear_bit(LNKFS_SB_MOUNTED, &sbi->state);
 	cancel_work_sync(&sbi->error_work);
 	if (err)
@@ -403,6 +415,8 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 	spin_lock_init(&sbi->space_lock);
 	spin_lock_init(&sbi->error_lock);
 	INIT_LIST_HEAD(&sbi->busy_list);
+	lnkfs_discard_init(sbi);
+	mutex_init(&sbi->label_lock);
 	init_waitqueue_head(&sbi->busy_wait);
 	xa_init(&sbi->orphans);
 	INIT_DELAYED_WORK(&sbi->orphan_work, lnkfs_orphan_worker);
@@ -434,6 +448,7 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 	sb->s_flags |= SB_POSIXACL;
 #endif
 	super_set_uuid(sb, sbi->super->s_uuid, sizeof(sbi->super->s_uuid));
+	super_set_sysfs_name_bdev(sb);
 }
 
 /**
@@ -464,15 +479,19 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		goto fail;
 	sbi->errors = mo->errors ? mo->errors : sbi->super->s_errors;
+	lnkfs_lifetime_start(sbi);
 	err = -ENOMEM;
 	sbi->fs.group = kvcalloc(sbi->fs.groups, sizeof(*sbi->fs.group), GFP_KERNEL);
 	if (!sbi->fs.group)
 		goto fail;
 	sb->s_fs_info = sbi;
 	lnkfs_setup_sb(sb, sbi);
-	err = lnkfs_journal_open(sbi);
+	err = lnkfs_discard_start(sbi, mo);
+	if (!err)
+		err = lnkfs_journal_open(sbi);
 	if (err)
 		goto fail;
+	lnkfs_apply_options(sbi, mo);
 	err = lnkfs_load_groups(sbi);
 	if (err)
 		goto fail_journal;
@@ -502,12 +521,13 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		if (err)
 			return err;
 	}
-	return 0;
+	return lnkfs_sysfs_add(sbi);
 
 fail_journal:
 	evict_inodes(sb);
 	cancel_delayed_work_sync(&sbi->orphan_work);
 	lnkfs_journal_close(sbi);
+	lnkfs_discard_stop(sbi);
 fail:
 	cancel_work_sync(&sbi->error_work);
 	sb->s_fs_info = NULL;
@@ -564,6 +584,9 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		pr_err("lnkfs (%s): read-only after an error: unmount it first\n", sb->s_id);
 		return -EROFS;
 	}
+	err = lnkfs_discard_start(sbi, mo);
+	if (err)
+		return err;
 	if (!sb_rdonly(sb) && ro) {
 		err = sync_filesystem(sb);
 		if (err)
@@ -588,7 +611,7 @@ int lnkfs_reconfigure(struct fs_context *fc)
 			return err;
 		}
 	}
-	sbi->errors = mo->errors;
+	lnkfs_apply_options(sbi, mo);
 	return 0;
 }
 
@@ -614,11 +637,16 @@ static int __init lnkfs_init(void)
 	err = lnkfs_da_init();
 	if (err)
 		goto fail_cache;
-	err = register_filesystem(&lnkfs_fs_type);
+	err = lnkfs_sysfs_init();
 	if (err)
 		goto fail_da;
+	err = register_filesystem(&lnkfs_fs_type);
+	if (err)
+		goto fail_sysfs;
 	return 0;
 
+fail_sysfs:
+	lnkfs_sysfs_exit();
 fail_da:
 	lnkfs_da_exit();
 fail_cache:
@@ -631,6 +659,7 @@ static void __exit lnkfs_exit(void)
 	unregister_filesystem(&lnkfs_fs_type);
 	/* ->free_inode runs after a grace period. */
 	rcu_barrier();
+	lnkfs_sysfs_exit();
 	lnkfs_da_exit();
 	kmem_cache_destroy(lnkfs_inode_cachep);
 }

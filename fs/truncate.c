@@ -11,6 +11,7 @@
  * orphan in the same handle, so that recovery finishes the job.
  */
 #include "internal.h"
+#include "trace.h"
 
 /* Credits of one handle that frees blocks: about so many at most. */
 #define LNKFS_TRUNCATE_CREDITS	128
@@ -395,6 +396,7 @@ int lnkfs_setsize(struct inode *inode, loff_t newsize)
 {
 	int err;
 
+	trace_lnkfs_truncate(inode, newsize);
 	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
 	err = lnkfs_finish_truncate(inode);

@@ -9,6 +9,7 @@
 #include <linux/swap.h>
 #include <linux/writeback.h>
 #include "internal.h"
+#include "trace.h"
 
 static int lnkfs_read_folio(struct file *file, struct folio *folio)
 {
@@ -67,6 +68,7 @@ static LNKFS_MAP_BLOCKS(lnkfs_map_blocks)
 	}
 	if (err)
 		return err;
+	trace_lnkfs_map_blocks(inode, lblk, &ext);
 	lnkfs_to_iomap(inode, &wpc->iomap, &ext, seq);
 	return 0;
 }

@@ -358,6 +358,7 @@ static int pick_commit(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, unsigned in
 	g->free_blocks -= p->len;
 	g->alloc_hint = p->off + p->len;
 	lnkfs_gdesc_write(tx, fs, group, desc);
+	lnkfs_space_used(fs, group, p->off, p->len);
 	goto out;
 untake:
 	lnkfs_space_untake(fs, p->len, flags);

@@ -60,6 +60,8 @@ enum lnkfs_btype {
  * @kept_blocks: free blocks in allocation windows (window.c)
  * @kept_epoch: changes when all windows of the group have been broken
  * @kept: bitmap of those (group_blocks bits), or NULL when there are none
+ * @trimmed: since a block was last freed the device has been told of all free
+ *	runs of this many blocks or more; 0: it has not
  * @alloc_hint: where the next search of the bitmap starts, block in group
  * @inode_hint: where the next search for a free slot starts, block in group
  */
@@ -76,6 +78,7 @@ struct lnkfs_group {
 	u32 kept_blocks;
 	u64 kept_epoch;
 	unsigned long *kept;
+	u32 trimmed;
 	u32 alloc_hint;
 	u32 inode_hint;
 };

@@ -72,6 +72,7 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 	g->busy = NULL;
 	g->kept_blocks = 0;
 	g->kept = NULL;
+	g->trimmed = 0;
 	g->alloc_hint = lnkfs_group_overhead(fs, group);
 	g->inode_hint = g->alloc_hint;
 	if (!desc_sane(fs, group, g))

@@ -43,6 +43,8 @@
  *	May @blocks be allocated (LNKFS_BA_*)? 0 and they are accounted for, or
  *	-ENOSPC. Called before the bitmap changes.
  *   void lnkfs_space_untake(fs, blocks, flags)	undo
+ *   void lnkfs_space_used(fs, group, start, len)
+ *	Blocks (numbered within the group) have been allocated. For tracing.
  *   int lnkfs_space_freed(tx, fs, group, start, len)
  *	The blocks (numbered within the group) were freed in @tx: make them busy
  *	(group->busy, group->busy_blocks) until @tx has committed. Called before

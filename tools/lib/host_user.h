@@ -74,6 +74,15 @@ void lnkfs_group_unlock(struct lnkfs_fs *fs, u32 group);
 int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags);
 void lnkfs_space_untake(struct lnkfs_fs *fs, u32 blocks, unsigned int flags);
 int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u32 len);
+
+static inline void lnkfs_space_used(struct lnkfs_fs *fs, u32 group, u32 start, u32 len)
+{
+	(void)fs;
+	(void)group;
+	(void)start;
+	(void)len;
+}
+
 void lnkfs_inode_count(struct lnkfs_fs *fs, int inodes, int free_slots);
 
 int lnkfs_orphan_count(struct lnkfs_fs *fs, u64 block, int delta);

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Freezing and thawing a volume, and snapshots of it meanwhile. */
+#include <linux/dm-ioctl.h>
+
+#include "services.h"
+
+SERVICE_FIXTURE(freeze, 64, NULL)
+
+static int ioctl_on(const char *name, unsigned long cmd)
+{
+	int fd = open(name, O_RDONLY | O_DIRECTORY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, cmd, 0);
+	close(fd);
+	return ret;
+}
+
+/* Processes that make, fill, rename and remove files in the directory. */
+struct load {
+	pid_t pid[3];
+};
+
+static void load_start(struct load *load)
+{
+	int i, n;
+
+	for (i = 0; i < 3; i++) {
+		load->pid[i] = fork();
+		if (load->pid[i])
+			continue;
+		for (n = 0; ; n++) {
+			char a[16], b[16];
+
+			sprintf(a, "a%d.%d", i, n % 7);
+			sprintf(b, "b%d.%d", i, n % 5);
+			if (pattern_write(a, 64, n) || rename(a, b) || symlink(b, a) ||
+			    unlink(a))
+				_exit(1);
+		}
+	}
+}
+
+/* Stop them; how many had failed. */
+static int load_stop(struct load *load)
+{
+	int i, state, failed = 0;
+
+	for (i = 0; i < 3; i++) {
+		kill(load->pid[i], SIGKILL);
+		waitpid(load->pid[i], &state, 0);
+		failed += WIFEXITED(state);
+	}
+	return failed;
+}
+
+/*
+ * An image of a volume: is it clean? Mounted from a device that cannot be
+ * written, with a journal that has to be replayed, it is refused.
+ */
+static bool clean_copy(struct volume *v, const char *image)
+{
+	struct volume copy = *v;
+	bool good;
+
+	snprintf(copy.image, sizeof(copy.image), "%.255s", image);
+	snprintf(copy.mnt, sizeof(copy.mnt), "%.240s.copy", v->mnt);
+	if (mkdir(copy.mnt, 0755) || loop_attach(image, O_RDONLY, copy.dev))
+		return false;
+	good = !mount(copy.dev, copy.mnt, vol_fstype(), MS_RDONLY, NULL) &&
+	       !umount2(copy.mnt, 0) && !vol_check(&copy);
+	loop_detach(copy.dev);
+	rmdir(copy.mnt);
+	return good;
+}
+
+TEST_F(freeze, under_load_the_device_is_clean)
+{
+	struct load load;
+	char cmd[1024], image[256];
+	int i;
+
+	snprintf(image, sizeof(image), "%.240s.copy", self->v.image);
+	snprintf(cmd, sizeof(cmd), "cp %s %s", self->v.image, image);
+	load_start(&load);
+	for (i = 0; i < 2; i++) {
+		usleep(200000);
+		ASSERT_OK(ioctl_on(".", FIFREEZE));
+		EXPECT_EQ(0, system(cmd));
+		EXPECT_OK(ioctl_on(".", FITHAW));
+		EXPECT_TRUE(clean_copy(&self->v, image));
+	}
+	EXPECT_EQ(0, load_stop(&load));
+	unlink(image);
+	snprintf(image, sizeof(image), "%.240s.copy.fsck", self->v.image);
+	unlink(image);
+}
+
+TEST_F(freeze, nested)
+{
+	EXPECT_ERR(EINVAL, ioctl_on(".", FITHAW));
+	ASSERT_OK(ioctl_on(".", FIFREEZE));
+	EXPECT_ERR(EBUSY, ioctl_on(".", FIFREEZE));
+	EXPECT_OK(ioctl_on(".", FITHAW));
+	EXPECT_ERR(EINVAL, ioctl_on(".", FITHAW));
+	EXPECT_OK(create_file("f", 0644));
+}
+
+TEST_F(freeze, needs_a_capability)
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(EPERM, AS_USER(ioctl(fd, FIFREEZE, 0)));
+	EXPECT_EQ(EPERM, AS_USER(ioctl(fd, FITHAW, 0)));
+	close(fd);
+}
+
+/* sync(2) and friends have nothing to do and do not wait. */
+TEST_F(freeze, sync_does_not_hang)
+{
+	int fd;
+
+	ASSERT_OK(pattern_write("f", 64, 1));
+	fd = open("f", O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(ioctl_on(".", FIFREEZE));
+	alarm(60);
+	sync();
+	EXPECT_OK(fs_sync("."));
+	EXPECT_OK(fsync(fd));
+	EXPECT_OK(fdatasync(fd));
+	drop_caches();
+	EXPECT_TRUE(pattern_good("f", 64, 1));
+	alarm(0);
+	EXPECT_OK(ioctl_on(".", FITHAW));
+	close(fd);
+}
+
+/*
+ * The VFS lets a frozen volume be unmounted, but keeps it, frozen, until it is
+ * thawed: by mounting it again.
+ */
+TEST_F(freeze, unmounted_and_mounted_again)
+{
+	ASSERT_OK(create_text("f", "text"));
+	ASSERT_OK(ioctl_on(".", FIFREEZE));
+	ASSERT_OK(chdir("/"));
+	EXPECT_OK(umount2(self->v.mnt, 0));
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+	EXPECT_OK(ioctl_on(self->v.mnt, FITHAW));
+	ASSERT_OK(chdir(self->v.mnt));
+	EXPECT_STREQ("text", read_text("f"));
+	EXPECT_OK(create_file("g", 0644));
+}
+
+/* It is stopped, thaws, and is gone. */
+TEST_F(freeze, shut_down_while_frozen)
+{
+	uint32_t how = LNKFS_SHUTDOWN_NOW;
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+
+	ASSERT_LE(0, fd);
+	ASSERT_OK(create_text("f", "text"));
+	ASSERT_OK(ioctl(fd, FIFREEZE, 0));
+	EXPECT_OK(ioctl(fd, LNKFS_IOC_SHUTDOWN, &how));
+	EXPECT_OK(ioctl(fd, FITHAW, 0));
+	close(fd);
+	EXPECT_ERR(EIO, create_file("g", 0644));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_STREQ("text", read_text("f"));
+}
+
+/* ---- device mapper, without its tools ---- */
+
+static int dm_ioctl(unsigned long cmd, const char *name, unsigned int flags,
+		    unsigned long long sectors, const char *target, const char *params,
+		    char *dev)
+{
+	static char buf[4096] __attribute__((aligned(8)));
+	struct dm_ioctl *dmi = (void *)buf;
+	struct dm_target_spec *spec = (void *)(dmi + 1);
+	int ctl = open("/dev/mapper/control", O_RDWR), ret;
+
+	if (ctl < 0)
+		return -1;
+	memset(buf, 0, sizeof(buf));
+	dmi->version[0] = DM_VERSION_MAJOR;
+	dmi->data_size = sizeof(buf);
+	dmi->data_start = sizeof(*dmi);
+	dmi->flags = flags;
+	strcpy(dmi->name, name);
+	if (target) {
+		dmi->target_count = 1;
+		spec->length = sectors;
+		strcpy(spec->target_type, target);
+		strcpy((char *)(spec + 1), params);
+	}
+	ret = ioctl(ctl, cmd, dmi);
+	if (dev)
+		sprintf(dev, "/dev/dm-%u", minor(dmi->dev));
+	close(ctl);
+	return ret;
+}
+
+static int dm_create(const char *name, unsigned int flags, unsigned long long sectors,
+		     const char *target, const char *params, char *dev)
+{
+	if (dm_ioctl(DM_DEV_CREATE, name, 0, 0, NULL, NULL, dev))
+		return -1;
+	if (dm_ioctl(DM_TABLE_LOAD, name, flags, sectors, target, params, NULL))
+		return -1;
+	return dm_ioctl(DM_DEV_SUSPEND, name, 0, 0, NULL, NULL, NULL);
+}
+
+static int set_read_only(const char *dev)
+{
+	int fd = open(dev, O_RDONLY), on = 1, ret;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, BLKROSET, &on);
+	close(fd);
+	return ret;
+}
+
+/* As LVM does it: suspending the origin freezes the volume on it. */
+TEST_F(freeze, device_mapper_snapshot)
+{
+	char origin[64], snap[64], params[256];
+	struct volume cow, o = self->v, s = self->v;
+	unsigned long long sectors = 64 << 11;
+	struct load load;
+
+	if (system("modprobe -qa dm-mod dm-snapshot"))
+		SKIP(return, "no dm-snapshot");
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	ASSERT_EQ(0, vol_make(&cow, 64));
+	ASSERT_OK(dm_create("t-origin", 0, sectors, "snapshot-origin", self->v.dev, origin));
+	strcpy(o.dev, origin);
+	ASSERT_OK(vol_mount(&o, 0, NULL));
+	ASSERT_OK(chdir(o.mnt));
+	load_start(&load);
+	usleep(300000);
+	ASSERT_OK(dm_ioctl(DM_DEV_SUSPEND, "t-origin", DM_SUSPEND_FLAG, 0, NULL, NULL, NULL));
+	snprintf(params, sizeof(params), "%s %s N 8", self->v.dev, cow.dev);
+	EXPECT_OK(dm_create("t-snap", 0, sectors, "snapshot", params, snap));
+	ASSERT_OK(dm_ioctl(DM_DEV_SUSPEND, "t-origin", 0, 0, NULL, NULL, NULL));
+	usleep(200000);
+	EXPECT_EQ(0, load_stop(&load));
+	/* The snapshot has no log to replay. */
+	strcpy(s.dev, snap);
+	snprintf(s.mnt, sizeof(s.mnt), "%.240s.snap", self->v.mnt);
+	ASSERT_OK(mkdir(s.mnt, 0755));
+	EXPECT_OK(set_read_only(snap));
+	EXPECT_OK(vol_mount(&s, MS_RDONLY, NULL));
+	EXPECT_OK(umount2(s.mnt, 0));
+	EXPECT_EQ(0, vol_check(&s));
+	EXPECT_OK(rmdir(s.mnt));
+	EXPECT_OK(dm_ioctl(DM_DEV_REMOVE, "t-snap", 0, 0, NULL, NULL, NULL));
+	ASSERT_OK(chdir("/"));
+	EXPECT_OK(umount2(o.mnt, 0));
+	EXPECT_OK(dm_ioctl(DM_DEV_REMOVE, "t-origin", 0, 0, NULL, NULL, NULL));
+	loop_detach(cow.dev);
+	unlink(cow.image);
+	rmdir(cow.mnt);
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The shutdown ioctl: what answers afterwards, and what is left. */
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+
+#include "services.h"
+
+SERVICE_FIXTURE(shutdown, 64, NULL)
+
+static int shut(const char *name, uint32_t how)
+{
+	int fd = open(name, O_RDONLY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, LNKFS_IOC_SHUTDOWN, &how);
+	close(fd);
+	return ret;
+}
+
+TEST_F(shutdown, refused)
+{
+	uint32_t how = LNKFS_SHUTDOWN_NOW, bad = 3;
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(EPERM, AS_USER(ioctl(fd, LNKFS_IOC_SHUTDOWN, &how)));
+	EXPECT_ERR(EINVAL, ioctl(fd, LNKFS_IOC_SHUTDOWN, &bad));
+	EXPECT_ERR(EFAULT, ioctl(fd, LNKFS_IOC_SHUTDOWN, NULL));
+	close(fd);
+	/* Nothing has happened. */
+	EXPECT_OK(create_file("f", 0644));
+	EXPECT_OK(fs_sync("."));
+}
+
+TEST_F(shutdown, on_any_object)
+{
+	uint32_t how = LNKFS_SHUTDOWN_NOW;
+	int fd;
+
+	ASSERT_OK(create_file("f", 0644));
+	EXPECT_OK(shut("f", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	ASSERT_OK(mkdir("d", 0755));
+	EXPECT_OK(shut("d", LNKFS_SHUTDOWN_LOG));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_TRUE(exists("d"));
+	/* A second time is no error; nor is a read-only mount a hindrance. */
+	ASSERT_OK(vol_again(&self->v, MS_RDONLY, NULL));
+	fd = open(".", O_RDONLY | O_DIRECTORY);
+	ASSERT_LE(0, fd);
+	EXPECT_OK(ioctl(fd, LNKFS_IOC_SHUTDOWN, &how));
+	EXPECT_OK(ioctl(fd, LNKFS_IOC_SHUTDOWN, &how));
+	EXPECT_ERR(EIO, fsync(fd));
+	close(fd);
+	if (on_lnkfs())
+		EXPECT_ERR(EIO, open("d", O_RDONLY));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+}
+
+/* Does touching the page end the process by SIGBUS? */
+static bool bus_error(volatile char *page, bool write)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		signal(SIGBUS, SIG_DFL);
+		if (write)
+			page[0] = 1;
+		else
+			(void)page[0];
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS;
+}
+
+TEST_F(shutdown, everything_is_EIO)
+{
+	struct timespec ts[2] = { { 1, 1 }, { 1, 1 } };
+	char buf[4096], target[4001];
+	struct lnkfs_attr attr = { .a_size = sizeof(attr) };
+	unsigned int flags = 0;
+	struct statx stx;
+	struct stat st;
+	struct iovec iov = { buf, 1 };
+	volatile char *map;
+	int fd, dir, sub;
+	off_t off = 0;
+
+	if (!on_lnkfs())
+		SKIP(return, "ext4 answers otherwise here and there");
+	memset(target, 's', 4000);
+	target[4000] = 0;
+	ASSERT_OK(pattern_write("f", 128, 1));
+	ASSERT_OK(mkdir("d", 0755));
+	ASSERT_OK(create_file("d/in", 0644));
+	ASSERT_OK(symlink(target, "slow"));
+	fd = open("f", O_RDWR);
+	dir = open(".", O_RDONLY | O_DIRECTORY);
+	sub = open("d", O_RDONLY | O_DIRECTORY);
+	ASSERT_LE(0, fd);
+	ASSERT_LE(0, sub);
+	map = mmap(NULL, 131072, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_OK(fs_sync("."));
+	drop_caches();
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+
+	/* data */
+	EXPECT_ERR(EIO, read(fd, buf, 1));
+	EXPECT_ERR(EIO, pread(fd, buf, 1, 5));
+	EXPECT_ERR(EIO, preadv(fd, &iov, 1, 0));
+	EXPECT_ERR(EIO, write(fd, buf, 1));
+	EXPECT_ERR(EIO, pwritev(fd, &iov, 1, 0));
+	EXPECT_ERR(EIO, sendfile(STDERR_FILENO, fd, &off, 1));
+	EXPECT_ERR(EIO, lseek(fd, 0, SEEK_DATA));
+	EXPECT_ERR(EIO, lseek(fd, 0, SEEK_HOLE));
+	EXPECT_ERR(EIO, ftruncate(fd, 1));
+	EXPECT_ERR(EIO, fsync(fd));
+	EXPECT_ERR(EIO, fdatasync(fd));
+	EXPECT_ERR(EIO, syncfs(fd));
+	EXPECT_TRUE(bus_error(map, false));
+	EXPECT_TRUE(bus_error(map + 65536, true));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
+	/* attributes */
+	EXPECT_ERR(EIO, stat("f", &st));
+	EXPECT_ERR(EIO, fstat(fd, &st));
+	EXPECT_ERR(EIO, statx(dir, "d", 0, STATX_ALL, &stx));
+	EXPECT_ERR(EIO, chmod("f", 0600));
+	EXPECT_ERR(EIO, fchmod(fd, 0600));
+	EXPECT_ERR(EIO, chown("f", 1, 1));
+	EXPECT_ERR(EIO, lchown("slow", 1, 1));
+	EXPECT_ERR(EIO, utimensat(dir, "f", ts, 0));
+	EXPECT_ERR(EIO, futimens(fd, NULL));
+	EXPECT_ERR(EIO, ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	EXPECT_ERR(EIO, ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	EXPECT_ERR(EIO, ioctl(fd, FS_IOC_GETVERSION, &flags));
+	attr.a_fd = fd;
+	EXPECT_ERR(EIO, ioctl(fd, LNKFS_IOC_GETATTR, &attr));
+	EXPECT_ERR(EIO, ioctl(dir, FS_IOC_GETFSLABEL, buf));
+	EXPECT_ERR(EIO, ioctl(dir, FS_IOC_SETFSLABEL, buf));
+	EXPECT_ERR(EIO, ioctl(dir, FITRIM, buf));
+	/* names */
+	EXPECT_ERR(EIO, open("f", O_RDONLY));
+	EXPECT_ERR(EIO, open("f", O_WRONLY | O_TRUNC));
+	EXPECT_ERR(EIO, open("new", O_CREAT | O_RDWR, 0644));
+	EXPECT_ERR(EIO, open(".", O_TMPFILE | O_RDWR, 0644));
+	EXPECT_ERR(EIO, open("d", O_RDONLY | O_DIRECTORY));
+	EXPECT_ERR(EIO, syscall(SYS_getdents64, dir, buf, sizeof(buf)));
+	EXPECT_ERR(EIO, syscall(SYS_getdents64, sub, buf, sizeof(buf)));
+	EXPECT_ERR(EIO, stat("missing", &st));
+	EXPECT_ERR(EIO, mkdir("new", 0755));
+	EXPECT_ERR(EIO, mknod("new", S_IFIFO | 0600, 0));
+	EXPECT_ERR(EIO, symlink("x", "new"));
+	EXPECT_ERR(EIO, link("f", "new"));
+	EXPECT_ERR(EIO, rename("f", "new"));
+	EXPECT_ERR(EIO, unlink("f"));
+	EXPECT_ERR(EIO, rmdir("d"));
+	EXPECT_ERR(EIO, readlink("slow", buf, sizeof(buf)));
+	/* the volume */
+	EXPECT_ERR(EIO, vol_remount(&self->v, 0, NULL));
+	EXPECT_ERR(EIO, ioctl(dir, FIFREEZE, 0));
+	munmap((void *)map, 131072);
+	close(fd);
+	EXPECT_ERR(EIO, vol_remount(&self->v, MS_RDONLY, NULL));
+	close(dir);
+	close(sub);
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_TRUE(pattern_good("f", 128, 1));
+	EXPECT_TRUE(exists("d/in"));
+}
+
+/* Some of it synced, some only written, some only in the log. */
+static void leave(struct volume *v)
+{
+	int fd;
+
+	if (vol_again(v, 0, "commit=300") || pattern_write("synced", 256, 1) ||
+	    fs_sync(".") || symlink("in the log", "logged"))
+		perror("leave");
+	fd = open("logged", O_PATH | O_NOFOLLOW);
+	close(fd);
+	if (pattern_write("dirty", 256, 2) || unlink("synced"))
+		perror("leave");
+}
+
+TEST_F(shutdown, now_leaves_what_was_committed)
+{
+	leave(&self->v);
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_TRUE(pattern_good("synced", 256, 1));
+	EXPECT_ERR(ENOENT, readlink("logged", (char[16]){ 0 }, 16));
+	EXPECT_FALSE(exists("dirty"));
+}
+
+TEST_F(shutdown, log_leaves_all_names)
+{
+	struct stat st;
+	char text[32] = "";
+
+	leave(&self->v);
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_LOG));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_FALSE(exists("synced"));
+	EXPECT_EQ(10, readlink("logged", text, sizeof(text)));
+	EXPECT_STREQ("in the log", text);
+	/* Its data were not written: it is there, and empty. */
+	ASSERT_OK(stat("dirty", &st));
+	EXPECT_EQ(0, st.st_size);
+}
+
+TEST_F(shutdown, sync_leaves_everything)
+{
+	char dev[64];
+
+	leave(&self->v);
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_SYNC));
+	EXPECT_ERR(EIO, open("dirty", O_RDONLY));
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	/* The log is empty: a device that cannot be written will do. */
+	ASSERT_OK(loop_attach(self->v.image, O_RDONLY, dev));
+	ASSERT_OK(mount(dev, self->v.mnt, vol_fstype(), MS_RDONLY, NULL));
+	ASSERT_OK(chdir(self->v.mnt));
+	EXPECT_FALSE(exists("synced"));
+	EXPECT_TRUE(pattern_good("dirty", 256, 2));
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	ASSERT_OK(loop_detach(dev));
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+}
+
+/* While others write: they get EIO and go on living, and fsck finds nothing. */
+TEST_F(shutdown, under_load)
+{
+	uint32_t mode;
+	int i, state;
+
+	for (mode = LNKFS_SHUTDOWN_SYNC; mode <= LNKFS_SHUTDOWN_NOW; mode++) {
+		pid_t pid[3];
+
+		for (i = 0; i < 3; i++) {
+			pid[i] = fork();
+			if (!pid[i]) {
+				char a[16], b[16];
+				int n;
+
+				for (n = 0; ; n++) {
+					sprintf(a, "a%d.%d", i, n % 7);
+					sprintf(b, "b%d.%d", i, n % 5);
+					if ((pattern_write(a, 64, n) && errno == EIO) ||
+					    (symlink(a, b) && errno == EIO) ||
+					    (rename(a, b) && errno == EIO))
+						_exit(0);
+				}
+			}
+		}
+		usleep(400000);
+		ASSERT_OK(shut(".", mode));
+		for (i = 0; i < 3; i++) {
+			ASSERT_EQ(pid[i], waitpid(pid[i], &state, 0));
+			EXPECT_EQ(0, state);
+		}
+		ASSERT_OK(vol_again(&self->v, 0, NULL));
+		ASSERT_OK(chdir("/"));
+		ASSERT_OK(umount2(self->v.mnt, 0));
+		EXPECT_EQ(0, vol_check(&self->v)) TH_LOG("mode %u", mode);
+		ASSERT_OK(vol_mount(&self->v, 0, NULL));
+		ASSERT_OK(chdir(self->v.mnt));
+	}
+}
+
+TEST_HARNESS_MAIN
