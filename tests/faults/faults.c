@@ -87,7 +87,7 @@ static void make_pieces(void)
 {
 	int fd = open("pieces", O_RDWR | O_CREAT | O_TRUNC, 0644), i;
 
-	for (i = 200; i >= 0; i--)
+	for (i = 80; i >= 0; i--)
 		if (pwrite(fd, data, 1024, i * 8192L) != 1024)
 			err(2, "pieces");
 	if (fsync(fd) || close(fd))
