@@ -902,6 +902,40 @@ static void shifts(u32 bits)
 static void shifts_1k(void) { shifts(10); }
 static void shifts_4k(void) { shifts(12); }
 
+/*
+ * The first key of a leftmost node may be greater than what is below it. Such a
+ * key and the one after it in one gap, with records before the gap, which stay
+ * where they are or move through it.
+ */
+static void first_keys(void)
+{
+	u64 gap, i;
+	u32 len;
+
+	rnd_state = 36;
+	setup(10, 32);
+	for (gap = 102; gap < 160 && !tap_failed; gap += 2) {
+		for (len = 10; len < 110; len += 10) {
+			setup_map(false, 128, 0);
+			for (i = 1000; i >= 100; i -= 2)
+				step_insert(i, 1, false);
+			CHECK(lnkfs_ext_level(&vol.fs, &inode) >= 2);
+			if (len / 10 % 2) {
+				CHECK(step_collapse(gap, len) > 0);
+			} else {
+				step_remove(gap, len);
+				CHECK(run_shift(0, gap, len, true) > 0);
+			}
+			check_tree();
+			walk();
+			step_insert(gap - 1, 1, false);
+			step_remove(0, RANGE);
+			CHECK_EQ(inode.blocks, 0);
+		}
+	}
+	teardown();
+}
+
 /* Every call on the way of a split and a shift fails: nothing has changed. */
 static void every_failure_of_shifts(void)
 {
@@ -1086,6 +1120,7 @@ static const struct tap_test tests[] = {
 	{ "full volume", full_volume },
 	{ "shifts, 1 KiB", shifts_1k },
 	{ "shifts, 4 KiB", shifts_4k },
+	{ "shifts past first keys", first_keys },
 	{ "every failure of splits and shifts", every_failure_of_shifts },
 	{ "no space for a split", split_without_space },
 	{ "shifts that cannot be", bad_shifts },
