@@ -92,7 +92,7 @@ static ssize_t lnkfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
  *
  * Delayed allocation may hold more of it than it will need.
  *
- * Context: not in a handle, no lock of an inode held.
+ * Context: not in a handle, no folio locked, ext_lock not held.
  */
 void lnkfs_make_room(struct super_block *sb)
 {
