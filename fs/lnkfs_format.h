@@ -50,7 +50,7 @@
 #define LNKFS_MAX_FILE_SIZE	((1ULL << 63) - (2U << 20))	/* 8 EiB less one large folio */
 #define LNKFS_LABEL_LEN		64	/* bytes, the last one is always NUL */
 #define LNKFS_MIN_JOURNAL_BLOCKS 1280
-#define LNKFS_MAX_JOURNAL_BLOCKS 0x7fffffff	/* of an external journal */
+#define LNKFS_MAX_JOURNAL_BLOCKS ((1U << 31) - 1)	/* of an external journal */
 
 /*
  * Feature masks, with ext4's meaning: an unknown compat bit is ignored, an
@@ -64,7 +64,7 @@
 #define LNKFS_RO_COMPAT_SUPP		0
 #define LNKFS_INCOMPAT_JOURNAL_DEV	0x00000001	/* no volume, but the journal of one */
 #define LNKFS_INCOMPAT_EXT_JOURNAL	0x00000002	/* the journal is on another device */
-#define LNKFS_INCOMPAT_SUPP		LNKFS_INCOMPAT_EXT_JOURNAL	/* of a volume */
+#define LNKFS_INCOMPAT_SUPP		0x00000002	/* of a volume */
 
 /* s_state */
 #define LNKFS_STATE_CLEAN	0x0001	/* unmounted cleanly */

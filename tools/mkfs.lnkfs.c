@@ -540,6 +540,8 @@ static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
 	err = lnkfs_journal_dev_open(j, path, flags, &why);
 	if (err == -EBUSY)
 		fail(path, "in use");
+	if (err == -ENOTBLK)
+		fail(path, "neither a block device nor a regular file");
 	if (err)
 		fail(path, "%s", why ? why : strerror(-err));
 	if (same_device(j, o->device))
