@@ -81,8 +81,9 @@ static int make_socket(const char *name)
 	return ret;
 }
 
-static const char *const kinds[] = { "file", "dir", "fast", "slow", "fifo", "socket", "chr", "blk" };
 #define KINDS	8
+
+static const char kinds[KINDS][8] = { "file", "dir", "fast", "slow", "fifo", "socket", "chr", "blk" };
 
 static void make_kinds(struct __test_metadata *_metadata)
 {
