@@ -230,9 +230,8 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 	if (!ret && !why && !o->force && !o->no_change &&
 	    !(le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) && !mark_clean(v))
 		return say_clean(v, o);
-	if (checkable) {
+	if (checkable)
 		ret |= check_all(v, o, why);
-	}
 	v->dev.overlay = NULL;
 	lnkfs_log_free(&log);
 	return ret;

@@ -511,7 +511,8 @@ static void refuse_foreign_journal(const struct options *o, const struct lnkfs_j
 	if (lnkfs_journal_dev_used(j, NULL) ||
 	    (probe_own(o->device, &old) && lnkfs_journal_dev_used(j, old.s_meta_uuid)))
 		return;
-	fail(o->journal, "this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it");
+	fail(o->journal,
+	     "this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it");
 }
 
 /* As new_encode_dev() of the kernel; 0 for an image. */

@@ -83,7 +83,9 @@ static int make_socket(const char *name)
 
 #define KINDS	8
 
-static const char kinds[KINDS][8] = { "file", "dir", "fast", "slow", "fifo", "socket", "chr", "blk" };
+static const char kinds[KINDS][8] = {
+	"file", "dir", "fast", "slow", "fifo", "socket", "chr", "blk"
+};
 
 static void make_kinds(struct __test_metadata *_metadata)
 {
@@ -318,7 +320,9 @@ TEST_F(export, inode_blocks_gone)
 TEST_F(export, garbage)
 {
 	static const unsigned int lengths[] = { 1, 4, 8, 11, 12, 13, 16, 20, 23, 24, 28, 64, 128 };
-	static const int types[] = { TYPE_FILE, TYPE_PARENT, 0, 1, 2, 3, 0x4d, 0x61, 0x80, 0xff, 77 };
+	static const int types[] = {
+		TYPE_FILE, TYPE_PARENT, 0, 1, 2, 3, 0x4d, 0x61, 0x80, 0xff, 77
+	};
 	struct rng r = { 20261128 };
 	union fh fh, good;
 	unsigned int i, opened = 0, other = 0;
@@ -421,7 +425,8 @@ TEST_F(export, way_to_the_root)
 	ASSERT_LT(0, n);
 	path[n] = 0;
 	EXPECT_EQ(0, strncmp(path, old, strlen(old)));
-	EXPECT_EQ(0, strncmp(path + strlen(old), "/renamed/level 1/level 2/", 25)) TH_LOG("%s", path);
+	EXPECT_EQ(0, strncmp(path + strlen(old), "/renamed/level 1/level 2/", 25))
+		TH_LOG("%s", path);
 	EXPECT_EQ(0, strcmp(strrchr(path, '/'), "/level 39"));
 	/* Directories below it can be moved and removed through it. */
 	EXPECT_OK(mkdirat(fd, "below", 0755));

@@ -179,7 +179,7 @@ TEST_F(lock, lock_files)
 			char mine[16], text[16] = "";
 			int k;
 
-			/* Odd ones by O_EXCL, even ones by link(2): both ways exclude each other. */
+			/* Odd ones by O_EXCL, even ones by link(2): they exclude each other. */
 			sprintf(mine, "mine.%d", i);
 			close(open(mine, O_CREAT | O_WRONLY, 0644));
 			while (i & 1 ? (k = open("lock", O_CREAT | O_EXCL | O_WRONLY, 0644)) < 0 :

@@ -151,7 +151,8 @@ static bool reported(const struct events *e, uint64_t mask, const char *dir, con
 		struct stat st;
 		int fd;
 
-		if ((m->mask & mask) != mask || fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME ||
+		if ((m->mask & mask) != mask ||
+		    fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME ||
 		    strcmp((char *)h->f_handle + h->handle_bytes, name) ||
 		    memcmp(&fid->fsid, &sf.f_fsid, sizeof(sf.f_fsid)))
 			continue;

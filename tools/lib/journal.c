@@ -86,7 +86,7 @@ int lnkfs_journal_dev_plan(const struct lnkfs_format *f, u64 device_bytes,
 	*why = "label longer than 63 bytes";
 	if (f->label && strlen(f->label) >= LNKFS_LABEL_LEN)
 		return -EINVAL;
-	len = min(len, (u64)LNKFS_MAX_JOURNAL_BLOCKS);
+	len = min_t(u64, len, LNKFS_MAX_JOURNAL_BLOCKS);
 	sb->s_magic = cpu_to_le32(LNKFS_SUPER_MAGIC);
 	sb->s_blocknr = cpu_to_le64(LNKFS_SUPER_OFFSET >> bits);
 	sb->s_feature_incompat = cpu_to_le32(LNKFS_INCOMPAT_JOURNAL_DEV);
