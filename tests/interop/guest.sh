@@ -42,7 +42,7 @@ one() # CASE
 echo "TAP version 13"
 export VOL=/mnt/lnkfs EXT4=/mnt/ext4 INTEROP=$here/interop
 mkdir -p $VOL $EXT4
-modprobe lnkfs || exit 1
+modprobe -a lnkfs loop || exit 1
 try "an ext4 volume" sh -c "mkfs.ext4 -q -F -b 4096 $DISK1 && modprobe -q ext4; mount -t ext4 $DISK1 $EXT4"
 try "format and mount" sh -c "mkfs.lnkfs -q -f $DISK0 && mount -t lnkfs $DISK0 $VOL"
 for f in "$here"/*.sh; do

@@ -160,6 +160,7 @@ serve() # FLAGS: with the connections that the server listens for
 mkdir -p $export $nfs /var/lib/nfs/v4recovery
 ok "a volume of its own" bash -c "truncate -s 256M image && mkfs.lnkfs -q image"
 ok "mount it" volume
+mountpoint -q $export || finish
 ok "a port mapper" "$INTEROP" portmapper
 mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null
 echo 10 >/proc/fs/nfsd/nfsv4gracetime
