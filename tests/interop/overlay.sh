@@ -29,7 +29,7 @@ layers()
 	echo x >lower/gone/a
 	echo x >lower/opaque/a
 	chmod 640 lower/file
-	chown 1000:1001 lower/file lower/link
+	chown 1000:1001 lower/file
 	chown -h 1000:1001 lower/link
 	setfattr -n user.note -v text lower/file
 }
