@@ -67,7 +67,7 @@ work_on_it()
 	setfattr -n user.note -v other $merged/file
 } 2>"$tap_tmp/work"
 
-for options in "" ,redirect_dir=on ,redirect_dir=on,index=on ,index=on,nfs_export=on ,metacopy=on; do
+for options in "" ,redirect_dir=on,index=on,nfs_export=on ,metacopy=on; do
 	name=${options:-plain}
 	for fs in "$DIR" "$EXT4"; do
 		rm -rf "$fs/ovl"
