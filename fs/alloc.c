@@ -285,6 +285,7 @@ int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
 					 lnkfs_no_credits, LNKFS_CREDITS_STORE);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
+		lnkfs_note_data(handle);
 		done = end - lblk;
 		if (unwritten) {
 			err = lnkfs_ext_convert(handle, LNKFS_FS(inode), &li->ci, lblk,

@@ -131,12 +131,50 @@ static inline struct timespec64 lnkfs_touch_mctime(struct inode *inode)
 #define lnkfs_bdev_thaw(bdev)		thaw_bdev(bdev)
 #endif
 
+/*
+ * A second block device, claimed by a mounted volume: a handle, NULL for none.
+ * lnkfs_bdev_close() is for when the VFS holds no lock of @sb's any more.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+typedef struct file lnkfs_bdev;
+
+static inline lnkfs_bdev *lnkfs_bdev_open(dev_t dev, struct super_block *sb)
+{
+	return bdev_file_open_by_dev(dev, BLK_OPEN_READ | BLK_OPEN_WRITE |
+				     BLK_OPEN_RESTRICT_WRITES, sb, &fs_holder_ops);
+}
+
+static inline void lnkfs_bdev_close(lnkfs_bdev *handle)
+{
+	bdev_fput(handle);
+}
+
+#define lnkfs_bdev_of(handle)			file_bdev(handle)
+#define lnkfs_bdev_set_blocksize(handle, size)	set_blocksize(handle, size)
+#else
+typedef struct block_device lnkfs_bdev;
+
+static inline lnkfs_bdev *lnkfs_bdev_open(dev_t dev, struct super_block *sb)
+{
+	return blkdev_get_by_dev(dev, FMODE_READ | FMODE_WRITE | FMODE_EXCL, sb);
+}
+
+static inline void lnkfs_bdev_close(lnkfs_bdev *handle)
+{
+	blkdev_put(handle, FMODE_READ | FMODE_WRITE | FMODE_EXCL);
+}
+
+#define lnkfs_bdev_of(handle)			(handle)
+#define lnkfs_bdev_set_blocksize(handle, size)	set_blocksize(handle, size)
+#endif
+
 /* NULL on failure in 6.1, an error pointer in later kernels. */
 static inline journal_t *lnkfs_journal_init_dev(struct block_device *bdev,
+						struct block_device *fs_bdev,
 						unsigned long long start,
 						int blocks, int blocksize)
 {
-	journal_t *journal = jbd2_journal_init_dev(bdev, bdev, start, blocks,
+	journal_t *journal = jbd2_journal_init_dev(bdev, fs_bdev, start, blocks,
 						   blocksize);
 
 	return journal ? journal : ERR_PTR(-EINVAL);

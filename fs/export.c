@@ -38,11 +38,17 @@ static int lnkfs_encode_fh(struct inode *inode, u32 *fh, int *max_len, struct in
 	return LNKFS_FH_PARENT;
 }
 
-/* The inode that a handle names: it may come from anywhere. */
+/*
+ * The inode that a handle names: it may come from anywhere. One that has lost
+ * its last name is there as long as it is open: an NFS client may go on using
+ * what another one removed.
+ */
 static struct inode *lnkfs_iget_handle(struct super_block *sb, u64 ino, u32 gen)
 {
-	struct inode *inode = lnkfs_iget(sb, ino, 0);
+	struct inode *inode = ilookup(sb, ino);
 
+	if (!inode)
+		inode = lnkfs_iget(sb, ino, 0);
 	if (IS_ERR(inode) || inode->i_generation == gen)
 		return inode;
 	iput(inode);

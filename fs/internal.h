@@ -51,6 +51,12 @@ struct lnkfs_trigger {
  * @super_bh: buffer of the primary superblock, never journaled
  * @super: the superblock in it; changed under lock_buffer(@super_bh)
  * @journal: jbd2's, or NULL with norecovery
+ * @journal_bdev: device of an external journal, claimed; else NULL
+ * @journal_devnum: its number (new_encode_dev()), from the mount options or the
+ *	superblock; 0: not known
+ * @log_bdev: device that the log is on
+ * @log_start: its first block there
+ * @log_blocks: its length
  * @trigger: checksum trigger for each block type
  * @opts: LNKFS_OPT_*
  * @errors: LNKFS_ERRORS_*
@@ -94,6 +100,11 @@ struct lnkfs_sb_info {
 	struct buffer_head *super_bh;
 	struct lnkfs_super_block *super;
 	journal_t *journal;
+	lnkfs_bdev *journal_bdev;
+	u32 journal_devnum;
+	struct block_device *log_bdev;
+	u64 log_start;
+	u32 log_blocks;
 	struct lnkfs_trigger trigger[LNKFS_B_TYPES];
 	unsigned int opts;
 	unsigned int errors;
@@ -257,11 +268,14 @@ struct seq_file;
  * @opts: LNKFS_OPT_*
  * @errors: LNKFS_ERRORS_*, or 0: as the superblock says
  * @commit: seconds between commits, or 0: jbd2's default
+ * @journal_devnum: device of the external journal (new_encode_dev()), or 0: as
+ *	the superblock says
  */
 struct lnkfs_mount_opts {
 	unsigned int opts;
 	unsigned int errors;
 	unsigned int commit;
+	u32 journal_devnum;
 };
 
 int lnkfs_init_fs_context(struct fs_context *fc);
@@ -281,6 +295,19 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries);
 int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int lnkfs_sync_fs(struct super_block *sb, int wait);
 void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync);
+void lnkfs_note_data(handle_t *handle);
+
+/* ---- journal_dev.c ---- */
+
+/* Is the journal on another device? */
+static inline bool lnkfs_ext_journal(const struct lnkfs_sb_info *sbi)
+{
+	return sbi->super->s_feature_incompat & cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL);
+}
+
+int lnkfs_journal_path(struct fs_context *fc, struct fs_parameter *param, u32 *devnum);
+int lnkfs_journal_dev_open(struct lnkfs_sb_info *sbi);
+void lnkfs_journal_dev_close(lnkfs_bdev *handle);
 
 /* ---- host_kernel.c ---- */
 int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, u64 blocks);

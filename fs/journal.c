@@ -7,16 +7,16 @@
 #include "trace.h"
 
 /*
- * The internal journal is a contiguous area; jbd2 counts its blocks from 0, so
- * that all limits it derives are those of the area.
+ * The log is a contiguous area, of the volume or of another device; jbd2 counts
+ * its blocks from 0, so that all limits it derives are those of the area.
  */
 static int lnkfs_journal_bmap(journal_t *journal, sector_t *block)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(journal->j_private);
 
-	if (*block >= sbi->fs.journal_blocks)
+	if (*block >= sbi->log_blocks)
 		return -EFSCORRUPTED;
-	*block += sbi->fs.journal_start;
+	*block += sbi->log_start;
 	return 0;
 }
 
@@ -39,10 +39,36 @@ static void lnkfs_init_triggers(struct lnkfs_sb_info *sbi)
 	}
 }
 
+/* Where the log is; claims the device of an external one. */
+static int lnkfs_log_find(struct lnkfs_sb_info *sbi)
+{
+	if (lnkfs_ext_journal(sbi)) {
+		if (!sbi->journal_devnum)
+			sbi->journal_devnum = le32_to_cpu(sbi->super->s_journal_dev);
+		return lnkfs_journal_dev_open(sbi);
+	}
+	if (sbi->journal_devnum) {
+		pr_err("lnkfs (%s): the volume has its journal inside\n", sbi->sb->s_id);
+		return -EINVAL;
+	}
+	sbi->log_bdev = sbi->sb->s_bdev;
+	sbi->log_start = sbi->fs.journal_start;
+	sbi->log_blocks = sbi->fs.journal_blocks;
+	return 0;
+}
+
+/* An external journal has one user: this volume. */
+static bool lnkfs_journal_user(struct lnkfs_sb_info *sbi, const journal_superblock_t *jsb)
+{
+	return !lnkfs_ext_journal(sbi) ||
+	       (jsb->s_nr_users == cpu_to_be32(1) &&
+		!memcmp(jsb->s_users, sbi->super->s_meta_uuid, sizeof(sbi->super->s_meta_uuid)));
+}
+
 /* Does the log hold transactions to replay? Read without jbd2. */
 static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 {
-	struct buffer_head *bh = sb_bread(sbi->sb, sbi->fs.journal_start);
+	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start, sbi->fs.block_size);
 	journal_superblock_t *jsb;
 	int err = 0;
 
@@ -53,12 +79,16 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 	if (jsb->s_header.h_magic != cpu_to_be32(JBD2_MAGIC_NUMBER) ||
 	    be32_to_cpu(jsb->s_blocksize) != sbi->fs.block_size ||
 	    be32_to_cpu(jsb->s_maxlen) < LNKFS_MIN_JOURNAL_BLOCKS ||
-	    be32_to_cpu(jsb->s_maxlen) > sbi->fs.journal_blocks ||
+	    be32_to_cpu(jsb->s_maxlen) > sbi->log_blocks ||
 	    be32_to_cpu(jsb->s_first) == 0 ||
 	    be32_to_cpu(jsb->s_first) >= be32_to_cpu(jsb->s_maxlen)) {
 		pr_err("lnkfs (%s): the journal's superblock is not valid\n",
 		       sbi->sb->s_id);
 		err = -EFSCORRUPTED;
+	} else if (!lnkfs_journal_user(sbi, jsb)) {
+		pr_err("lnkfs (%s): the journal device is not used by this volume\n",
+		       sbi->sb->s_id);
+		err = -EINVAL;
 	}
 	*dirty = jsb->s_start != 0;
 	brelse(bh);
@@ -69,10 +99,11 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
  * lnkfs_journal_open() - open the journal and replay it
  * @sbi: volume being mounted; only the superblock has been read so far
  *
- * With norecovery the volume stays without a journal (and read-only).
+ * With norecovery the volume stays without a journal (and read-only), and the
+ * device of an external one is left alone.
  *
- * Return: 0, -EROFS when the log has to be replayed and the device cannot be
- * written, or an error of the journal.
+ * Return: 0, -EROFS when the log has to be replayed and a device cannot be
+ * written, what lnkfs_journal_dev_open() says, or an error of the journal.
  */
 int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 {
@@ -82,6 +113,13 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 	int err;
 
 	lnkfs_init_triggers(sbi);
+	if (sbi->opts & LNKFS_OPT_NORECOVERY && lnkfs_ext_journal(sbi)) {
+		pr_warn("lnkfs (%s): the journal has not been looked at\n", sb->s_id);
+		return 0;
+	}
+	err = lnkfs_log_find(sbi);
+	if (err)
+		return err;
 	err = lnkfs_journal_dirty(sbi, &dirty);
 	if (sbi->opts & LNKFS_OPT_NORECOVERY) {
 		if (err || dirty)
@@ -90,16 +128,16 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 	}
 	if (err)
 		return err;
-	if (bdev_read_only(sb->s_bdev)) {
+	if (bdev_read_only(sb->s_bdev) || bdev_read_only(sbi->log_bdev)) {
 		if (dirty) {
-			pr_err("lnkfs (%s): the journal must be replayed, but the device is read-only (norecovery mounts it as it is)\n",
+			pr_err("lnkfs (%s): the journal must be replayed, but a device is read-only (norecovery mounts it as it is)\n",
 			       sb->s_id);
 			return -EROFS;
 		}
 		return 0;
 	}
-	journal = lnkfs_journal_init_dev(sb->s_bdev, sbi->fs.journal_start,
-					 sbi->fs.journal_blocks, sbi->fs.block_size);
+	journal = lnkfs_journal_init_dev(sbi->log_bdev, sb->s_bdev, sbi->log_start,
+					 sbi->log_blocks, sbi->fs.block_size);
 	if (IS_ERR(journal)) {
 		pr_err("lnkfs (%s): cannot open the journal\n", sb->s_id);
 		return PTR_ERR(journal);
@@ -147,16 +185,25 @@ fail:
  * lnkfs_journal_close() - commit and checkpoint all, close the journal
  * @sbi: volume
  *
+ * jbd2_journal_destroy() flushes the device that the log is on before it says
+ * there that the log is empty, but not the one of the volume.
+ *
  * Return: 0 or the journal's error: then the volume is not clean.
  */
 int lnkfs_journal_close(struct lnkfs_sb_info *sbi)
 {
-	int err = 0;
+	int err = 0, err2;
 
-	if (sbi->journal)
-		err = jbd2_journal_destroy(sbi->journal);
+	if (!sbi->journal)
+		return 0;
+	if (lnkfs_ext_journal(sbi) && !is_journal_aborted(sbi->journal)) {
+		jbd2_journal_lock_updates(sbi->journal);
+		err = jbd2_journal_flush(sbi->journal, 0);
+		jbd2_journal_unlock_updates(sbi->journal);
+	}
+	err2 = jbd2_journal_destroy(sbi->journal);
 	sbi->journal = NULL;
-	return err;
+	return err ? err : err2;
 }
 
 /*
@@ -259,6 +306,19 @@ void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync)
 }
 
 /**
+ * lnkfs_note_data() - data that is in the device's cache only comes into use
+ * @handle: running handle that makes it visible
+ *
+ * The commit block follows a flush of the device that it is on. Where that is
+ * another one than the data's, jbd2 has to be told to flush the data's first.
+ */
+void lnkfs_note_data(handle_t *handle)
+{
+	if (!is_handle_aborted(handle))
+		WRITE_ONCE(handle->h_transaction->t_need_data_flush, 1);
+}
+
+/**
  * lnkfs_force_commit() - commit the running transaction and wait
  * @sb: volume
  *
@@ -313,14 +373,25 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 	return true;
 }
 
+/*
+ * Will waiting for a transaction's commit not flush the data's device? What
+ * jbd2 knows about an external journal's commits it knows from
+ * lnkfs_note_data(), and that says nothing of data written in place.
+ */
+static bool lnkfs_needs_flush(struct lnkfs_sb_info *sbi, tid_t tid)
+{
+	return lnkfs_ext_journal(sbi) ||
+	       !jbd2_trans_will_send_data_barrier(sbi->journal, tid);
+}
+
 /* The part of fsync that follows the writing of the data. */
 static int lnkfs_fsync_commit(struct inode *inode, int datasync)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct super_block *sb = inode->i_sb;
 	journal_t *journal = LNKFS_SB(sb)->journal;
-	bool flush = false;
 	int err, err2;
+	bool flush;
 	tid_t tid;
 
 	if (lnkfs_stopped(sb))
@@ -332,8 +403,7 @@ static int lnkfs_fsync_commit(struct inode *inode, int datasync)
 	if (sb_rdonly(sb))
 		return 0;
 	tid = datasync ? READ_ONCE(li->datasync_tid) : READ_ONCE(li->sync_tid);
-	if (lnkfs_barrier(LNKFS_SB(sb)) && !jbd2_trans_will_send_data_barrier(journal, tid))
-		flush = true;
+	flush = lnkfs_barrier(LNKFS_SB(sb)) && lnkfs_needs_flush(LNKFS_SB(sb), tid);
 	err = jbd2_complete_transaction(journal, tid);
 	if (flush) {
 		err2 = blkdev_issue_flush(sb->s_bdev);
@@ -386,14 +456,14 @@ int lnkfs_sync_fs(struct super_block *sb, int wait)
 		read_lock(&journal->j_state_lock);
 		target = journal->j_commit_sequence;
 		read_unlock(&journal->j_state_lock);
-		if (!jbd2_trans_will_send_data_barrier(journal, target))
-			flush = true;
+		flush = lnkfs_needs_flush(LNKFS_SB(sb), target);
 	}
 	if (jbd2_journal_start_commit(journal, &target)) {
 		if (wait)
 			err = jbd2_log_wait_commit(journal, target);
-	} else if (wait && flush) {
-		err = blkdev_issue_flush(sb->s_bdev);
+		flush = flush && lnkfs_ext_journal(LNKFS_SB(sb));
 	}
+	if (!err && flush)
+		err = blkdev_issue_flush(sb->s_bdev);
 	return err;
 }

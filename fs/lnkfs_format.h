@@ -50,6 +50,7 @@
 #define LNKFS_MAX_FILE_SIZE	((1ULL << 63) - (2U << 20))	/* 8 EiB less one large folio */
 #define LNKFS_LABEL_LEN		64	/* bytes, the last one is always NUL */
 #define LNKFS_MIN_JOURNAL_BLOCKS 1280
+#define LNKFS_MAX_JOURNAL_BLOCKS ((1U << 31) - 1)	/* of an external journal */
 
 /*
  * Feature masks, with ext4's meaning: an unknown compat bit is ignored, an
@@ -61,8 +62,9 @@
 #define LNKFS_RO_COMPAT_QUOTA		0x00000001	/* reserved */
 #define LNKFS_RO_COMPAT_BACKREF		0x00000002	/* reserved */
 #define LNKFS_RO_COMPAT_SUPP		0
-#define LNKFS_INCOMPAT_JOURNAL_DEV	0x00000001	/* reserved: external journal */
-#define LNKFS_INCOMPAT_SUPP		0
+#define LNKFS_INCOMPAT_JOURNAL_DEV	0x00000001	/* no volume, but the journal of one */
+#define LNKFS_INCOMPAT_EXT_JOURNAL	0x00000002	/* the journal is on another device */
+#define LNKFS_INCOMPAT_SUPP		0x00000002	/* of a volume */
 
 /* s_state */
 #define LNKFS_STATE_CLEAN	0x0001	/* unmounted cleanly */
@@ -110,7 +112,7 @@ struct lnkfs_super_block {
 	/* 0a0 */ __le64 s_journal_start;	/* first block of the internal journal */
 	/* 0a8 */ __le32 s_journal_blocks;	/* its length in blocks */
 	/* 0ac */ __le32 s_fc_blocks;		/* of these set aside for fast commits: 0 */
-	/* 0b0 */ __u8	 s_journal_uuid[16];	/* of an external journal; zero */
+	/* 0b0 */ __u8	 s_journal_uuid[16];	/* of an external journal, else zero */
 	/* 0c0 */ __u8	 s_hash_seed[16];	/* siphash key of the directory hash */
 	/* 0d0 */ __le32 s_max_links;		/* EMLINK above */
 	/* 0d4 */ __le32 s_fast_symlink_max;	/* longest target kept in the inode, bytes */
@@ -125,7 +127,7 @@ struct lnkfs_super_block {
 	/* 110 */ __le64 s_used_inodes;		/* likewise */
 	/* 118 */ __le64 s_quota_ino[3];	/* reserved: user, group, project; 0 */
 	/* 130 */ __le32 s_error_count;
-	/* 134 */ __le32 s_pad0;
+	/* 134 */ __le32 s_journal_dev;		/* where the external journal was last found */
 	/* 138 */ __le64 s_pad1;
 	/* 140 */ struct lnkfs_error_record s_first_error;
 	/* 180 */ struct lnkfs_error_record s_last_error;

@@ -9,6 +9,8 @@
 
 enum {
 	Opt_errors,
+	Opt_journal_dev,
+	Opt_journal_path,
 	Opt_norecovery,
 	Opt_symperm,
 	Opt_always,
@@ -28,6 +30,8 @@ static const struct constant_table lnkfs_errors_table[] = {
 
 const struct fs_parameter_spec lnkfs_parameters[] = {
 	fsparam_enum("errors",		Opt_errors, lnkfs_errors_table),
+	fsparam_u32("journal_dev",	Opt_journal_dev),
+	fsparam_bdev("journal_path",	Opt_journal_path),
 	fsparam_flag("norecovery",	Opt_norecovery),
 	fsparam_flag("noload",		Opt_norecovery),	/* ext4's name of it */
 	fsparam_flag_no("symperm",	Opt_symperm),
@@ -68,6 +72,11 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case Opt_errors:
 		mo->errors = result.uint_32;
 		break;
+	case Opt_journal_dev:
+		mo->journal_devnum = result.uint_32;
+		break;
+	case Opt_journal_path:
+		return lnkfs_journal_path(fc, param, &mo->journal_devnum);
 	case Opt_norecovery:
 		mo->opts |= LNKFS_OPT_NORECOVERY;
 		break;
@@ -154,6 +163,8 @@ int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 		if (t->value == sbi->errors && t->value != sbi->super->s_errors)
 			seq_printf(seq, ",errors=%s", t->name);
 	}
+	if (sbi->journal_bdev && sbi->journal_devnum != le32_to_cpu(sbi->super->s_journal_dev))
+		seq_printf(seq, ",journal_dev=%#x", sbi->journal_devnum);
 	if (sbi->opts & LNKFS_OPT_NORECOVERY)
 		seq_puts(seq, ",norecovery");
 	if (test_bit(LNKFS_SB_DEAD, &sbi->state))
@@ -200,6 +211,7 @@ int lnkfs_init_fs_context(struct fs_context *fc)
 		mo->opts = LNKFS_SB(fc->root->d_sb)->opts;
 		mo->errors = LNKFS_SB(fc->root->d_sb)->errors;
 		mo->commit = LNKFS_SB(fc->root->d_sb)->commit;
+		mo->journal_devnum = LNKFS_SB(fc->root->d_sb)->journal_devnum;
 	}
 	fc->fs_private = mo;
 	fc->ops = &lnkfs_context_ops;

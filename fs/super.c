@@ -164,7 +164,8 @@ static int lnkfs_unfreeze_fs(struct super_block *sb)
 	return 0;
 }
 
-static void lnkfs_free_sbi(struct lnkfs_sb_info *sbi)
+/* All but the device of an external journal and what RCU path walk looks at. */
+static void lnkfs_release_sbi(struct lnkfs_sb_info *sbi)
 {
 	if (sbi->ioend_wq)
 		destroy_workqueue(sbi->ioend_wq);
@@ -181,8 +182,6 @@ static void lnkfs_free_sbi(struct lnkfs_sb_info *sbi)
 		}
 		kvfree(sbi->fs.group);
 	}
-	/* s_fs_info stays: RCU path walk may be in lnkfs_get_link(). */
-	kfree_rcu(sbi, rcu);
 }
 
 /* All inodes are gone. */
@@ -207,7 +206,7 @@ static void lnkfs_put_super(struct super_block *sb)
 		lnkfs_super_update(sbi, !err && !lnkfs_rdonly(sb));
 	sync_blockdev(sb->s_bdev);
 	invalidate_bdev(sb->s_bdev);
-	lnkfs_free_sbi(sbi);
+	lnkfs_release_sbi(sbi);
 }
 
 static const struct super_operations lnkfs_super_ops = {
@@ -310,6 +309,11 @@ static int lnkfs_read_super(struct super_block *sb, struct lnkfs_sb_info *sbi, b
 		if (err)
 			goto out;
 	}
+	if (le32_to_cpu(copy->s_feature_incompat) & LNKFS_INCOMPAT_JOURNAL_DEV) {
+		pr_err("lnkfs (%s): this is the journal of a volume: mount the volume\n", sb->s_id);
+		err = -EINVAL;
+		goto out;
+	}
 	if (le32_to_cpu(copy->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP) {
 		pr_err("lnkfs (%s): unknown incompatible features %#x\n", sb->s_id,
 		       le32_to_cpu(copy->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP);
@@ -400,6 +404,8 @@ static int lnkfs_start_writing(struct super_block *sb)
 	lock_buffer(sbi->super_bh);
 	sbi->super->s_mount_time = cpu_to_le64(lnkfs_time_encode(now));
 	le32_add_cpu(&sbi->super->s_mount_count, 1);
+	if (sbi->journal_bdev)
+		sbi->super->s_journal_dev = cpu_to_le32(sbi->journal_devnum);
 	unlock_buffer(sbi->super_bh);
 	lnkfs_super_update(sbi, false);
 	return 0;
@@ -469,7 +475,9 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sbi = lnkfs_alloc_sbi(sb);
 	if (!sbi)
 		return -ENOMEM;
+	sb->s_fs_info = sbi;
 	sbi->opts = mo->opts;
+	sbi->journal_devnum = mo->journal_devnum;
 	if ((sbi->opts & LNKFS_OPT_NORECOVERY) && !sb_rdonly(sb)) {
 		pr_err("lnkfs (%s): norecovery needs a read-only mount\n", sb->s_id);
 		err = -EINVAL;
@@ -484,7 +492,6 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sbi->fs.group = kvcalloc(sbi->fs.groups, sizeof(*sbi->fs.group), GFP_KERNEL);
 	if (!sbi->fs.group)
 		goto fail;
-	sb->s_fs_info = sbi;
 	lnkfs_setup_sb(sb, sbi);
 	err = lnkfs_discard_start(sbi, mo);
 	if (!err)
@@ -530,8 +537,7 @@ fail_journal:
 	lnkfs_discard_stop(sbi);
 fail:
 	cancel_work_sync(&sbi->error_work);
-	sb->s_fs_info = NULL;
-	lnkfs_free_sbi(sbi);
+	lnkfs_release_sbi(sbi);
 	return err;
 }
 
@@ -578,6 +584,11 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		pr_err("lnkfs (%s): symperm cannot be changed by a remount\n", sb->s_id);
 		return -EINVAL;
 	}
+	if (mo->journal_devnum != sbi->journal_devnum) {
+		pr_err("lnkfs (%s): the journal device cannot be changed by a remount\n",
+		       sb->s_id);
+		return -EINVAL;
+	}
 	if (lnkfs_stopped(sb))
 		return -EIO;
 	if (test_bit(LNKFS_SB_DEAD, &sbi->state)) {
@@ -617,12 +628,29 @@ int lnkfs_reconfigure(struct fs_context *fc)
 	return 0;
 }
 
+/*
+ * The journal's device is given back after the volume's: the block layer takes
+ * s_umount, which is held until then, with the devices' locks held.
+ */
+static void lnkfs_kill_sb(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+
+	kill_block_super(sb);
+	if (!sbi)
+		return;
+	if (sbi->journal_bdev)
+		lnkfs_journal_dev_close(sbi->journal_bdev);
+	/* s_fs_info stays: RCU path walk may be in lnkfs_get_link(). */
+	kfree_rcu(sbi, rcu);
+}
+
 static struct file_system_type lnkfs_fs_type = {
 	.owner			= THIS_MODULE,
 	.name			= "lnkfs",
 	.init_fs_context	= lnkfs_init_fs_context,
 	.parameters		= lnkfs_parameters,
-	.kill_sb		= kill_block_super,
+	.kill_sb		= lnkfs_kill_sb,
 	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP,
 };
 MODULE_ALIAS_FS("lnkfs");

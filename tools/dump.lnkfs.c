@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "dump/dump.h"
+#include "journal.h"
 #include "version.h"
 
 static const char usage_text[] =
@@ -165,8 +166,7 @@ static void open_log(struct dump *d, const struct options *o)
 {
 	struct lnkfs_fs *fs = &d->v->fs;
 
-	d->log_err = lnkfs_log_open(&d->log, &d->v->dev, fs->journal_start << fs->block_bits,
-				    fs->journal_blocks, fs->block_size, &d->log_why);
+	d->log_err = lnkfs_volume_log_open(d->v, NULL, 0, &d->log, &d->log_why);
 	if (!d->log_err)
 		d->log_err = lnkfs_log_scan(&d->log);
 	if (d->log_err || !o->replay)

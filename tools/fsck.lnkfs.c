@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "journal.h"
 #include "log.h"
 #include "version.h"
 
@@ -21,17 +22,19 @@
 
 #define FLAGS	(LNKFS_VOL_NO_GROUPS | LNKFS_VOL_ANY_BACKUP)
 
-static const char usage_text[] = "usage: fsck.lnkfs [-afnpyV] DEVICE\n";
+static const char usage_text[] = "usage: fsck.lnkfs [-afnpyV] [-j JOURNAL] DEVICE\n";
 
 /**
  * struct options - the command line
  * @device: device or image
+ * @journal: device of the external journal; NULL: look for it
  * @force: check even if the volume says it is clean
  * @no_change: only look, also at a volume in use
  * @repair: the user expects repairs
  */
 struct options {
 	const char *device;
+	const char *journal;
 	bool force;
 	bool no_change;
 	bool repair;
@@ -160,8 +163,14 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 	int err;
 
 	*checkable = false;
-	err = lnkfs_log_open(log, &v->dev, v->fs.journal_start << v->fs.block_bits,
-			     v->fs.journal_blocks, v->fs.block_size, &why);
+	err = lnkfs_volume_log_open(v, o->journal, o->no_change ? 0 : LNKFS_DEV_EXCL |
+				    LNKFS_DEV_WRITE, log, &why);
+	if (err && err != -EFSCORRUPTED && err != -EFSBADCRC && lnkfs_ext_journal(v)) {
+		/* The log of a volume that was unmounted cleanly is empty. */
+		*checkable = says_clean(v);
+		return complain(FSCK_ERROR, o->device, "external journal: %s; -j names its device",
+				why ? why : strerror(-err));
+	}
 	if (!err && !log->start) {
 		*checkable = true;
 		return FSCK_OK;
@@ -172,7 +181,7 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 		err = lnkfs_log_collect(log, &v->fs);
 	if (!err && !o->no_change)
 		err = replay(v, log);
-	if (err == -EFSCORRUPTED) {
+	if (err == -EFSCORRUPTED || err == -EFSBADCRC) {
 		printf("%s: journal: %s\n", o->device,
 		       why ? why : "it names blocks that cannot be in it");
 		return FSCK_UNCORRECTED;
@@ -204,7 +213,7 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 {
 	struct lnkfs_log log;
 	bool checkable;
-	int ret, ret2;
+	int ret;
 
 	if (why)
 		printf("%s: superblock: %s; using the backup in block %" PRIu64 "\n", o->device,
@@ -221,10 +230,8 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 	if (!ret && !why && !o->force && !o->no_change &&
 	    !(le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) && !mark_clean(v))
 		return say_clean(v, o);
-	if (checkable) {
-		ret2 = check_all(v, o, why);
-		ret = ret2 ? ret2 : ret;
-	}
+	if (checkable)
+		ret |= check_all(v, o, why);
 	v->dev.overlay = NULL;
 	lnkfs_log_free(&log);
 	return ret;
@@ -234,7 +241,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "afnpyVC:")) != -1) {
+	while ((c = getopt(argc, argv, "afj:npyVC:")) != -1) {
 		switch (c) {
 		case 'a':
 		case 'p':
@@ -243,6 +250,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'f':
 			o->force = true;
+			break;
+		case 'j':
+			o->journal = optarg;
 			break;
 		case 'n':
 			o->no_change = true;

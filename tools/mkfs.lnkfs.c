@@ -9,11 +9,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "format.h"
+#include "journal.h"
 #include "probe.h"
 #include "version.h"
 
@@ -21,8 +23,10 @@
 #define DEFAULT_PERMILLE 10
 
 static const char usage_text[] =
-	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL] [-m PERCENT]\n"
-	"                  [-o KEY=VALUE,...] [-U UUID] DEVICE [SIZE]\n";
+	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE|device=JOURNAL] [-L LABEL]\n"
+	"                  [-m PERCENT] [-o KEY=VALUE,...] [-U UUID] DEVICE [SIZE]\n"
+	"       mkfs.lnkfs -O journal_dev [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL]\n"
+	"                  [-U UUID] DEVICE [SIZE]\n";
 
 /**
  * struct options - the command line
@@ -33,10 +37,16 @@ static const char usage_text[] =
  * @dry_run: write nothing
  * @quiet: print nothing but errors
  * @keep: do not discard
+ * @journal_dev: make a journal device, not a volume
+ * @volume_only: an option was given that has no meaning for a journal device
+ * @journal: name of the external journal, as given; NULL: the journal is inside
  */
 struct options {
 	struct lnkfs_format format;
 	const char *device;
+	const char *journal;
+	bool journal_dev;
+	bool volume_only;
 	u64 bytes;
 	bool force;
 	bool dry_run;
@@ -138,13 +148,32 @@ static u32 parse_percent(const char *text)
 	return whole * 10 + tenths;
 }
 
-static void parse_journal(struct options *o, const char *text)
+static void parse_journal(struct options *o, char *text)
 {
-	if (strncmp(text, "size=", 5))
-		fail(text, "unknown journal option (only size= is known)");
-	if (!parse_size(text + 5, 1 << 20, &o->format.journal_bytes) ||
-	    !o->format.journal_bytes)
-		fail(text, "not a size");
+	char *one;
+
+	while ((one = strsep(&text, ","))) {
+		if (!strncmp(one, "device=", 7) && one[7])
+			o->journal = one + 7;
+		else if (strncmp(one, "size=", 5))
+			fail(one, "unknown journal option (only size= and device= are known)");
+		else if (!parse_size(one + 5, 1 << 20, &o->format.journal_bytes) ||
+			 !o->format.journal_bytes)
+			fail(one, "not a size");
+	}
+	if (o->journal && o->format.journal_bytes)
+		fail(o->journal, "the size of an external journal is decided when it is made");
+}
+
+static void parse_features(struct options *o, char *text)
+{
+	char *one;
+
+	while ((one = strsep(&text, ","))) {
+		if (strcmp(one, "journal_dev"))
+			fail(one, "unknown feature (only journal_dev is known)");
+		o->journal_dev = true;
+	}
 }
 
 static void format_option(struct options *o, const char *key, const char *value)
@@ -249,7 +278,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	/* Options may stand anywhere. */
 	unsetenv("POSIXLY_CORRECT");
 	uuid_generate(f->uuid);
-	while ((c = getopt_long(argc, argv, "b:fhJ:KL:m:no:qU:V", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:fhJ:KL:m:no:O:qU:V", longs, NULL)) != -1) {
 		switch (c) {
 		case 'b':
 			f->block_bits = parse_block_size(optarg);
@@ -269,13 +298,18 @@ static void parse_options(struct options *o, int argc, char **argv)
 			f->label = optarg;
 			break;
 		case 'm':
+			o->volume_only = true;
 			f->reserved_permille = parse_percent(optarg);
 			break;
 		case 'n':
 			o->dry_run = true;
 			break;
 		case 'o':
+			o->volume_only = true;
 			parse_format_options(o, optarg);
+			break;
+		case 'O':
+			parse_features(o, optarg);
 			break;
 		case 'q':
 			o->quiet = true;
@@ -298,6 +332,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		fputs(usage_text, stderr);
 		exit(1);
 	}
+	if (o->journal_dev && (o->volume_only || o->journal))
+		fail("-O journal_dev", "-m, -o and -J device= are for volumes only");
 	o->device = argv[optind];
 	if (argc - optind == 2)
 		parse_size_argument(o, argv[optind + 1]);
@@ -341,8 +377,13 @@ static void print_plan(const struct options *o, const struct lnkfs_super_block *
 	if (sb->s_label[0])
 		printf("  label     %s\n", (const char *)sb->s_label);
 	printf("  UUID      %s\n", uuid);
-	printf("  journal   %s\n", exact((u64)le32_to_cpu(sb->s_journal_blocks) << sb->s_block_bits,
-					 text, sizeof(text)));
+	if (o->journal)
+		printf("  journal   %s\n", o->journal);
+	else
+		printf("  journal   %s\n", exact((u64)le32_to_cpu(sb->s_journal_blocks) <<
+						 sb->s_block_bits, text, sizeof(text)));
+	if (o->journal_dev)
+		return;
 	printf("  reserved  %" PRIu64 " blocks\n", reserved);
 	printf("  symlinks  up to %u bytes in the inode\n", le32_to_cpu(sb->s_fast_symlink_max));
 	printf("  links     up to %u\n", le32_to_cpu(sb->s_max_links));
@@ -372,10 +413,13 @@ static void make_plan(struct options *o, u64 device_bytes, struct lnkfs_super_bl
 
 	if (o->bytes > device_bytes)
 		fail(o->device, "the device has only %s", exact(device_bytes, text, sizeof(text)));
-	err = lnkfs_format_plan(f, o->bytes ? o->bytes : device_bytes, sb, &why);
+	if (o->journal_dev)
+		err = lnkfs_journal_dev_plan(f, o->bytes ? o->bytes : device_bytes, sb, &why);
+	else
+		err = lnkfs_format_plan(f, o->bytes ? o->bytes : device_bytes, sb, &why);
 	if (err == -ENOSPC)
 		fail(o->device, "%s: at least %s are needed", why,
-		     exact(lnkfs_format_min_bytes(bits), text, sizeof(text)));
+		     exact(lnkfs_format_min_bytes(bits, f->ext_journal), text, sizeof(text)));
 	if (err)
 		fail(o->device, "%s", why ? why : strerror(-err));
 	/* From here on the size is fixed, whatever the device's is. */
@@ -430,21 +474,109 @@ static void discard(const struct options *o, struct lnkfs_dev *dev, u64 bytes)
 	}
 }
 
-static void format_device(const struct options *o, struct lnkfs_volume *v)
+/* The name of the external journal's device. */
+static void find_journal(struct options *o, char *path, size_t len)
+{
+	u8 uuid[16];
+
+	if (strncmp(o->journal, "UUID=", 5)) {
+		snprintf(path, len, "%s", o->journal);
+		return;
+	}
+	if (uuid_parse(o->journal + 5, uuid))
+		fail(o->journal, "not a UUID");
+	if (!lnkfs_journal_dev_find(uuid, path, len))
+		fail(o->journal, "no such journal device");
+}
+
+static bool same_device(const struct lnkfs_journal_dev *j, const char *device)
+{
+	struct stat js, st;
+
+	if (fstat(j->dev.fd, &js) || stat(device, &st))
+		return false;
+	if (S_ISBLK(js.st_mode))
+		return S_ISBLK(st.st_mode) && js.st_rdev == st.st_rdev;
+	return js.st_dev == st.st_dev && js.st_ino == st.st_ino;
+}
+
+/*
+ * A log that another volume may need is not for -f to take away: the volume that
+ * is there now, if that is whose it is, is about to go.
+ */
+static void refuse_foreign_journal(const struct options *o, const struct lnkfs_journal_dev *j)
+{
+	struct lnkfs_super_block old;
+
+	if (lnkfs_journal_dev_used(j, NULL) ||
+	    (probe_own(o->device, &old) && lnkfs_journal_dev_used(j, old.s_meta_uuid)))
+		return;
+	fail(o->journal,
+	     "this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it");
+}
+
+/* As new_encode_dev() of the kernel; 0 for an image. */
+static u32 journal_devnum(const struct lnkfs_journal_dev *j)
+{
+	struct stat st;
+
+	if (fstat(j->dev.fd, &st) || !S_ISBLK(st.st_mode))
+		return 0;
+	return (minor(st.st_rdev) & 0xff) | major(st.st_rdev) << 8 |
+	       (minor(st.st_rdev) & ~0xffu) << 12;
+}
+
+/* Open the external journal, and take over what the volume must know of it. */
+static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
+{
+	unsigned int flags = LNKFS_DEV_EXCL | (o->dry_run ? 0 : LNKFS_DEV_WRITE);
+	struct lnkfs_format *f = &o->format;
+	char path[PATH_MAX], text[PATH_MAX];
+	const char *why;
+	int err;
+
+	find_journal(o, path, sizeof(path));
+	if (probe_in_use(path, text, sizeof(text)))
+		fail(path, "%s", text);
+	err = lnkfs_journal_dev_open(j, path, flags, &why);
+	if (err == -EBUSY)
+		fail(path, "in use");
+	if (err == -ENOTBLK)
+		fail(path, "neither a block device nor a regular file");
+	if (err)
+		fail(path, "%s", why ? why : strerror(-err));
+	if (same_device(j, o->device))
+		fail(path, "a volume and its external journal need two devices");
+	refuse_foreign_journal(o, j);
+	if (f->block_bits && f->block_bits != j->sb.s_block_bits)
+		fail(path, "the journal has blocks of %u bytes, the volume would have %u",
+		     1u << j->sb.s_block_bits, 1u << f->block_bits);
+	f->block_bits = j->sb.s_block_bits;
+	f->ext_journal = true;
+	memcpy(f->journal_uuid, j->sb.s_uuid, sizeof(f->journal_uuid));
+	f->journal_devnum = journal_devnum(j);
+}
+
+static void format_device(const struct options *o, struct lnkfs_volume *v,
+			  const struct lnkfs_super_block *sb, struct lnkfs_journal_dev *j)
 {
 	u64 bytes = o->format.blocks << o->format.block_bits;
 	const char *why = NULL;
 	int err;
 
 	err = probe_wipe(o->device, &v->dev);
-	if (!err) {
+	if (!err)
 		discard(o, &v->dev, bytes);
+	if (!err && o->journal)
+		err = lnkfs_journal_dev_claim(j, o->format.meta_uuid);
+	if (!err && o->journal_dev)
+		err = lnkfs_journal_dev_make(&v->dev, sb);
+	else if (!err)
 		err = lnkfs_format_volume(v, &o->format, &why);
-	}
 	progress_end();
 	if (err)
 		fail(o->device, "%s", why ? why : strerror(-err));
-	err = lnkfs_volume_close(v);
+	err = o->journal_dev ? lnkfs_dev_close(&v->dev) : lnkfs_volume_close(v);
 	if (err)
 		fail(o->device, "%s", strerror(-err));
 }
@@ -455,6 +587,7 @@ int main(int argc, char **argv)
 		.format = { .fast_symlink_max = ~0u, .reserved_permille = DEFAULT_PERMILLE },
 	};
 	struct lnkfs_super_block sb;
+	static struct lnkfs_journal_dev journal;
 	static struct lnkfs_volume v;
 	struct stat st;
 	bool exists;
@@ -478,6 +611,8 @@ int main(int argc, char **argv)
 		open_device(&o, true, &v.dev);
 		heed_sector_size(&o, v.dev.sector);
 	}
+	if (o.journal)
+		open_journal(&o, &journal);
 	if (exists && (v.dev.is_blk || !o.bytes))
 		make_plan(&o, v.dev.bytes, &sb);
 	else
@@ -487,6 +622,8 @@ int main(int argc, char **argv)
 	if (o.dry_run) {
 		if (exists)
 			lnkfs_dev_close(&v.dev);
+		if (o.journal)
+			lnkfs_dev_close(&journal.dev);
 		return 0;
 	}
 	if (!exists)
@@ -496,6 +633,8 @@ int main(int argc, char **argv)
 		if (err)
 			fail(o.device, "%s", strerror(-err));
 	}
-	format_device(&o, &v);
+	format_device(&o, &v, &sb, &journal);
+	if (o.journal)
+		lnkfs_dev_close(&journal.dev);
 	return 0;
 }

@@ -87,8 +87,12 @@ int probe_in_use(const char *path, char *by, size_t len)
 	return 0;
 }
 
-/* The primary superblock, if there is anything that looks like one. */
-static bool read_own(const char *path, struct lnkfs_super_block *sb)
+/**
+ * probe_own() - the primary superblock of lnkfs, if there is anything like one
+ * @path: device or file
+ * @sb: filled in with what is there
+ */
+bool probe_own(const char *path, struct lnkfs_super_block *sb)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool ok;
@@ -129,9 +133,10 @@ int probe_contents(const char *path, char *what, size_t len)
 	blkid_probe pr;
 	int ret;
 
-	if (read_own(path, &sb)) {
+	if (probe_own(path, &sb)) {
 		sb.s_label[LNKFS_LABEL_LEN - 1] = 0;
-		snprintf(what, len, "an lnkfs filesystem");
+		snprintf(what, len, le32_to_cpu(sb.s_feature_incompat) & LNKFS_INCOMPAT_JOURNAL_DEV ?
+			 "the journal of an lnkfs filesystem" : "an lnkfs filesystem");
 		if (sb.s_label[0])
 			append_label(what, len, (const char *)sb.s_label);
 		return 1;
@@ -227,7 +232,7 @@ int probe_wipe(const char *path, struct lnkfs_dev *dev)
 	struct lnkfs_super_block sb;
 	int err = 0;
 
-	if (read_own(path, &sb))
+	if (probe_own(path, &sb))
 		err = wipe_own_backups(dev, &sb);
 	if (!err)
 		err = wipe_known(path);

@@ -99,7 +99,7 @@ struct lnkfs_group {
  * @fast_max: longest fast symlink target, bytes
  * @root_ino: root directory
  * @journal_start: first block of the internal journal
- * @journal_blocks: its length
+ * @journal_blocks: its length; 0: the journal is on another device
  * @dir_group: group in which the last directory was placed
  * @group: per-group state, @groups of them
  */
@@ -191,6 +191,8 @@ struct lnkfs_cinode {
 /* What is wrong with a superblock; see lnkfs_super_check(). */
 int lnkfs_super_check(const struct lnkfs_super_block *sb, u64 blocknr,
 		      u64 device_bytes, const char **why);
+int lnkfs_journal_dev_check(const struct lnkfs_super_block *sb, u64 device_bytes,
+			    const char **why);
 void lnkfs_super_seal(struct lnkfs_super_block *sb);
 void lnkfs_super_load(struct lnkfs_fs *fs, const struct lnkfs_super_block *sb);
 u64 lnkfs_group_overhead_total(const struct lnkfs_fs *fs);

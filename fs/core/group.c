@@ -32,7 +32,8 @@ static bool desc_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_g
 	    g->used_dirs > g->used_inodes)
 		return false;
 	if (g->flags & LNKFS_BG_BLOCK_UNINIT &&
-	    (g->free_blocks != room || lnkfs_group_of(fs, fs->journal_start) == group))
+	    (g->free_blocks != room ||
+	     (fs->journal_blocks && lnkfs_group_of(fs, fs->journal_start) == group)))
 		return false;
 	if (g->flags & LNKFS_BG_INODE_UNINIT &&
 	    (g->inode_blocks || g->flags & LNKFS_BG_ORPHANS))

@@ -174,12 +174,23 @@ void lnkfs_super_load(struct lnkfs_fs *fs, const struct lnkfs_super_block *sb)
 	fs->dir_group = 0;
 }
 
+static const char *check_ext_journal(const struct lnkfs_super_block *sb)
+{
+	if (sb->s_journal_start || sb->s_journal_blocks || sb->s_fc_blocks)
+		return "journal both inside and outside";
+	if (!memchr_inv(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid)))
+		return "external journal without a UUID";
+	return NULL;
+}
+
 static const char *check_journal(const struct lnkfs_fs *fs, const struct lnkfs_super_block *sb)
 {
 	u64 start = fs->journal_start;
 	u32 len = fs->journal_blocks;
 	u32 group;
 
+	if (le32_to_cpu(sb->s_feature_incompat) & LNKFS_INCOMPAT_EXT_JOURNAL)
+		return check_ext_journal(sb);
 	if (len < LNKFS_MIN_JOURNAL_BLOCKS)
 		return "journal too small";
 	if (start >= fs->blocks || len > fs->blocks - start)
@@ -287,6 +298,70 @@ int lnkfs_super_check(const struct lnkfs_super_block *sb, u64 blocknr,
 		*why = check_limits(sb);
 	if (!*why)
 		*why = check_geometry(sb);
+	if (*why)
+		return -EFSCORRUPTED;
+	if (device_bytes && le64_to_cpu(sb->s_blocks) > device_bytes >> sb->s_block_bits) {
+		*why = "larger than the device";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static const char *check_log(const struct lnkfs_super_block *sb)
+{
+	u64 blocks = le64_to_cpu(sb->s_blocks);
+	u64 start = le64_to_cpu(sb->s_journal_start);
+	u32 super = LNKFS_SUPER_OFFSET >> sb->s_block_bits;
+	u32 len = le32_to_cpu(sb->s_journal_blocks);
+
+	if (le64_to_cpu(sb->s_blocknr) != super)
+		return "superblock in the wrong place";
+	if (start != super + 1)
+		return "log in the wrong place";
+	if (len < LNKFS_MIN_JOURNAL_BLOCKS || len > LNKFS_MAX_JOURNAL_BLOCKS)
+		return "impossible size of the log";
+	if (blocks > LNKFS_MAX_BLOCKS || start > blocks || len > blocks - start)
+		return "log outside the device";
+	return NULL;
+}
+
+/**
+ * lnkfs_journal_dev_check() - is this the superblock of a journal device?
+ * @sb: superblock as read
+ * @device_bytes: size of the device, 0 when it is not known
+ * @why: set to a phrase that names the fault, NULL when there is none
+ *
+ * The log itself, which jbd2 knows about, is not looked at.
+ *
+ * Return: 0; -EINVAL when it is none, or one of another version, or the device
+ * ends before the log does; -EFSBADCRC; -EFSCORRUPTED.
+ */
+int lnkfs_journal_dev_check(const struct lnkfs_super_block *sb, u64 device_bytes,
+			    const char **why)
+{
+	u32 features = le32_to_cpu(sb->s_feature_incompat);
+
+	*why = NULL;
+	if (le32_to_cpu(sb->s_magic) != LNKFS_SUPER_MAGIC) {
+		*why = "not a journal device";
+		return -EINVAL;
+	}
+	if (le32_to_cpu(sb->s_checksum) != super_crc(sb)) {
+		*why = "bad superblock checksum";
+		return -EFSBADCRC;
+	}
+	if (!(features & LNKFS_INCOMPAT_JOURNAL_DEV)) {
+		*why = "a volume, not a journal device";
+		return -EINVAL;
+	}
+	if (features & ~LNKFS_INCOMPAT_JOURNAL_DEV) {
+		*why = "unknown incompatible features";
+		return -EINVAL;
+	}
+	if (sb->s_block_bits < LNKFS_MIN_BLOCK_BITS || sb->s_block_bits > LNKFS_MAX_BLOCK_BITS)
+		*why = "impossible block size";
+	else
+		*why = check_log(sb);
 	if (*why)
 		return -EFSCORRUPTED;
 	if (device_bytes && le64_to_cpu(sb->s_blocks) > device_bytes >> sb->s_block_bits) {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # In the guest: one boot of the crash test. The volume is DISK0, the ledger
-# DISK1. Prints TAP lines without numbers; what is printed after "op" comes from
-# work that is to be killed.
+# DISK1; DISK2, if there is one, is for the journal. Prints TAP lines without
+# numbers; what is printed after "op" comes from work that is to be killed.
 #
 # usage: guest.sh first|next|last ROUND
 set -u
@@ -49,7 +49,11 @@ case $1 in
 first)
 	case $fstype in
 	ext4) mkfs.ext4 -q -F -b 4096 -m 0 -E lazy_itable_init=0,nodiscard "$DISK0" ;;
-	*) "mkfs.$fstype" -q -f ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} "$DISK0" ;;
+	*)
+		[ -z "${DISK2:-}" ] ||
+			mkfs.lnkfs -q -f ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} -O journal_dev "$DISK2"
+		"mkfs.$fstype" -q -f ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} \
+			${DISK2:+-J device="$DISK2"} "$DISK0" ;;
 	esac || die "cannot format" "$2"
 	mount -t "$fstype" "$DISK0" $mnt || die "cannot mount" "$2"
 	"$here/crashwork" base $mnt "$DISK1" || die "cannot start" "$2"

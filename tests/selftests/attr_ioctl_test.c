@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "attr_util.h"
+#include "userns.h"
 #include "volume.h"
 
 LNKFS_ONLY
@@ -366,35 +367,6 @@ TEST_F(mounts, read_only_bind_mount)
 	close(fd);
 	close(rofd);
 	ASSERT_OK(umount("ro"));
-}
-
-/* A user namespace in which @uid is @first, and a descriptor of it. */
-static int user_namespace(const char *map)
-{
-	char path[64];
-	int up[2], fd;
-	pid_t pid;
-	char c;
-
-	if (pipe(up))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		if (unshare(CLONE_NEWUSER) || write(up[1], "", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(0);
-	}
-	if (read(up[0], &c, 1) != 1 || write_proc(pid, "uid_map", map) ||
-	    write_proc(pid, "gid_map", map))
-		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	fd = open(path, O_RDONLY);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	close(up[0]);
-	close(up[1]);
-	return fd;
 }
 
 /* On the mapped mount the other user's number stands for the owner. */

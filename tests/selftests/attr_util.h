@@ -13,6 +13,7 @@
 
 #include "lnkfs.h"
 #include "lnkfs_test.h"
+#include "userns.h"
 
 #define OTHER_UID	1001
 #define OTHER_GID	1001
@@ -195,20 +196,6 @@ static inline void become(uid_t uid, gid_t gid)
 	if (setgroups(0, NULL) || setresgid(gid, gid, gid) ||
 	    setresuid(uid, uid, uid))
 		_exit(255);
-}
-
-static inline int write_proc(pid_t pid, const char *file, const char *text)
-{
-	char path[64];
-	int fd, n;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -1;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n == (int)strlen(text) ? 0 : -1;
 }
 
 /*

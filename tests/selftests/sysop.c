@@ -7,11 +7,17 @@
  *   sysop loop FILE                               sysop unloop DEV
  *   sysop get DEV FIELD                           sysop set DEV FIELD VALUE
  *   sysop breaksum DEV                            sysop sum DEV
+ *   sysop shutdown DIR HOW                        sysop devnum DEV
+ *   sysop fsync FILE                              sysop wait FILE
  *
- * get and set know the superblock's members; set leaves a good checksum.
+ * get and set know the superblock's members; set leaves a good checksum. wait
+ * has a file's data written, and nothing else.
  */
 #include <stdint.h>
 
+#include <sys/sysmacros.h>
+
+#include "lnkfs.h"
 #include "lnkfs_format.h"
 #include "volume.h"
 
@@ -27,7 +33,7 @@ static struct {
 	FIELD(s_state), FIELD(s_blocks), FIELD(s_reserved_blocks),
 	FIELD(s_root_ino), FIELD(s_lpf_ino), FIELD(s_journal_start),
 	FIELD(s_journal_blocks), FIELD(s_fc_blocks), FIELD(s_max_links),
-	FIELD(s_fast_symlink_max), FIELD(s_error_count),
+	FIELD(s_fast_symlink_max), FIELD(s_error_count), FIELD(s_journal_dev),
 #undef FIELD
 };
 
@@ -121,6 +127,36 @@ static int super_check(const char *dev)
 	return 0;
 }
 
+static int do_shutdown(const char *dir, uint32_t how)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY);
+
+	return answer(fd < 0 || ioctl(fd, LNKFS_IOC_SHUTDOWN, &how));
+}
+
+static int sync_file(const char *name, int all)
+{
+	int fd = open(name, O_RDWR);
+
+	if (fd < 0)
+		return answer(1);
+	return answer(all ? fsync(fd) :
+		      sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE |
+				      SYNC_FILE_RANGE_WAIT_AFTER));
+}
+
+/* As the mount option journal_dev takes it. */
+static int devnum(const char *dev)
+{
+	struct stat st;
+
+	if (stat(dev, &st))
+		return answer(1);
+	printf("%#x\n", (minor(st.st_rdev) & 0xff) | major(st.st_rdev) << 8 |
+	       (minor(st.st_rdev) & ~0xffU) << 12);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *op = argc > 1 ? argv[1] : "";
@@ -148,6 +184,12 @@ int main(int argc, char **argv)
 		return super_break(argv[2]);
 	if (!strcmp(op, "sum") && argc == 3)
 		return super_check(argv[2]);
+	if (!strcmp(op, "shutdown") && argc == 4)
+		return do_shutdown(argv[2], strtoul(argv[3], NULL, 0));
+	if (!strcmp(op, "devnum") && argc == 3)
+		return devnum(argv[2]);
+	if ((!strcmp(op, "fsync") || !strcmp(op, "wait")) && argc == 3)
+		return sync_file(argv[2], !strcmp(op, "fsync"));
 	fprintf(stderr, "sysop: bad arguments\n");
 	return 2;
 }

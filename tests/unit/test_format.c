@@ -75,7 +75,7 @@ static void sizes(void)
 		u64 block = 1u << bits;
 		u32 i;
 
-		one_size(lnkfs_format_min_bytes(bits), bits);
+		one_size(lnkfs_format_min_bytes(bits, false), bits);
 		one_size(8 << 20, bits);
 		for (i = 0; i < 50; i++) {
 			one_size(group + i * block, bits);
@@ -95,9 +95,9 @@ static void too_small(void)
 	u32 bits;
 
 	for (bits = 10; bits <= 12; bits++)
-		CHECK_EQ(lnkfs_format_mem(&v, lnkfs_format_min_bytes(bits) - 1, bits, true),
+		CHECK_EQ(lnkfs_format_mem(&v, lnkfs_format_min_bytes(bits, false) - 1, bits, true),
 			 -ENOSPC);
-	CHECK(lnkfs_format_min_bytes(12) < 8 << 20);
+	CHECK(lnkfs_format_min_bytes(12, false) < 8 << 20);
 }
 
 static void block_size_by_size(void)

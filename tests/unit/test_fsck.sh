@@ -117,5 +117,33 @@ gives 'version' 0 '^fsck.lnkfs [0-9]' -V
 [ $? = 8 ]
 result $? 'nowhere to write to'
 
+# External journals.
+format log 8M -O journal_dev
+format vol 40M -J device=log
+gives "external journal" 0 '2 directories' -f -j log vol
+gives "clean, not looked at" 0 'vol: clean' vol
+gives "journal not found" 8 'its device was not found' -f vol
+gives "the clean volume is checked all the same" 8 '2 directories' -f vol
+gives "a journal device is no volume" 8 'the journal of a volume' log
+gives "a volume is no journal" 8 'a volume, not a journal device' -f -j vol vol
+gives "no journal" 8 'No such file' -f -j none vol
+cp log broken
+poke broken $((4096 + 28)) '\000\000\000\001'
+gives "to be replayed, without checksums" 4 'the journal has no checksums' -f -j broken vol
+cp log broken
+poke broken $((4096 + 64)) '\000\000\000\002'
+gives "two users" 8 'not the journal of this volume' -f -j broken vol
+cp log broken
+poke broken $((4096 + 256)) 'x'
+gives "another user" 8 'not the journal of this volume' -f -j broken vol
+cp log broken
+poke broken $((4096 + 12)) '\001'
+gives "damaged log" 4 "log's superblock is damaged" -f -j broken vol
+cp log broken
+poke broken 1100 'x'
+gives "damaged superblock" 4 'bad superblock checksum' -f -j broken vol
+format log2 8M -O journal_dev
+gives "another journal" 8 'not the journal of this volume' -f -j log2 vol
+
 echo "1..$count"
 exit $bad

@@ -157,7 +157,7 @@ is "journal length" "$(od -An -tu4 --endian=big -j $((start * 4096 + 16)) -N 4 a
 refuses "journal too small" "journal too small" -f -J size=4 a.img
 refuses "journal too large" "journal too large" -f -J size=200 a.img
 refuses "journal of no size" "not a size" -f -J size=0 a.img
-refuses "unknown journal option" "unknown journal option" -f -J device=/dev/null a.img
+refuses "unknown journal option" "unknown journal option" -f -J speed=1 a.img
 is "reserved by default" "$(field a.img 136 8)" 204
 works "reserved share" -f -m 2.5 a.img
 is "reserved" "$(field a.img 136 8)" 512
@@ -294,6 +294,49 @@ if loop=$(losetup -f --show a.img 2>/dev/null); then
 else
 	skip "loop devices" "there are none"
 fi
+
+# External journals.
+works "journal device" -O journal_dev -L log jnl.img 8M
+is "its feature" "$(field jnl.img 20 4)" 1
+is "its block size" "$(field jnl.img 28 1)" 12
+is "its log starts" "$(field jnl.img 160 8)" 1
+is "and is long" "$(field jnl.img 168 4)" 2047
+is "it has no user" "$(od -An -tu4 --endian=big -j $((4096 + 64)) -N 4 jnl.img | tr -d ' ')" 0
+refuses "a journal device is not overwritten" "journal of an lnkfs" -O journal_dev jnl.img
+works "size of the log" -f -O journal_dev -b 1k -J size=2 jnl.img
+is "its log starts" "$(field jnl.img 160 8)" 2
+is "and is long" "$(field jnl.img 168 4)" 2048
+refuses "a log larger than the device" "larger than the device" -f -O journal_dev -J size=9 jnl.img
+refuses "a log too small" "journal too small" -f -O journal_dev -J size=4 jnl.img
+refuses "a device too small" "journal too small" -O journal_dev few.img 4M
+refuses "options of volumes" "for volumes only" -f -O journal_dev -m 5 jnl.img
+refuses "a journal with a journal" "for volumes only" -f -O journal_dev -J device=a.img jnl.img
+refuses "unknown feature" "unknown feature" -O journal_dev,x jnl.img
+works "a journal device again" -f -O journal_dev jnl.img
+refuses "both size and device" "decided when it is made" -f -J size=8,device=jnl.img a.img
+refuses "not a journal device" "a volume, not a journal device" -f -J device=a.img b.img 64M
+refuses "no device" "neither a block device" -f -J device=/dev/null a.img
+refuses "no such device" "No such file" -f -J device=none a.img
+refuses "no such UUID" "no such journal device" -f -J device=UUID=00000000-0000-4000-8000-000000000000 a.img
+refuses "no UUID" "not a UUID" -f -J device=UUID=1 a.img
+refuses "another block size" "blocks of 4096 bytes" -f -b 1k -J device=jnl.img a.img
+refuses "the volume itself" "two devices" -f -J device=jnl.img jnl.img
+works "a dry run leaves the journal alone" -n -f -J device=jnl.img a.img
+is "it has no user" "$(od -An -tu4 --endian=big -j $((4096 + 64)) -N 4 jnl.img | tr -d ' ')" 0
+works "a volume with an external journal" -J device=jnl.img ext.img 40M
+is "its feature" "$(field ext.img 20 4)" 2
+is "block size of the journal" "$(field ext.img 28 1)" 12
+is "no journal inside" "$(field ext.img 168 4)" 0
+is "the journal's UUID" "$(od -An -tx1 -j $((1024 + 176)) -N 16 ext.img)" \
+	"$(od -An -tx1 -j $((1024 + 32)) -N 16 jnl.img)"
+is "the journal's user" "$(od -An -tx1 -j $((4096 + 256)) -N 16 jnl.img)" \
+	"$(od -An -tx1 -j $((1024 + 48)) -N 16 ext.img)"
+refuses "a foreign journal" "belongs to another volume" -f -J device=jnl.img a.img
+works "the same volume anew" -f -J device=jnl.img ext.img
+is "the journal's new user" "$(od -An -tx1 -j $((4096 + 256)) -N 16 jnl.img)" \
+	"$(od -An -tx1 -j $((1024 + 48)) -N 16 ext.img)"
+works "a small volume" -f -b 1k -O journal_dev jnl.img
+works "without room for a journal" -J device=jnl.img tiny.img 256K
 
 # Write errors.
 truncate -s 80M w.img

@@ -70,6 +70,10 @@ static void show_geometry(struct dump *d)
 	}
 	out_u64(o, "journal_start", le64_to_cpu(sb->s_journal_start));
 	out_u64(o, "journal_blocks", le32_to_cpu(sb->s_journal_blocks));
+	if (memchr_inv(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid)))
+		out_uuid(o, "journal_uuid", sb->s_journal_uuid);
+	if (sb->s_journal_dev)
+		out_hex(o, "journal_device", le32_to_cpu(sb->s_journal_dev));
 	out_u64(o, "root_inode", le64_to_cpu(sb->s_root_ino));
 	out_u64(o, "lost_found_inode", le64_to_cpu(sb->s_lpf_ino));
 	out_u64(o, "max_links", le32_to_cpu(sb->s_max_links));

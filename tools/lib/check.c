@@ -104,9 +104,11 @@ static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
 	    memcmp(sb.s_hash_seed, main->s_hash_seed, sizeof(sb.s_hash_seed)) ||
 	    sb.s_block_bits != main->s_block_bits || sb.s_blocks != main->s_blocks ||
 	    sb.s_root_ino != main->s_root_ino || sb.s_journal_start != main->s_journal_start ||
-	    sb.s_journal_blocks != main->s_journal_blocks)
+	    sb.s_journal_blocks != main->s_journal_blocks ||
+	    sb.s_feature_incompat != main->s_feature_incompat ||
+	    memcmp(sb.s_journal_uuid, main->s_journal_uuid, sizeof(sb.s_journal_uuid)))
 		lnkfs_problem(c, "superblock at byte %" PRIu64 " is not this volume's", byte);
-	if (sb.s_pad0 || sb.s_pad1 || memchr_inv(sb.s_reserved, 0, sizeof(sb.s_reserved)))
+	if (sb.s_pad1 || memchr_inv(sb.s_reserved, 0, sizeof(sb.s_reserved)))
 		lnkfs_problem(c, "superblock at byte %" PRIu64 ": reserved bytes in use", byte);
 }
 

@@ -27,14 +27,15 @@ static void geometry(struct lnkfs_fs *fs, u32 bits, u64 blocks)
 /**
  * lnkfs_format_min_bytes() - size of the smallest volume
  * @block_bits: log2 of the block size
+ * @ext_journal: its journal is on another device
  */
-u64 lnkfs_format_min_bytes(u32 block_bits)
+u64 lnkfs_format_min_bytes(u32 block_bits, bool ext_journal)
 {
+	u32 journal = ext_journal ? 0 : LNKFS_MIN_JOURNAL_BLOCKS;
 	struct lnkfs_fs fs;
 
 	geometry(&fs, block_bits, LNKFS_MIN_JOURNAL_BLOCKS);
-	return (u64)(lnkfs_group_overhead(&fs, 0) + LNKFS_MIN_JOURNAL_BLOCKS + SPARE_BLOCKS)
-	       << block_bits;
+	return (u64)(lnkfs_group_overhead(&fs, 0) + journal + SPARE_BLOCKS) << block_bits;
 }
 
 /* The group for the journal: in the middle, but never a short last one. */
@@ -98,7 +99,7 @@ static int plan_size(const struct lnkfs_format *f, u64 device_bytes, u32 *bits, 
 		*why = "larger than the device";
 		return -EINVAL;
 	}
-	if (*blocks << *bits < lnkfs_format_min_bytes(*bits)) {
+	if (*blocks << *bits < lnkfs_format_min_bytes(*bits, f->ext_journal)) {
 		*why = "too small";
 		return -ENOSPC;
 	}
@@ -118,6 +119,12 @@ static const char *plan_journal(const struct lnkfs_format *f, const struct lnkfs
 	u64 len = f->journal_bytes >> fs->block_bits;
 	u32 group = journal_group(fs);
 
+	if (f->ext_journal) {
+		sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL);
+		memcpy(sb->s_journal_uuid, f->journal_uuid, sizeof(sb->s_journal_uuid));
+		sb->s_journal_dev = cpu_to_le32(f->journal_devnum);
+		return NULL;
+	}
 	if (!f->journal_bytes)
 		len = min(default_journal(fs->blocks), max_journal(fs));
 	if (len < LNKFS_MIN_JOURNAL_BLOCKS)
@@ -322,7 +329,7 @@ static int make_all(struct lnkfs_volume *v, const struct lnkfs_format *f)
 	err = init_groups(v);
 	if (!err)
 		err = make_descriptors(v, f);
-	if (!err)
+	if (!err && !f->ext_journal)
 		err = take_journal(v);
 	if (!err && !f->no_root)
 		err = lnkfs_format_root(v, f);
@@ -330,7 +337,7 @@ static int make_all(struct lnkfs_volume *v, const struct lnkfs_format *f)
 		err = copy_descriptors(v);
 	if (!err)
 		err = lnkfs_cache_flush(v);
-	if (!err)
+	if (!err && !f->ext_journal)
 		err = lnkfs_journal_format(v);
 	if (err)
 		return err;

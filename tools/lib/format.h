@@ -13,6 +13,9 @@
  * @blocks: size; 0: what the device holds
  * @block_bits: log2 of the block size; 0: by size
  * @journal_bytes: size of the journal; 0: by size of the volume
+ * @ext_journal: the journal is on another device, which the caller makes
+ * @journal_uuid: its UUID
+ * @journal_devnum: its number as in s_journal_dev, 0: not known
  * @reserved_permille: tenths of a percent kept for CAP_SYS_RESOURCE; taken as it is
  * @max_links: limit on hard links
  * @fast_symlink_max: longest fast target; taken as it is, ~0: default
@@ -31,6 +34,9 @@ struct lnkfs_format {
 	u64 blocks;
 	u32 block_bits;
 	u64 journal_bytes;
+	bool ext_journal;
+	u8 journal_uuid[16];
+	u32 journal_devnum;
 	u32 reserved_permille;
 	u32 max_links;
 	u32 fast_symlink_max;
@@ -50,7 +56,7 @@ struct lnkfs_format {
 
 int lnkfs_format_plan(const struct lnkfs_format *f, u64 device_bytes,
 		      struct lnkfs_super_block *sb, const char **why);
-u64 lnkfs_format_min_bytes(u32 block_bits);
+u64 lnkfs_format_min_bytes(u32 block_bits, bool ext_journal);
 int lnkfs_format_volume(struct lnkfs_volume *v, const struct lnkfs_format *f,
 			const char **why);
 int lnkfs_format_root(struct lnkfs_volume *v, const struct lnkfs_format *f);

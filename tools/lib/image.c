@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "image.h"
+#include "journal.h"
 
 /**
  * lnkfs_image_open() - open a device or an image for reading
@@ -15,7 +16,7 @@
  *
  * The core's reports are not shown: the errors that come with them are enough.
  *
- * Return: 0, or what lnkfs_volume_open() and lnkfs_log_open() say; nothing is
+ * Return: 0, or what lnkfs_volume_open() and lnkfs_volume_log_open() say; nothing is
  * left open then.
  */
 int lnkfs_image_open(struct lnkfs_image *img, const char *path, const char **why)
@@ -29,10 +30,11 @@ int lnkfs_image_open(struct lnkfs_image *img, const char *path, const char **why
 	err = lnkfs_volume_open(&img->v, path, LNKFS_VOL_NO_GROUPS, why);
 	if (err)
 		return err;
-	err = lnkfs_log_open(&img->log, &img->v.dev,
-			     img->v.fs.journal_start << img->v.fs.block_bits,
-			     img->v.fs.journal_blocks, img->v.fs.block_size, &log_why);
-	if (log_why)
+	err = lnkfs_volume_log_open(&img->v, NULL, 0, &img->log, &log_why);
+	/* The log of a volume that was unmounted cleanly is empty. */
+	if (err == -ENODEV && le16_to_cpu(img->v.sb.s_state) & LNKFS_STATE_CLEAN)
+		err = 0;
+	if (err && log_why)
 		*why = log_why;
 	if (!err && img->log.start) {
 		err = lnkfs_log_scan(&img->log);

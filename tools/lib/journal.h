@@ -6,6 +6,8 @@
 #ifndef LNKFS_JOURNAL_H
 #define LNKFS_JOURNAL_H
 
+#include "format.h"
+#include "log.h"
 #include "volume.h"
 
 #define JBD2_MAGIC_NUMBER	0xc03b3998u
@@ -29,10 +31,42 @@ struct jbd2_super {
 	/* 2c */ __be32	s_feature_ro_compat;
 	/* 30 */ __u8	s_uuid[16];
 	/* 40 */ __be32	s_nr_users;
-	/* 44 */ __be32	s_rest[239];
+	/* 44 */ __be32	s_rest[47];
+	/* 100 */ __u8	s_users[16 * 48];	/* UUIDs */
 };
 _Static_assert(sizeof(struct jbd2_super) == 1024, "jbd2 superblock is not 1024 bytes");
 
+/**
+ * struct lnkfs_journal_dev - the device of an external journal in a tool's hands
+ * @dev: the device
+ * @sb: its superblock
+ * @js: jbd2's, at the start of the log
+ */
+struct lnkfs_journal_dev {
+	struct lnkfs_dev dev;
+	struct lnkfs_super_block sb;
+	struct jbd2_super js;
+};
+
+/**
+ * lnkfs_ext_journal() - is a volume's journal on another device?
+ * @v: volume
+ */
+static inline bool lnkfs_ext_journal(const struct lnkfs_volume *v)
+{
+	return le32_to_cpu(v->sb.s_feature_incompat) & LNKFS_INCOMPAT_EXT_JOURNAL;
+}
+
+int lnkfs_volume_log_open(struct lnkfs_volume *v, const char *journal, unsigned int flags,
+			  struct lnkfs_log *log, const char **why);
 int lnkfs_journal_format(struct lnkfs_volume *v);
+int lnkfs_journal_dev_plan(const struct lnkfs_format *f, u64 device_bytes,
+			   struct lnkfs_super_block *sb, const char **why);
+int lnkfs_journal_dev_make(struct lnkfs_dev *dev, const struct lnkfs_super_block *sb);
+int lnkfs_journal_dev_open(struct lnkfs_journal_dev *j, const char *path, unsigned int flags,
+			   const char **why);
+int lnkfs_journal_dev_claim(struct lnkfs_journal_dev *j, const u8 user[16]);
+bool lnkfs_journal_dev_used(const struct lnkfs_journal_dev *j, const u8 user[16]);
+bool lnkfs_journal_dev_find(const u8 uuid[16], char *path, size_t len);
 
 #endif /* LNKFS_JOURNAL_H */

@@ -49,6 +49,10 @@ static int check_features(const struct lnkfs_volume *v, unsigned int flags, cons
 
 	if (flags & LNKFS_VOL_ANY_FEATURE)
 		return 0;
+	if (le32_to_cpu(sb->s_feature_incompat) & LNKFS_INCOMPAT_JOURNAL_DEV) {
+		*why = "the journal of a volume, not a volume";
+		return -EOPNOTSUPP;
+	}
 	if (le32_to_cpu(sb->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP) {
 		*why = "unknown incompatible features";
 		return -EOPNOTSUPP;
@@ -260,6 +264,10 @@ int lnkfs_volume_close(struct lnkfs_volume *v)
 	v->fs.group = NULL;
 	free(v->freed);
 	v->freed = NULL;
+	if (v->journal)
+		lnkfs_dev_close(v->journal);
+	free(v->journal);
+	v->journal = NULL;
 	err2 = lnkfs_dev_close(&v->dev);
 	return err ? err : err2;
 }

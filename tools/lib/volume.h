@@ -118,6 +118,7 @@ struct lnkfs_ocount {
  * struct lnkfs_volume - a volume in a tool's hands
  * @fs: what the core sees
  * @dev: its device
+ * @journal: device of its external journal, once that has been opened
  * @sb: superblock as it will be written (lnkfs_volume_write_super())
  * @sb_block: block that @sb was read from; not the primary's when a backup was used
  * @hash: cache, by block
@@ -148,6 +149,7 @@ struct lnkfs_ocount {
 struct lnkfs_volume {
 	struct lnkfs_fs fs;
 	struct lnkfs_dev dev;
+	struct lnkfs_dev *journal;
 	struct lnkfs_super_block sb;
 	u64 sb_block;
 
