@@ -279,4 +279,11 @@ static inline int lnkfs_release_unused(struct inode *inode, struct iomap *iomap,
 				 FMODE_BUF_RASYNC | FMODE_BUF_WASYNC)
 #endif
 
+/* What ->get_dquots returns. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+typedef struct dquot __rcu **lnkfs_dquots;
+#else
+typedef struct dquot **lnkfs_dquots;
+#endif
+
 #endif /* LNKFS_COMPAT_H */

@@ -12,6 +12,10 @@ enum {
 	Opt_norecovery,
 	Opt_symperm,
 	Opt_always,
+	Opt_usrquota,
+	Opt_grpquota,
+	Opt_prjquota,
+	Opt_noquota,
 };
 
 static const struct constant_table lnkfs_errors_table[] = {
@@ -28,6 +32,15 @@ const struct fs_parameter_spec lnkfs_parameters[] = {
 	fsparam_flag_no("symperm",	Opt_symperm),
 	fsparam_flag("acl",		Opt_always),	/* they are on, and stay so */
 	fsparam_flag("user_xattr",	Opt_always),
+	/* ext4's names and XFS's */
+	fsparam_flag("usrquota",	Opt_usrquota),
+	fsparam_flag("uquota",		Opt_usrquota),
+	fsparam_flag("quota",		Opt_usrquota),
+	fsparam_flag("grpquota",	Opt_grpquota),
+	fsparam_flag("gquota",		Opt_grpquota),
+	fsparam_flag("prjquota",	Opt_prjquota),
+	fsparam_flag("pquota",		Opt_prjquota),
+	fsparam_flag("noquota",		Opt_noquota),
 	{}
 };
 
@@ -51,6 +64,18 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 			mo->opts &= ~LNKFS_OPT_SYMPERM;
 		else
 			mo->opts |= LNKFS_OPT_SYMPERM;
+		break;
+	case Opt_usrquota:
+		mo->opts |= LNKFS_OPT_USRQUOTA;
+		break;
+	case Opt_grpquota:
+		mo->opts |= LNKFS_OPT_GRPQUOTA;
+		break;
+	case Opt_prjquota:
+		mo->opts |= LNKFS_OPT_PRJQUOTA;
+		break;
+	case Opt_noquota:
+		mo->opts &= ~LNKFS_OPT_QUOTAS;
 		break;
 	case Opt_always:
 		break;
@@ -78,6 +103,12 @@ int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 		seq_puts(seq, ",emergency_ro");
 	if (sbi->opts & LNKFS_OPT_SYMPERM)
 		seq_puts(seq, ",symperm");
+	if (sbi->opts & LNKFS_OPT_USRQUOTA)
+		seq_puts(seq, ",usrquota");
+	if (sbi->opts & LNKFS_OPT_GRPQUOTA)
+		seq_puts(seq, ",grpquota");
+	if (sbi->opts & LNKFS_OPT_PRJQUOTA)
+		seq_puts(seq, ",prjquota");
 	return 0;
 }
 

@@ -21,8 +21,9 @@
 #define DEFAULT_PERMILLE 10
 
 static const char usage_text[] =
-	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL] [-m PERCENT]\n"
-	"                  [-o KEY=VALUE,...] [-U UUID] DEVICE [SIZE]\n";
+	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-E KEY=VALUE,...] [-J size=SIZE]\n"
+	"                  [-L LABEL] [-m PERCENT] [-O FEATURE,...] [-o KEY=VALUE,...]\n"
+	"                  [-U UUID] DEVICE [SIZE]\n";
 
 /**
  * struct options - the command line
@@ -33,6 +34,7 @@ static const char usage_text[] =
  * @dry_run: write nothing
  * @quiet: print nothing but errors
  * @keep: do not discard
+ * @quota: make quota files
  */
 struct options {
 	struct lnkfs_format format;
@@ -42,6 +44,7 @@ struct options {
 	bool dry_run;
 	bool quiet;
 	bool keep;
+	bool quota;
 };
 
 static void __attribute__((noreturn, format(printf, 2, 3)))
@@ -147,7 +150,46 @@ static void parse_journal(struct options *o, const char *text)
 		fail(text, "not a size");
 }
 
-static void format_option(struct options *o, const char *key, const char *value)
+#define ALL_QUOTA ((1u << LNKFS_QUOTA_TYPES) - 1)
+
+/* Types of quota, separated by colons, as mke2fs takes them. */
+static u32 parse_quota_types(char *text)
+{
+	static const char *const names[][2] = {
+		{ "usr", "usrquota" }, { "grp", "grpquota" }, { "prj", "prjquota" },
+	};
+	u32 types = 0, i;
+	char *one;
+
+	while ((one = strsep(&text, ":"))) {
+		for (i = 0; i < LNKFS_QUOTA_TYPES; i++)
+			if (!strcmp(one, names[i][0]) || !strcmp(one, names[i][1]))
+				break;
+		if (i == LNKFS_QUOTA_TYPES)
+			fail(one, "not a type of quota (usrquota, grpquota, prjquota)");
+		types |= 1u << i;
+	}
+	return types;
+}
+
+/* Features: only those with quota files can be chosen. */
+static void parse_features(struct options *o, char *text)
+{
+	char *one;
+
+	while ((one = strsep(&text, ","))) {
+		if (!*one)
+			continue;
+		if (!strcmp(one, "quota") || !strcmp(one, "project"))
+			o->quota = true;
+		else if (!strcmp(one, "^quota") || !strcmp(one, "^project"))
+			o->quota = false;
+		else
+			fail(one, "unknown feature");
+	}
+}
+
+static void format_option(struct options *o, const char *key, char *value)
 {
 	struct lnkfs_format *f = &o->format;
 
@@ -167,6 +209,15 @@ static void format_option(struct options *o, const char *key, const char *value)
 			f->errors = LNKFS_ERRORS_PANIC;
 		else
 			fail(key, "must be continue, remount-ro or panic");
+	} else if (!strcmp(key, "quota")) {
+		if (value)
+			fail(key, "takes no value");
+		o->quota = true;
+	} else if (!strcmp(key, "quotatype")) {
+		if (!value)
+			fail(key, "needs usrquota, grpquota or prjquota");
+		f->quota_types = parse_quota_types(value);
+		o->quota = true;
 	} else {
 		fail(key, "unknown format option");
 	}
@@ -249,7 +300,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	/* Options may stand anywhere. */
 	unsetenv("POSIXLY_CORRECT");
 	uuid_generate(f->uuid);
-	while ((c = getopt_long(argc, argv, "b:fhJ:KL:m:no:qU:V", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:E:fhJ:KL:m:nO:o:qU:V", longs, NULL)) != -1) {
 		switch (c) {
 		case 'b':
 			f->block_bits = parse_block_size(optarg);
@@ -274,6 +325,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case 'n':
 			o->dry_run = true;
 			break;
+		case 'O':
+			parse_features(o, optarg);
+			break;
+		case 'E':
 		case 'o':
 			parse_format_options(o, optarg);
 			break;
@@ -298,6 +353,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 		fputs(usage_text, stderr);
 		exit(1);
 	}
+	if (!o->quota)
+		f->quota_types = 0;
+	else if (!f->quota_types)
+		f->quota_types = ALL_QUOTA;
 	o->device = argv[optind];
 	if (argc - optind == 2)
 		parse_size_argument(o, argv[optind + 1]);
@@ -332,6 +391,7 @@ static void progress_end(void)
 static void print_plan(const struct options *o, const struct lnkfs_super_block *sb)
 {
 	u64 blocks = le64_to_cpu(sb->s_blocks), reserved = le64_to_cpu(sb->s_reserved_blocks);
+	u32 quota = o->format.quota_types;
 	char text[40], uuid[37];
 
 	uuid_unparse(sb->s_uuid, uuid);
@@ -344,6 +404,10 @@ static void print_plan(const struct options *o, const struct lnkfs_super_block *
 	printf("  journal   %s\n", exact((u64)le32_to_cpu(sb->s_journal_blocks) << sb->s_block_bits,
 					 text, sizeof(text)));
 	printf("  reserved  %" PRIu64 " blocks\n", reserved);
+	if (quota)
+		printf("  quota    %s%s%s\n", quota & 1u << LNKFS_QUOTA_USER ? " user" : "",
+		       quota & 1u << LNKFS_QUOTA_GROUP ? " group" : "",
+		       quota & 1u << LNKFS_QUOTA_PROJECT ? " project" : "");
 	printf("  symlinks  up to %u bytes in the inode\n", le32_to_cpu(sb->s_fast_symlink_max));
 	printf("  links     up to %u\n", le32_to_cpu(sb->s_max_links));
 }

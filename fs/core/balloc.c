@@ -411,7 +411,7 @@ static int try_groups(lnkfs_tx *tx, struct lnkfs_fs *fs, struct search *s, u32 c
 			return 1;
 		}
 		lnkfs_group_unlock(fs, group);
-		if (err == -ENOMEM)
+		if (err == -ENOMEM || err == -EDQUOT)
 			return err;
 		if (err != -ENOSPC)
 			s->bad = err;

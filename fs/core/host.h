@@ -37,8 +37,8 @@
  *
  * Space (called under the group's lock)
  *   int lnkfs_space_take(fs, blocks, flags)
- *	May @blocks be allocated (LNKFS_BA_*)? 0 and they are accounted for, or
- *	-ENOSPC. Called before the bitmap changes.
+ *	May @blocks be allocated (LNKFS_BA_*)? 0 and they are accounted for,
+ *	-ENOSPC, or -EDQUOT. Called before the bitmap changes.
  *   void lnkfs_space_untake(fs, blocks, flags)	undo
  *   int lnkfs_space_freed(tx, fs, group, start, len)
  *	The blocks (numbered within the group) were freed in @tx: make them busy
