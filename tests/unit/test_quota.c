@@ -22,7 +22,7 @@ static void make(u32 bits, u32 types, u32 uid)
 	struct lnkfs_format f = {
 		.block_bits = bits, .fast_symlink_max = ~0u, .uuid = "test volume uuid",
 		.meta_uuid = "test meta uuid..", .hash_seed = "test hash seed..", .now = 1,
-		.quota_types = types, .uid = uid, .gid = uid + 1,
+		.quota_types = types, .uid = uid, .gid = uid ? uid + 1 : 0,
 	};
 	const char *why;
 

@@ -37,7 +37,7 @@ static const char help[] =
 	"\n"
 	"  report  usage and limits of every owner that has either\n"
 	"  show    of each OWNER, without one of yourself\n"
-	"  set     bsoft, bhard (bytes, or with K, M, G, T), isoft, ihard (inodes); 0: none\n"
+	"  set     bsoft, bhard (bytes; K, M, G, T), isoft, ihard (inodes); 0: none\n"
 	"  grace   how long soft limits may be exceeded: seconds, or with m, h, d, w\n"
 	"  on, off enforce limits, or do not; usage is always kept\n"
 	"  sync    write usage to the disk\n"
