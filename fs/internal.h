@@ -159,7 +159,7 @@ struct lnkfs_inode_info {
 	atomic64_t data_seq;
 	bool da_partial;
 	bool flush_close;
-	struct dquot *dquot[MAXQUOTAS];
+	lnkfs_dquot *dquot[MAXQUOTAS];
 	qsize_t quota_reserved;
 	u64 quota_blocks;
 	u64 quota_claim;

@@ -112,7 +112,7 @@ ssize_t lnkfs_quota_file_write(struct super_block *sb, int type, const char *dat
  * lnkfs_get_dquots() - where an inode's dquots are (super_operations)
  * @inode: the inode
  */
-lnkfs_dquots lnkfs_get_dquots(struct inode *inode)
+lnkfs_dquot **lnkfs_get_dquots(struct inode *inode)
 {
 	return LNKFS_I(inode)->dquot;
 }

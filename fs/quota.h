@@ -51,7 +51,7 @@ ssize_t lnkfs_quota_file_read(struct super_block *sb, int type, char *data, size
 			      loff_t off);
 ssize_t lnkfs_quota_file_write(struct super_block *sb, int type, const char *data,
 			       size_t len, loff_t off);
-lnkfs_dquots lnkfs_get_dquots(struct inode *inode);
+lnkfs_dquot **lnkfs_get_dquots(struct inode *inode);
 int lnkfs_quota_reserve(struct inode *inode, u64 *blocks, bool partial);
 void lnkfs_quota_unreserve(struct inode *inode, u64 blocks);
 void lnkfs_quota_allocated(struct inode *inode, u64 blocks);

@@ -55,7 +55,8 @@ project  usage kept, limits enforced" "$type: state" lnkctl quota state "$mnt"
 		as alice lnkctl quota show "$mnt" bob
 	fails "Operation not permitted" "$type: not to be set" \
 		as alice lnkctl quota set "$mnt" alice bhard=0
-	fails "Disk quota exceeded" "$type: the hard limit" as alice touch "$mnt/7" "$mnt/8" "$mnt/9"
+	fails "Disk quota exceeded" "$type: the hard limit" \
+		as alice touch "$mnt/7" "$mnt/8" "$mnt/9"
 	ok "$type: off" lnkctl quota off "$mnt"
 	ok "$type: is off" lnkctl quota off "$mnt"
 	is "user     usage kept, limits not enforced" "$type: state" \

@@ -247,46 +247,63 @@ static void show(const struct quota_job *job)
 
 /* ---- changes ---- */
 
-/* @arg is KEY=VALUE: the value, or NULL when it is another key. */
-static const char *value_of(const char *arg, const char *key)
+/* Is @arg KEY=VALUE with this key? */
+static bool has_key(const char *arg, const char *key, const char **value)
 {
 	size_t len = strlen(key);
 
-	return !strncmp(arg, key, len) && arg[len] == '=' ? arg + len + 1 : NULL;
+	if (strncmp(arg, key, len) || arg[len] != '=')
+		return false;
+	*value = arg + len + 1;
+	return true;
+}
+
+/* A limit of space in KiB. */
+static uint64_t parse_space(const char *text)
+{
+	uint64_t bytes = parse_bytes(text);
+
+	return (bytes >> 10) + !!(bytes & 1023);
+}
+
+static void parse_limit(const char *arg, struct if_dqblk *d)
+{
+	const char *value;
+
+	if (has_key(arg, "bsoft", &value))
+		d->dqb_bsoftlimit = parse_space(value);
+	else if (has_key(arg, "bhard", &value))
+		d->dqb_bhardlimit = parse_space(value);
+	else if (has_key(arg, "isoft", &value))
+		d->dqb_isoftlimit = parse_number(value, "", NULL);
+	else if (has_key(arg, "ihard", &value))
+		d->dqb_ihardlimit = parse_number(value, "", NULL);
+	else
+		lnkctl_usage("%s: not a limit", arg);
 }
 
 static void set(const struct quota_job *job)
 {
 	struct if_dqblk d = { 0 };
-	const char *value;
 	uint32_t id;
 	int i;
 
 	if (job->nargs < 2)
 		lnkctl_usage("an owner or a limit is missing");
 	id = parse_owner(job, job->args[0]);
+	/* What is not one is found before anything is looked at. */
+	for (i = 1; i < job->nargs; i++)
+		parse_limit(job->args[i], &d);
 	if (control(job, Q_GETQUOTA, id, &d)) {
 		lnkctl_failed(job->path, errno);
 		return;
 	}
-	d.dqb_valid = QIF_LIMITS;
-	for (i = 1; i < job->nargs; i++) {
-		if ((value = value_of(job->args[i], "bsoft")))
-			d.dqb_bsoftlimit = (parse_bytes(value) >> 10) +
-					   !!(parse_bytes(value) & 1023);
-		else if ((value = value_of(job->args[i], "bhard")))
-			d.dqb_bhardlimit = (parse_bytes(value) >> 10) +
-					   !!(parse_bytes(value) & 1023);
-		else if ((value = value_of(job->args[i], "isoft")))
-			d.dqb_isoftlimit = parse_number(value, "", NULL);
-		else if ((value = value_of(job->args[i], "ihard")))
-			d.dqb_ihardlimit = parse_number(value, "", NULL);
-		else
-			lnkctl_usage("%s: not a limit", job->args[i]);
-	}
+	for (i = 1; i < job->nargs; i++)
+		parse_limit(job->args[i], &d);
 	if ((d.dqb_bhardlimit && d.dqb_bsoftlimit > d.dqb_bhardlimit) ||
 	    (d.dqb_ihardlimit && d.dqb_isoftlimit > d.dqb_ihardlimit))
 		lnkctl_usage("a soft limit above the hard one");
+	d.dqb_valid = QIF_LIMITS;
 	if (control(job, Q_SETQUOTA, id, &d))
 		lnkctl_failed(job->path, errno);
 }
@@ -298,14 +315,14 @@ static void grace(const struct quota_job *job)
 	int i;
 
 	for (i = 0; i < job->nargs; i++) {
-		if ((value = value_of(job->args[i], "blocks"))) {
+		if (has_key(job->args[i], "blocks", &value)) {
 			info.dqi_bgrace = parse_seconds(value);
 			info.dqi_valid |= IIF_BGRACE;
-		} else if ((value = value_of(job->args[i], "inodes"))) {
+		} else if (has_key(job->args[i], "inodes", &value)) {
 			info.dqi_igrace = parse_seconds(value);
 			info.dqi_valid |= IIF_IGRACE;
 		} else {
-			lnkctl_usage("%s: not a grace time", job->args[i]);
+			lnkctl_usage("%s: not a time of blocks or inodes", job->args[i]);
 		}
 	}
 	if (control(job, job->nargs ? Q_SETINFO : Q_GETINFO, 0, &info))
