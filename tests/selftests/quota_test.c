@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/quota.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include "lnkfs_test.h"
 #include "volume.h"
@@ -416,6 +417,31 @@ TEST_F(quota, metadata_limit)
 	EXPECT_EQ(0, AS_USER(symlink("short", "s2")));
 	EXPECT_EQ(0, AS_USER(unlink("s1")));
 	EXPECT_EQ(0, space_of(v, USRQUOTA, OWNER));
+}
+
+/* An attribute that has a block of its own */
+TEST_F(quota, xattr_limit)
+{
+	struct volume *v = &self->v;
+
+	ASSERT_EQ(0, AS_USER(append_all("f", self->bs)));
+	sync();
+	ASSERT_OK(limit(v, USRQUOTA, OWNER, 0, self->bs >> 10, 0, 0));
+	EXPECT_EQ(EDQUOT, AS_USER(setxattr("f", "user.x", buf, 700, 0)));
+	EXPECT_ERR(ENODATA, getxattr("f", "user.x", NULL, 0));
+	EXPECT_EQ(self->bs, space_of(v, USRQUOTA, OWNER));
+	ASSERT_OK(limit(v, USRQUOTA, OWNER, 0, 2 * self->bs >> 10, 0, 0));
+	EXPECT_EQ(0, AS_USER(setxattr("f", "user.x", buf, 700, 0)));
+	EXPECT_EQ(2 * self->bs, space_of(v, USRQUOTA, OWNER));
+	EXPECT_EQ(2 * self->bs, blocks_of("f"));
+	ASSERT_OK(chown("f", OWNER + 1, -1));
+	EXPECT_EQ(0, space_of(v, USRQUOTA, OWNER));
+	EXPECT_EQ(2 * self->bs, space_of(v, USRQUOTA, OWNER + 1));
+	ASSERT_OK(removexattr("f", "user.x"));
+	EXPECT_EQ(self->bs, space_of(v, USRQUOTA, OWNER + 1));
+	ASSERT_OK(setxattr("f", "user.x", buf, 700, 0));
+	ASSERT_OK(unlink("f"));
+	EXPECT_EQ(0, space_of(v, USRQUOTA, OWNER + 1));
 }
 
 TEST_F(quota, grace)
