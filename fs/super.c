@@ -630,8 +630,11 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		jbd2_journal_lock_updates(sbi->journal);
 		err = jbd2_journal_flush(sbi->journal, 0);
 		jbd2_journal_unlock_updates(sbi->journal);
-		if (err)
+		if (err) {
+			/* It stays writable, as far as the journal goes. */
+			lnkfs_quota_on(sb);
 			return err;
+		}
 		lnkfs_super_update(sbi, true);
 	}
 	if (sb_rdonly(sb) && !ro) {
