@@ -27,7 +27,11 @@ handle_t *lnkfs_begin_map(struct inode *inode, lnkfs_credits_fn credits, u32 ext
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
 	u32 need, revokes;
 	handle_t *handle;
+	int err;
 
+	err = dquot_initialize(inode);
+	if (err)
+		return ERR_PTR(err);
 	for (;;) {
 		down_read(&li->ext_lock);
 		need = credits(fs, &li->ci);
@@ -138,14 +142,23 @@ static int lnkfs_map_new(handle_t *handle, struct inode *inode, u64 lblk, u64 wa
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	u64 charged = 0;
 	u32 got;
 	int err;
 
 	want = min_t(u64, want, LNKFS_ALLOC_MAX);
+	if (!(flags & LNKFS_BA_RESERVED)) {
+		err = lnkfs_quota_reserve(inode, &want, true);
+		if (err)
+			return err;
+		charged = want;
+	}
 	err = lnkfs_balloc_window(handle, fs, lnkfs_data_goal(inode, lblk), 1, want, flags,
 				  lnkfs_use_window(inode, lblk, want), &ext->block, &got);
-	if (err)
+	if (err) {
+		lnkfs_quota_unreserve(inode, charged);
 		return err;
+	}
 	ext->lblk = lblk;
 	ext->len = got;
 	ext->flags = LNKFS_EXT_UNWRITTEN;
@@ -157,7 +170,12 @@ static int lnkfs_map_new(handle_t *handle, struct inode *inode, u64 lblk, u64 wa
 		lnkfs_bfree(handle, fs, ext->block, got);
 		if (flags & LNKFS_BA_RESERVED)
 			lnkfs_space_promise(LNKFS_SB(inode->i_sb), got);
+		lnkfs_quota_unreserve(inode, charged);
 		return err;
+	}
+	if (charged) {
+		lnkfs_quota_allocated(inode, got);
+		lnkfs_quota_unreserve(inode, charged - got);
 	}
 	atomic64_inc(&li->data_seq);
 	return 0;
@@ -210,7 +228,7 @@ static int lnkfs_alloc_step(handle_t *handle, struct inode *inode, u64 lblk, u64
  * from its start, as long as they are contiguous.
  *
  * Context: not in a handle, ext_lock not held; a folio may be locked.
- * Return: 0, -ENOSPC, -EROFS, -EIO, -EFSCORRUPTED, -EFSBADCRC, -ENOMEM.
+ * Return: 0, -ENOSPC, -EDQUOT, -EROFS, -EIO, -EFSCORRUPTED, -EFSBADCRC, -ENOMEM.
  */
 int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext *ext,
 		       u64 *seq)

@@ -335,4 +335,11 @@ static inline int lnkfs_release_unused(struct inode *inode, struct iomap *iomap,
 				 FMODE_BUF_RASYNC | FMODE_BUF_WASYNC)
 #endif
 
+/* An inode's dquots, as ->get_dquots returns them. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#define lnkfs_dquot		struct dquot __rcu
+#else
+#define lnkfs_dquot		struct dquot
+#endif
+
 #endif /* LNKFS_COMPAT_H */

@@ -133,7 +133,8 @@ static void lnkfs_newborn_size(struct lnkfs_newborn *nb, u32 target_len)
  * @mode: type and permissions
  * @target: of a symlink, or NULL
  *
- * Owner, permissions, inherited flags, ACLs and security labels are settled.
+ * Owner, permissions, inherited flags, ACLs and security labels are settled, and
+ * the dquots of the inode and of its directory are in memory.
  *
  * Context: not in a handle; @dir is locked.
  * Return: 0; -ENOMEM, or the error of a security module or of reading the
@@ -154,7 +155,11 @@ int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct ino
 	nb->name = name;
 	inode_init_owner(idmap, inode, dir, mode);
 	lnkfs_inherit_flags(inode, dir);
-	err = lnkfs_inherit_acls(nb, dir);
+	err = dquot_initialize(dir);
+	if (!err)
+		err = dquot_initialize(inode);
+	if (!err)
+		err = lnkfs_inherit_acls(nb, dir);
 	if (!err)
 		err = security_inode_init_security(inode, dir, name, lnkfs_note_labels, nb);
 	if (err)
@@ -169,13 +174,14 @@ int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct ino
  * @handle: the handle of its creation
  * @nb: the inode, its fork filled
  *
- * Return: 0; -ENOSPC, -ENOMEM, -EIO, -EFSCORRUPTED, and the inode has been taken
- * back.
+ * Return: 0; -ENOSPC, -EDQUOT, -ENOMEM, -EIO, -EFSCORRUPTED, and the inode has
+ * been taken back.
  */
 int lnkfs_store_new_xattrs(handle_t *handle, struct lnkfs_newborn *nb)
 {
 	struct lnkfs_cinode *ci = &LNKFS_I(nb->inode)->ci;
 	struct lnkfs_fs *fs = LNKFS_FS(nb->inode);
+	struct lnkfs_charge charge;
 	struct lnkfs_new_xattr *x;
 	int err = 0;
 
@@ -186,7 +192,9 @@ int lnkfs_store_new_xattrs(handle_t *handle, struct lnkfs_newborn *nb)
 	list_for_each_entry(x, &nb->xattrs, list) {
 		if (err)
 			break;
+		lnkfs_charge_begin(&charge, nb->inode);
 		err = lnkfs_xattr_set(handle, fs, ci, &x->key, x->value, x->len, 0);
+		lnkfs_charge_end(&charge);
 	}
 	if (err)
 		lnkfs_undo_new_inode(handle, nb->inode);

@@ -169,7 +169,8 @@ static int lnkfs_write_iomap_begin(struct inode *inode, loff_t pos, loff_t lengt
 		err = lnkfs_write_map(inode, pos, length, flags, &ext, &new);
 		seq = atomic64_read(&li->data_seq);
 		up_read(&li->ext_lock);
-		if ((flags & IOMAP_NOWAIT) && (err == -ENOSPC || err == -ENOMEM))
+		if ((flags & IOMAP_NOWAIT) &&
+		    (err == -ENOSPC || err == -EDQUOT || err == -ENOMEM))
 			return -EAGAIN;
 	} while (lnkfs_retry_alloc(inode->i_sb, err, &tries));
 	if (err)

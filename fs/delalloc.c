@@ -5,7 +5,8 @@
  *
  * Every block of a range is reserved (lnkfs_space_reserve()), and so is one
  * more for every range: what the extent tree may grow by when the range gets
- * its blocks.
+ * its blocks. The blocks, without that one, are reserved of the owner's quota
+ * as well.
  *
  * Who adds a range shares ext_lock, so that the hole stays one. Who turns a
  * range into blocks holds it for write, so that no part of the range goes while
@@ -145,7 +146,7 @@ static int da_take_space(struct lnkfs_sb_info *sbi, u64 *len, bool partial, bool
  * @new: see @ext
  *
  * Context: ext_lock held, shared or exclusive.
- * Return: 0, -ENOMEM, -ENOSPC.
+ * Return: 0, -ENOMEM, -ENOSPC, -EDQUOT.
  */
 int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t gfp,
 		     struct lnkfs_ext *ext, bool *new)
@@ -154,11 +155,18 @@ int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_da_range *r, *prev, *spare;
 	bool left, right;
-	int err = 0;
+	u64 charged;
+	int err;
 
 	spare = kmem_cache_alloc(lnkfs_da_cachep, gfp);
 	if (!spare)
 		return -ENOMEM;
+	err = lnkfs_quota_reserve(inode, &len, partial);
+	if (err) {
+		kmem_cache_free(lnkfs_da_cachep, spare);
+		return err;
+	}
+	charged = len;
 	ext->block = 0;
 	ext->flags = LNKFS_EXT_DELAYED;
 	spin_lock(&li->da_lock);
@@ -178,6 +186,7 @@ int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t
 		goto out;
 	right = r && r->lblk == lblk + len;
 	li->da_blocks += len;
+	charged -= len;
 	ext->lblk = lblk;
 	ext->len = len;
 	if (left) {
@@ -201,6 +210,7 @@ out:
 	spin_unlock(&li->da_lock);
 	if (*new && !err)
 		trace_lnkfs_da_reserve(inode, lblk, len, READ_ONCE(li->da_blocks));
+	lnkfs_quota_unreserve(inode, charged);
 	if (spare)
 		kmem_cache_free(lnkfs_da_cachep, spare);
 	return err;
@@ -266,6 +276,10 @@ static void da_remove(struct inode *inode, u64 from, u64 to, bool used)
 	if (removed)
 		atomic64_inc(&li->data_seq);
 	spin_unlock(&li->da_lock);
+	if (used)
+		lnkfs_quota_allocated(inode, removed);
+	else
+		lnkfs_quota_unreserve(inode, removed);
 	if (spare)
 		kmem_cache_free(lnkfs_da_cachep, spare);
 }

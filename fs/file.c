@@ -124,8 +124,9 @@ static ssize_t lnkfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	ssize_t ret = lnkfs_buffered_try(iocb, from, false);
 
-	if (ret == -ENOSPC) {
-		lnkfs_make_room(file_inode(iocb->ki_filp)->i_sb);
+	if (ret == -ENOSPC || ret == -EDQUOT) {
+		if (ret == -ENOSPC)
+			lnkfs_make_room(file_inode(iocb->ki_filp)->i_sb);
 		ret = lnkfs_buffered_try(iocb, from, true);
 	}
 	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
@@ -304,7 +305,7 @@ static int lnkfs_open(struct inode *inode, struct file *file)
 	if (lnkfs_stopped(inode->i_sb))
 		return -EIO;
 	file->f_mode |= LNKFS_FMODE;
-	return generic_file_open(inode, file);
+	return dquot_file_open(inode, file);
 }
 
 /*

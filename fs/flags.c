@@ -108,7 +108,7 @@ static int lnkfs_stop_writes(struct inode *inode)
  * @attr: mode to set as well, checked already, or NULL
  *
  * Context: inode_lock held; permissions have been checked.
- * Return: 0; -EROFS, -EIO, -ENOMEM, or the error of writing the data of a file
+ * Return: 0; -EDQUOT, -EROFS, -EIO, -ENOMEM, or the error of writing the data of a file
  * that becomes immutable, with nothing changed; -EFSCORRUPTED, -EFSBADCRC, -EIO
  * after which the journal is aborted, and nothing has changed on disk.
  */
@@ -116,11 +116,13 @@ int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
 		       const struct lnkfs_new_attrs *new, struct iattr *attr)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_quota_hold hold = {};
 	struct lnkfs_cinode *ci = &li->ci;
 	handle_t *handle;
-	int err = 0, err2;
+	int err, err2;
 
-	if (S_ISREG(inode->i_mode) && !IS_IMMUTABLE(inode) &&
+	err = lnkfs_quota_hold_project(&hold, inode, new->projid);
+	if (!err && S_ISREG(inode->i_mode) && !IS_IMMUTABLE(inode) &&
 	    (new->flags & LNKFS_FLAGS_IMMUTABLE))
 		err = lnkfs_stop_writes(inode);
 	if (err)
@@ -130,6 +132,9 @@ int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
 		err = PTR_ERR(handle);
 		goto out;
 	}
+	err = lnkfs_quota_transfer_project(inode, &hold);
+	if (err)
+		goto out_handle;
 	if (attr)
 		setattr_copy(idmap, inode, attr);
 	spin_lock(&li->raw_lock);
@@ -141,10 +146,12 @@ int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
 	lnkfs_touch_ctime(inode);
 	inode_inc_iversion(inode);
 	err = lnkfs_store(handle, inode);
+out_handle:
 	err2 = lnkfs_end(handle);
 	if (!err)
 		err = err2;
 out:
+	lnkfs_quota_unhold(&hold);
 	lnkfs_set_vfs_flags(inode);
 	return err;
 }

@@ -261,7 +261,7 @@ static s64 lnkfs_kept_back(const struct lnkfs_sb_info *sbi, bool privileged)
  *	pool may be used
  *
  * Context: under the group's lock.
- * Return: 0 or -ENOSPC.
+ * Return: 0, -ENOSPC, or -EDQUOT when an inode is charged (lnkfs_charge_begin()).
  */
 int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 {
@@ -269,8 +269,11 @@ int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 	bool ordinary = !(flags & (LNKFS_BA_RESERVED | LNKFS_BA_META));
 	bool privileged = ordinary && capable(CAP_SYS_RESOURCE);
 	s64 kept = 0;
-	int err = 0;
+	int err;
 
+	err = lnkfs_charge_take(sbi, blocks);
+	if (err)
+		return err;
 	spin_lock(&sbi->space_lock);
 	if (ordinary)
 		kept = lnkfs_kept_back(sbi, privileged);
@@ -282,6 +285,8 @@ int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 			sbi->reserved -= blocks;
 	}
 	spin_unlock(&sbi->space_lock);
+	if (err)
+		lnkfs_charge_untake(sbi, blocks);
 	return err;
 }
 
@@ -300,6 +305,7 @@ void lnkfs_space_untake(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 	if (flags & LNKFS_BA_RESERVED)
 		sbi->reserved += blocks;
 	spin_unlock(&sbi->space_lock);
+	lnkfs_charge_untake(sbi, blocks);
 }
 
 /**

@@ -76,6 +76,7 @@ static void lnkfs_fill_inode(struct inode *inode)
 	inode->i_generation = ci->gen;
 	i_size_write(inode, ci->size);
 	inode->i_blocks = ci->blocks << (inode->i_blkbits - 9);
+	LNKFS_I(inode)->quota_blocks = ci->blocks;
 	inode_set_atime_to_ts(inode, lnkfs_time_decode(ci->atime));
 	inode_set_mtime_to_ts(inode, lnkfs_time_decode(ci->mtime));
 	lnkfs_set_ctime(inode, lnkfs_time_decode(ci->ctime));
@@ -90,7 +91,8 @@ static void lnkfs_fill_inode(struct inode *inode)
  * lnkfs_iget() - get an inode by its number
  * @sb: volume
  * @ino: inode number, may be anything
- * @flags: LNKFS_IL_ORPHAN: an inode without links is wanted, too
+ * @flags: LNKFS_IL_ORPHAN: an inode without links is wanted, too;
+ *	LNKFS_IGET_QUOTA: a quota file is
  *
  * Return: the inode; -ESTALE when there is none; -EFSCORRUPTED, -EFSBADCRC,
  * -EIO, -ENOMEM.
@@ -103,6 +105,9 @@ struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags)
 	int err;
 
 	if (!lnkfs_ino_valid(fs, ino))
+		return ERR_PTR(-ESTALE);
+	/* Nobody but the quota code sees a quota file. */
+	if (unlikely(lnkfs_is_quota_ino(sb, ino)) && !(flags & LNKFS_IGET_QUOTA))
 		return ERR_PTR(-ESTALE);
 	inode = iget_locked(sb, ino);
 	if (!inode)
@@ -165,7 +170,7 @@ static int lnkfs_claim_record(handle_t *handle, struct inode *dir, struct inode 
  * calls lnkfs_store_new_xattrs(), lnkfs_store() and d_instantiate_new(), or
  * lnkfs_undo_new_inode().
  *
- * Return: 0; -ENOSPC, -ENOMEM, -EIO, -EFSCORRUPTED.
+ * Return: 0; -ENOSPC, -EDQUOT, -ENOMEM, -EIO, -EFSCORRUPTED.
  */
 int lnkfs_new_inode(handle_t *handle, struct inode *dir, struct lnkfs_newborn *nb, dev_t rdev)
 {
@@ -179,9 +184,14 @@ int lnkfs_new_inode(handle_t *handle, struct inode *dir, struct lnkfs_newborn *n
 	ci->area = lnkfs_alloc(ci->area_len);
 	if (!ci->area)
 		return -ENOMEM;
-	err = lnkfs_claim_record(handle, dir, inode);
+	err = dquot_alloc_inode(inode);
 	if (err)
 		return err;
+	err = lnkfs_claim_record(handle, dir, inode);
+	if (err) {
+		dquot_free_inode(inode);
+		return err;
+	}
 	nb->locked = true;
 	ci->mode = inode->i_mode;
 	do {
@@ -239,6 +249,8 @@ void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode)
 		err = lnkfs_ifree(handle, fs, ci->ino, ci->slots, S_ISDIR(inode->i_mode));
 	if (err)
 		lnkfs_abort(inode->i_sb, err);
+	lnkfs_quota_settle(inode);
+	dquot_free_inode(inode);
 	lnkfs_orphan_freed(inode);
 	clear_nlink(inode);
 	ci->ino = 0;
@@ -287,12 +299,15 @@ fail:
  * @handle: running handle, with LNKFS_CREDITS_STORE
  * @inode: the inode
  *
+ * Usage of disk quota follows the record.
+ *
  * Context: in the handle that changed the inode, before it ends or restarts;
  * ext_lock may be held.
  * Return: 0, or an error after which the journal is aborted.
  */
 int lnkfs_store(handle_t *handle, struct inode *inode)
 {
+	lnkfs_quota_settle(inode);
 	return lnkfs_store_record(handle, inode, true);
 }
 
@@ -383,6 +398,8 @@ static int lnkfs_delete_inode(struct inode *inode)
 		err = lnkfs_ifree(handle, fs, ci->ino, ci->slots, S_ISDIR(inode->i_mode));
 		if (!err) {
 			trace_lnkfs_free_inode(inode);
+			lnkfs_quota_settle(inode);
+			dquot_free_inode(inode);
 			lnkfs_orphan_freed(inode);
 		} else if (ci->blocks == 0) {
 			lnkfs_store(handle, inode);
@@ -406,11 +423,13 @@ void lnkfs_evict_inode(struct inode *inode)
 	lnkfs_da_drop(inode);
 	lnkfs_drop_window(inode);
 	if (!inode->i_nlink && !is_bad_inode(inode) && li->ci.ino &&
-	    LNKFS_SB(inode->i_sb)->journal && !lnkfs_rdonly(inode->i_sb)) {
+	    LNKFS_SB(inode->i_sb)->journal && !lnkfs_rdonly(inode->i_sb) &&
+	    !dquot_initialize(inode)) {
 		sb_start_intwrite(inode->i_sb);
 		lnkfs_delete_inode(inode);
 		sb_end_intwrite(inode->i_sb);
 	}
+	dquot_drop(inode);
 	clear_inode(inode);
 }
 
@@ -460,11 +479,13 @@ int lnkfs_getattr(lnkfs_idmap *idmap, const struct path *path, struct kstat *sta
  * @attr: what to change
  *
  * Context: inode_lock held.
- * Return: 0, -EPERM, -EFBIG, -ENOSPC, -EROFS, -EIO, -EFSCORRUPTED, -EFSBADCRC.
+ * Return: 0, -EPERM, -EFBIG, -ENOSPC, -EDQUOT, -EROFS, -EIO, -EFSCORRUPTED,
+ * -EFSBADCRC.
  */
 int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
+	struct lnkfs_quota_hold hold = {};
 	handle_t *handle;
 	int err, err2;
 
@@ -475,6 +496,9 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 	err = setattr_prepare(idmap, dentry, attr);
 	if (err)
 		return err;
+	err = lnkfs_quota_hold_owner(&hold, idmap, inode, attr);
+	if (err)
+		goto out;
 	if (attr->ia_valid & ATTR_SIZE)
 		lnkfs_drop_window(inode);
 	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
@@ -487,19 +511,26 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 	if (attr->ia_valid & ATTR_SIZE) {
 		err = lnkfs_setsize(inode, attr->ia_size);
 		if (err)
-			return err;
+			goto out;
 	}
 	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
-	if (IS_ERR(handle))
-		return PTR_ERR(handle);
-	setattr_copy(idmap, inode, attr);
-	inode_inc_iversion(inode);
-	err = lnkfs_store(handle, inode);
+	if (IS_ERR(handle)) {
+		err = PTR_ERR(handle);
+		goto out;
+	}
+	err = dquot_transfer(idmap, inode, attr);
+	if (!err) {
+		setattr_copy(idmap, inode, attr);
+		inode_inc_iversion(inode);
+		err = lnkfs_store(handle, inode);
+	}
 	err2 = lnkfs_end(handle);
 	if (!err)
 		err = err2;
 	/* As everywhere, the ACL follows in a handle of its own. */
 	if (!err && (attr->ia_valid & ATTR_MODE) && !S_ISLNK(inode->i_mode))
 		err = lnkfs_posix_acl_chmod(idmap, dentry);
+out:
+	lnkfs_quota_unhold(&hold);
 	return err;
 }

@@ -3,7 +3,8 @@
  * What the files of the kernel module share.
  *
  * Lock order, outermost first:
- *	inode_lock, invalidate_lock, folio lock, jbd2 handle, ext_lock,
+ *	inode_lock, invalidate_lock, folio lock, jbd2 handle, ext_lock, the
+ *	quota code's dq_lock and dqio_sem, ext_lock of a quota file,
  *	the core's group lock, da_lock, raw_lock, space_lock.
  * Inside a handle: no folio lock of an inode's mapping, no wait for data
  * writeback, no final iput, no i_rwsem, no copy from or to user memory.
@@ -15,6 +16,7 @@
 #include <linux/fs_parser.h>
 #include <linux/jbd2.h>
 #include <linux/kobject.h>
+#include <linux/quota.h>
 #include <linux/ratelimit.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
@@ -78,6 +80,9 @@ struct lnkfs_trigger {
  * @discard_wq: runs it; NULL when discard has never been on
  * @busy_tid: last transaction whose frees have left @busy_list
  * @busy_wait: waits for it
+ * @quota_credits: what lnkfs_begin() adds to every handle for quota entries
+ * @charge_lock: protects @charges
+ * @charges: struct lnkfs_charge, see quota.c
  * @orphans: orphan count by inode block (values), see host_kernel.c
  * @orphan_work: clears orphan bits lazily
  * @error_work: writes the error record to the superblock
@@ -125,6 +130,9 @@ struct lnkfs_sb_info {
 	struct workqueue_struct *discard_wq;
 	tid_t busy_tid;
 	wait_queue_head_t busy_wait;
+	u32 quota_credits;
+	spinlock_t charge_lock;
+	struct list_head charges;
 	struct xarray orphans;
 	struct delayed_work orphan_work;
 	struct work_struct error_work;
@@ -164,6 +172,10 @@ struct lnkfs_sb_info {
  *	untrue; not when a hole gets a range of delayed allocation
  * @da_partial: space is short: a buffered write may reserve a part (inode_lock)
  * @flush_close: the file was cut: write what follows at the next close
+ * @dquot: owners' usage and limits (the quota code's)
+ * @quota_reserved: bytes promised, but not used (the quota code's)
+ * @quota_blocks: blocks of @ci.blocks that have been charged (raw_lock)
+ * @quota_claim: blocks allocated out of @quota_reserved (raw_lock)
  * @ioend_lock: protects @ioend_list
  * @ioend_list: finished writes that wait for @ioend_work
  * @ioend_work: completes them
@@ -184,6 +196,10 @@ struct lnkfs_inode_info {
 	atomic64_t data_seq;
 	bool da_partial;
 	bool flush_close;
+	lnkfs_dquot *dquot[MAXQUOTAS];
+	qsize_t quota_reserved;
+	u64 quota_blocks;
+	u64 quota_claim;
 	spinlock_t ioend_lock;
 	struct list_head ioend_list;
 	struct work_struct ioend_work;
@@ -253,6 +269,8 @@ static inline u64 lnkfs_size_blocks(const struct inode *inode, loff_t size)
 {
 	return ((u64)size + i_blocksize(inode) - 1) >> inode->i_blkbits;
 }
+
+#include "quota.h"
 
 /* ---- super.c ---- */
 int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc);
@@ -446,6 +464,10 @@ static inline int lnkfs_inherit_acls(struct lnkfs_newborn *nb, struct inode *dir
 
 /* ---- inode.c ---- */
 extern struct kmem_cache *lnkfs_inode_cachep;
+
+/* flag of lnkfs_iget(), beside LNKFS_IL_*: a quota file is wanted */
+#define LNKFS_IGET_QUOTA	0x100
+
 struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags);
 int lnkfs_new_inode(handle_t *handle, struct inode *dir, struct lnkfs_newborn *nb, dev_t rdev);
 void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode);

@@ -259,7 +259,8 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 		lnkfs_journal_dead(sbi);
 		return ERR_PTR(-EROFS);
 	}
-	return jbd2__journal_start(journal, credits, 0, revokes, GFP_NOFS, 0, 0);
+	return jbd2__journal_start(journal, credits + sbi->quota_credits, 0, revokes, GFP_NOFS,
+				   0, 0);
 }
 
 /**
@@ -285,7 +286,9 @@ int lnkfs_end(handle_t *handle)
  */
 int lnkfs_restart(handle_t *handle, u32 credits, u32 revokes)
 {
-	return jbd2__journal_restart(handle, credits, revokes, GFP_NOFS);
+	struct lnkfs_sb_info *sbi = LNKFS_SB(handle->h_transaction->t_journal->j_private);
+
+	return jbd2__journal_restart(handle, credits + sbi->quota_credits, revokes, GFP_NOFS);
 }
 
 /**

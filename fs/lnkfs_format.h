@@ -33,6 +33,7 @@
 #define LNKFS_MAGIC_BTREE	0x54424b4c	/* "LKBT" B+tree node */
 #define LNKFS_MAGIC_DIR		0x42444b4c	/* "LKDB" directory block */
 #define LNKFS_MAGIC_XATTR	0x41584b4c	/* "LKXA" extended attributes */
+#define LNKFS_MAGIC_QUOTA	0x55514b4c	/* "LKQU" block of a quota file */
 #define LNKFS_SLOT_MAGIC	0x534c		/* "LS"   inode slot */
 
 /* Geometry. */
@@ -59,12 +60,18 @@
  */
 #define LNKFS_COMPAT_FAST_COMMIT	0x00000001	/* reserved */
 #define LNKFS_COMPAT_SUPP		0
-#define LNKFS_RO_COMPAT_QUOTA		0x00000001	/* reserved */
+#define LNKFS_RO_COMPAT_QUOTA		0x00000001	/* usage is kept in quota files */
 #define LNKFS_RO_COMPAT_BACKREF		0x00000002	/* reserved */
-#define LNKFS_RO_COMPAT_SUPP		0
+#define LNKFS_RO_COMPAT_SUPP		0x00000001	/* of these, those known */
 #define LNKFS_INCOMPAT_JOURNAL_DEV	0x00000001	/* no volume, but the journal of one */
 #define LNKFS_INCOMPAT_EXT_JOURNAL	0x00000002	/* the journal is on another device */
 #define LNKFS_INCOMPAT_SUPP		0x00000002	/* of a volume */
+
+/* s_quota_ino */
+#define LNKFS_QUOTA_USER	0
+#define LNKFS_QUOTA_GROUP	1
+#define LNKFS_QUOTA_PROJECT	2
+#define LNKFS_QUOTA_TYPES	3
 
 /* s_state */
 #define LNKFS_STATE_CLEAN	0x0001	/* unmounted cleanly */
@@ -125,7 +132,7 @@ struct lnkfs_super_block {
 	/* 100 */ __le64 s_lifetime_kib;	/* KiB written over the volume's life */
 	/* 108 */ __le64 s_free_blocks;		/* at the last clean unmount; advisory */
 	/* 110 */ __le64 s_used_inodes;		/* likewise */
-	/* 118 */ __le64 s_quota_ino[3];	/* reserved: user, group, project; 0 */
+	/* 118 */ __le64 s_quota_ino[LNKFS_QUOTA_TYPES]; /* user, group, project; 0: none */
 	/* 130 */ __le32 s_error_count;
 	/* 134 */ __le32 s_journal_dev;		/* where the external journal was last found */
 	/* 138 */ __le64 s_pad1;
@@ -469,5 +476,76 @@ struct lnkfs_xattr_block {
 	/* 40 */ __u8	x_data[];
 };
 LNKFS_SIZE_CHECK(lnkfs_xattr_block, 64);
+
+/**
+ * struct lnkfs_quota_block - block of a quota file. The file that the VFS's
+ * quota code sees (format vfsv1) is the bytes after the heads of the file's
+ * blocks, one after the other; the file has no holes.
+ */
+struct lnkfs_quota_block {
+	/* 00 */ struct lnkfs_block_header q_header;
+	/* 28 */ __u8	q_pad[24];
+	/* 40 */ __u8	q_data[];
+};
+LNKFS_SIZE_CHECK(lnkfs_quota_block, 64);
+
+/*
+ * What is in a quota file: quota blocks of 1024 bytes. Block 0 holds the head
+ * and the info; block 1 is the root of a tree of four levels of 256 le32 block
+ * numbers each, indexed by the four bytes of an ID, highest first; what the
+ * last level names are leaves.
+ */
+#define LNKFS_QUOTA_BLOCK	1024
+#define LNKFS_QUOTA_REFS	256
+#define LNKFS_QUOTA_LEVELS	4
+#define LNKFS_QUOTA_MAGICS	{ 0xd9c01f11, 0xd9c01927, 0xd9c03f14 }
+#define LNKFS_QUOTA_VERSION	1
+
+/**
+ * struct lnkfs_quota_head - start of a quota file
+ */
+struct lnkfs_quota_head {
+	/* 00 */ __le32	f_magic;	/* LNKFS_QUOTA_MAGICS[type] */
+	/* 04 */ __le32	f_version;	/* LNKFS_QUOTA_VERSION */
+	/* 08 */ __le32	f_bgrace;	/* seconds above a soft limit of blocks */
+	/* 0c */ __le32	f_igrace;	/* the same for inodes */
+	/* 10 */ __le32	f_flags;	/* 0 */
+	/* 14 */ __le32	f_blocks;	/* quota blocks in use */
+	/* 18 */ __le32	f_free_block;	/* first of a list of free ones, or 0 */
+	/* 1c */ __le32	f_free_entry;	/* first of a list of leaves with room, or 0 */
+};
+LNKFS_SIZE_CHECK(lnkfs_quota_head, 32);
+
+/**
+ * struct lnkfs_quota_leaf - head of a leaf, and of a free block
+ */
+struct lnkfs_quota_leaf {
+	/* 00 */ __le32	l_next;		/* of its list, or 0 */
+	/* 04 */ __le32	l_prev;
+	/* 08 */ __le16	l_entries;	/* entries in use */
+	/* 0a */ __le16	l_pad0;
+	/* 0c */ __le32	l_pad1;
+};
+LNKFS_SIZE_CHECK(lnkfs_quota_leaf, 16);
+
+/**
+ * struct lnkfs_quota_entry - limits and usage of one ID; all zero: unused. So
+ * that of ID 0 with nothing in it has a q_itime of 1.
+ */
+struct lnkfs_quota_entry {
+	/* 00 */ __le32	q_id;
+	/* 04 */ __le32	q_pad;
+	/* 08 */ __le64	q_ihard;	/* inodes */
+	/* 10 */ __le64	q_isoft;
+	/* 18 */ __le64	q_inodes;	/* in use */
+	/* 20 */ __le64	q_bhard;	/* KiB */
+	/* 28 */ __le64	q_bsoft;
+	/* 30 */ __le64	q_space;	/* bytes in use */
+	/* 38 */ __le64	q_btime;	/* end of the grace time, seconds; or 0 */
+	/* 40 */ __le64	q_itime;
+};
+LNKFS_SIZE_CHECK(lnkfs_quota_entry, 72);
+
+#define LNKFS_QUOTA_ENTRIES	14	/* in a leaf */
 
 #endif /* LNKFS_FORMAT_H */

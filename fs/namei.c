@@ -48,10 +48,15 @@ static int lnkfs_dir_changed(handle_t *handle, struct inode *dir)
 static int lnkfs_add_name(handle_t *handle, struct inode *dir, const struct qstr *name,
 			  u64 ino, umode_t mode)
 {
+	struct lnkfs_charge charge;
 	u64 pos;
+	int err;
 
-	return lnkfs_dir_add(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name,
-			     name->len, ino, lnkfs_dtype(mode), &pos);
+	lnkfs_charge_begin(&charge, dir);
+	err = lnkfs_dir_add(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name,
+			    name->len, ino, lnkfs_dtype(mode), &pos);
+	lnkfs_charge_end(&charge);
+	return err;
 }
 
 static int lnkfs_remove_name(handle_t *handle, struct inode *dir, const struct qstr *name)
@@ -131,12 +136,16 @@ static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *t
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	u32 len = strlen(target);
+	struct lnkfs_charge charge;
 	int err = 0;
 
-	if (fast)
+	if (fast) {
 		lnkfs_symlink_set_fast(&li->ci, target, len);
-	else
+	} else {
+		lnkfs_charge_begin(&charge, inode);
 		err = lnkfs_symlink_set_slow(handle, LNKFS_FS(inode), &li->ci, target, len);
+		lnkfs_charge_end(&charge);
+	}
 	if (err) {
 		lnkfs_undo_new_inode(handle, inode);
 		return err;
@@ -246,6 +255,9 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 	/* Once more, with the inode locked. */
 	if (IS_IMMUTABLE(inode) || IS_APPEND(inode))
 		return -EPERM;
+	err = dquot_initialize(dir);
+	if (err)
+		return err;
 	do {
 		handle = lnkfs_begin(sb, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir),
 				     LNKFS_NAMEI_REVOKES);
@@ -333,6 +345,11 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 	err = lnkfs_may_lose_name(inode);
 	if (!err)
 		err = lnkfs_check_links(dir, inode);
+	if (!err)
+		err = dquot_initialize(dir);
+	/* Deleting it must not fail for want of its dquots. */
+	if (!err)
+		err = dquot_initialize(inode);
 	if (err)
 		return err;
 	handle = lnkfs_begin(dir->i_sb, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
@@ -682,6 +699,19 @@ static int lnkfs_flush_replacement(const struct lnkfs_rename_end *from,
 	return err ? err : errseq_check(&mapping->wb_err, before);
 }
 
+/* Have the dquots of all whose usage may change. */
+static int lnkfs_rename_quota(struct lnkfs_rename_end *from, struct lnkfs_rename_end *to)
+{
+	int err;
+
+	err = dquot_initialize(from->dir);
+	if (!err)
+		err = dquot_initialize(to->dir);
+	if (!err && to->inode)
+		err = dquot_initialize(to->inode);
+	return err;
+}
+
 static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 			struct dentry *old_dentry, struct inode *new_dir,
 			struct dentry *new_dentry, unsigned int flags)
@@ -723,7 +753,9 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 	if (S_ISDIR(from.inode->i_mode) && !to.inode && old_dir != new_dir &&
 	    new_dir->i_nlink >= LNKFS_FS(new_dir)->max_links)
 		return -EMLINK;
-	err = lnkfs_flush_replacement(&from, &to);
+	err = lnkfs_rename_quota(&from, &to);
+	if (!err)
+		err = lnkfs_flush_replacement(&from, &to);
 	if (err)
 		return err;
 	do {

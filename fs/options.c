@@ -19,6 +19,10 @@ enum {
 	Opt_barrier,
 	Opt_nobarrier,
 	Opt_shown,
+	Opt_usrquota,
+	Opt_grpquota,
+	Opt_prjquota,
+	Opt_noquota,
 };
 
 static const struct constant_table lnkfs_errors_table[] = {
@@ -43,11 +47,20 @@ const struct fs_parameter_spec lnkfs_parameters[] = {
 	fsparam_u32("barrier",		Opt_barrier),
 	fsparam_flag("nobarrier",	Opt_nobarrier),
 	fsparam_flag("emergency_ro",	Opt_shown),	/* a state, not a request */
+	/* ext4's names and XFS's */
+	fsparam_flag("usrquota",	Opt_usrquota),
+	fsparam_flag("uquota",		Opt_usrquota),
+	fsparam_flag("quota",		Opt_usrquota),
+	fsparam_flag("grpquota",	Opt_grpquota),
+	fsparam_flag("gquota",		Opt_grpquota),
+	fsparam_flag("prjquota",	Opt_prjquota),
+	fsparam_flag("pquota",		Opt_prjquota),
+	fsparam_flag("noquota",		Opt_noquota),
 	{}
 };
 
 /* Options that a remount may change. */
-#define LNKFS_OPTS_CHANGE	(LNKFS_OPT_DISCARD | LNKFS_OPT_NOBARRIER)
+#define LNKFS_OPTS_CHANGE	(LNKFS_OPT_DISCARD | LNKFS_OPT_NOBARRIER | LNKFS_OPT_QUOTAS)
 
 /* Longest time between commits, in seconds: jiffies have to hold it. */
 #define LNKFS_COMMIT_MAX	(INT_MAX / HZ)
@@ -85,6 +98,18 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 			mo->opts &= ~LNKFS_OPT_SYMPERM;
 		else
 			mo->opts |= LNKFS_OPT_SYMPERM;
+		break;
+	case Opt_usrquota:
+		mo->opts |= LNKFS_OPT_USRQUOTA;
+		break;
+	case Opt_grpquota:
+		mo->opts |= LNKFS_OPT_GRPQUOTA;
+		break;
+	case Opt_prjquota:
+		mo->opts |= LNKFS_OPT_PRJQUOTA;
+		break;
+	case Opt_noquota:
+		mo->opts &= ~LNKFS_OPT_QUOTAS;
 		break;
 	case Opt_always:
 	case Opt_discard:
@@ -177,6 +202,12 @@ int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 		seq_puts(seq, ",nobarrier");
 	if (sbi->commit)
 		seq_printf(seq, ",commit=%u", sbi->commit);
+	if (sbi->opts & LNKFS_OPT_USRQUOTA)
+		seq_puts(seq, ",usrquota");
+	if (sbi->opts & LNKFS_OPT_GRPQUOTA)
+		seq_puts(seq, ",grpquota");
+	if (sbi->opts & LNKFS_OPT_PRJQUOTA)
+		seq_puts(seq, ",prjquota");
 	return 0;
 }
 

@@ -40,6 +40,10 @@ static struct inode *lnkfs_alloc_inode(struct super_block *sb)
 	atomic64_set(&li->data_seq, 0);
 	li->da_partial = false;
 	li->flush_close = false;
+	memset(li->dquot, 0, sizeof(li->dquot));
+	li->quota_reserved = 0;
+	li->quota_blocks = 0;
+	li->quota_claim = 0;
 	INIT_LIST_HEAD(&li->ioend_list);
 	INIT_WORK(&li->ioend_work, lnkfs_ioend_worker);
 	return &li->vfs_inode;
@@ -138,6 +142,7 @@ static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_files = max_t(s64, atomic64_read(&sbi->used_inodes), 0) + buf->f_ffree;
 	buf->f_namelen = LNKFS_NAME_LEN;
 	buf->f_fsid = uuid_to_fsid(sbi->super->s_uuid);
+	lnkfs_quota_statfs(dentry, buf);
 	return 0;
 }
 
@@ -192,6 +197,7 @@ static void lnkfs_put_super(struct super_block *sb)
 
 	lnkfs_sysfs_del(sbi);
 	cancel_delayed_work_sync(&sbi->orphan_work);
+	lnkfs_quota_off(sb);
 	if (sbi->journal && !lnkfs_rdonly(sb))
 		lnkfs_orphan_flush(sbi);
 	flush_workqueue(sbi->ioend_wq);
@@ -221,6 +227,11 @@ static const struct super_operations lnkfs_super_ops = {
 	.unfreeze_fs	= lnkfs_unfreeze_fs,
 	.statfs		= lnkfs_statfs,
 	.show_options	= lnkfs_show_options,
+#ifdef CONFIG_QUOTA
+	.quota_read	= lnkfs_quota_file_read,
+	.quota_write	= lnkfs_quota_file_write,
+	.get_dquots	= lnkfs_get_dquots,
+#endif
 };
 
 /* Where to look for a backup when the primary superblock is not usable. */
@@ -397,7 +408,10 @@ static int lnkfs_start_writing(struct super_block *sb)
 			sb->s_id);
 		set_bit(LNKFS_SB_ERROR, &sbi->state);
 	}
-	err = lnkfs_orphan_recover(sb);
+	/* Before orphans are freed: their owners get the space back. */
+	err = lnkfs_quota_on(sb);
+	if (!err)
+		err = lnkfs_orphan_recover(sb);
 	if (err)
 		return err;
 	ktime_get_coarse_real_ts64(&now);
@@ -424,6 +438,8 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 	lnkfs_discard_init(sbi);
 	mutex_init(&sbi->label_lock);
 	init_waitqueue_head(&sbi->busy_wait);
+	spin_lock_init(&sbi->charge_lock);
+	INIT_LIST_HEAD(&sbi->charges);
 	xa_init(&sbi->orphans);
 	INIT_DELAYED_WORK(&sbi->orphan_work, lnkfs_orphan_worker);
 	INIT_WORK(&sbi->error_work, lnkfs_error_worker);
@@ -455,6 +471,42 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 #endif
 	super_set_uuid(sb, sbi->super->s_uuid, sizeof(sbi->super->s_uuid));
 	super_set_sysfs_name_bdev(sb);
+	lnkfs_quota_setup(sb);
+}
+
+/* Limits that nothing would enforce are no limits: say so. */
+static int lnkfs_check_quota_opts(struct super_block *sb, unsigned int opts)
+{
+	unsigned int have = 0;
+
+	if (sb->s_quota_types & QTYPE_MASK_USR)
+		have |= LNKFS_OPT_USRQUOTA;
+	if (sb->s_quota_types & QTYPE_MASK_GRP)
+		have |= LNKFS_OPT_GRPQUOTA;
+	if (sb->s_quota_types & QTYPE_MASK_PRJ)
+		have |= LNKFS_OPT_PRJQUOTA;
+	if (!(opts & LNKFS_OPT_QUOTAS & ~have))
+		return 0;
+	pr_err("lnkfs (%s): the volume was made without quota files of this type (mkfs.lnkfs -O quota)\n",
+	       sb->s_id);
+	return -EINVAL;
+}
+
+/**
+ * lnkfs_is_quota_ino() - is this the number of a quota file?
+ * @sb: volume
+ * @ino: inode number
+ */
+bool lnkfs_is_quota_ino(struct super_block *sb, u64 ino)
+{
+	const struct lnkfs_super_block *es = LNKFS_SB(sb)->super;
+	int type;
+
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
+		if (es->s_quota_ino[type] && le64_to_cpu(es->s_quota_ino[type]) == ino)
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -493,7 +545,9 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (!sbi->fs.group)
 		goto fail;
 	lnkfs_setup_sb(sb, sbi);
-	err = lnkfs_discard_start(sbi, mo);
+	err = lnkfs_check_quota_opts(sb, sbi->opts);
+	if (!err)
+		err = lnkfs_discard_start(sbi, mo);
 	if (!err)
 		err = lnkfs_journal_open(sbi);
 	if (err)
@@ -591,6 +645,9 @@ int lnkfs_reconfigure(struct fs_context *fc)
 	}
 	if (lnkfs_stopped(sb))
 		return -EIO;
+	err = lnkfs_check_quota_opts(sb, mo->opts);
+	if (err)
+		return err;
 	if (test_bit(LNKFS_SB_DEAD, &sbi->state)) {
 		if (ro)
 			return 0;
@@ -602,6 +659,8 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		return err;
 	if (!sb_rdonly(sb) && ro) {
 		err = sync_filesystem(sb);
+		if (!err)
+			err = lnkfs_quota_suspend(sb);
 		if (err)
 			return err;
 		cancel_delayed_work_sync(&sbi->orphan_work);
@@ -609,8 +668,11 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		jbd2_journal_lock_updates(sbi->journal);
 		err = jbd2_journal_flush(sbi->journal, 0);
 		jbd2_journal_unlock_updates(sbi->journal);
-		if (err)
+		if (err) {
+			/* It stays writable, as far as the journal goes. */
+			lnkfs_quota_on(sb);
 			return err;
+		}
 		lnkfs_super_update(sbi, true);
 	}
 	if (sb_rdonly(sb) && !ro) {
@@ -623,6 +685,11 @@ int lnkfs_reconfigure(struct fs_context *fc)
 			sb->s_flags |= SB_RDONLY;
 			return err;
 		}
+	}
+	if (!ro) {
+		err = lnkfs_quota_options(sb, mo->opts);
+		if (err)
+			return err;
 	}
 	lnkfs_apply_options(sbi, mo);
 	return 0;

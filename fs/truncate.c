@@ -36,7 +36,11 @@ static handle_t *lnkfs_begin_truncate(struct inode *inode, u32 *budget)
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
 	u32 credits, revokes;
 	handle_t *handle;
+	int err;
 
+	err = dquot_initialize(inode);
+	if (err)
+		return ERR_PTR(err);
 	for (;;) {
 		down_read(&li->ext_lock);
 		*budget = lnkfs_truncate_budget(inode);

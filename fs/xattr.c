@@ -92,13 +92,17 @@ static int lnkfs_change_xattr_once(struct inode *inode, const struct lnkfs_xattr
 				   umode_t mode)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_charge charge;
 	handle_t *handle;
 	int err, err2;
 
 	handle = lnkfs_begin_xattr(inode, key->name_len, len);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
+	/* A removal is never refused. */
+	lnkfs_charge_begin(&charge, value ? inode : NULL);
 	err = lnkfs_xattr_set(handle, LNKFS_FS(inode), &li->ci, key, value, len, flags);
+	lnkfs_charge_end(&charge);
 	/* An ACL that says no more than the mode is removed, if there is one. */
 	if (err == -ENODATA && !key->name_len)
 		err = 0;
@@ -128,7 +132,7 @@ static int lnkfs_change_xattr_once(struct inode *inode, const struct lnkfs_xattr
  * @mode: the mode that the inode gets
  *
  * Context: inode_lock held, not in a handle.
- * Return: 0; -EEXIST, -ENODATA (not for ACLs), -E2BIG, -ENOSPC, -EROFS, -EIO,
+ * Return: 0; -EEXIST, -ENODATA (not for ACLs), -E2BIG, -ENOSPC, -EDQUOT, -EROFS, -EIO,
  * -ENOMEM, -EFSCORRUPTED, -EFSBADCRC with every attribute as it was.
  */
 int lnkfs_change_xattr(struct inode *inode, const struct lnkfs_xattr_key *key,
@@ -138,6 +142,9 @@ int lnkfs_change_xattr(struct inode *inode, const struct lnkfs_xattr_key *key,
 
 	if (len > LNKFS_XATTR_VALUE_MAX)
 		return -E2BIG;
+	err = dquot_initialize(inode);
+	if (err)
+		return err;
 	do {
 		err = lnkfs_change_xattr_once(inode, key, value, len, flags, mode);
 	} while (lnkfs_retry_alloc(inode->i_sb, err, &tries));

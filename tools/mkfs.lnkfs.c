@@ -23,8 +23,9 @@
 #define DEFAULT_PERMILLE 10
 
 static const char usage_text[] =
-	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE|device=JOURNAL] [-L LABEL]\n"
-	"                  [-m PERCENT] [-o KEY=VALUE,...] [-U UUID] DEVICE [SIZE]\n"
+	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-E KEY=VALUE,...]\n"
+	"                  [-J size=SIZE|device=JOURNAL] [-L LABEL] [-m PERCENT]\n"
+	"                  [-O FEATURE,...] [-o KEY=VALUE,...] [-U UUID] DEVICE [SIZE]\n"
 	"       mkfs.lnkfs -O journal_dev [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL]\n"
 	"                  [-U UUID] DEVICE [SIZE]\n";
 
@@ -40,6 +41,7 @@ static const char usage_text[] =
  * @journal_dev: make a journal device, not a volume
  * @volume_only: an option was given that has no meaning for a journal device
  * @journal: name of the external journal, as given; NULL: the journal is inside
+ * @quota: make quota files
  */
 struct options {
 	struct lnkfs_format format;
@@ -52,6 +54,7 @@ struct options {
 	bool dry_run;
 	bool quiet;
 	bool keep;
+	bool quota;
 };
 
 static void __attribute__((noreturn, format(printf, 2, 3)))
@@ -165,18 +168,48 @@ static void parse_journal(struct options *o, char *text)
 		fail(o->journal, "the size of an external journal is decided when it is made");
 }
 
+#define ALL_QUOTA ((1u << LNKFS_QUOTA_TYPES) - 1)
+
+/* Types of quota, separated by colons, as mke2fs takes them. */
+static u32 parse_quota_types(char *text)
+{
+	static const char *const names[][2] = {
+		{ "usr", "usrquota" }, { "grp", "grpquota" }, { "prj", "prjquota" },
+	};
+	u32 types = 0, i;
+	char *one;
+
+	while ((one = strsep(&text, ":"))) {
+		for (i = 0; i < LNKFS_QUOTA_TYPES; i++)
+			if (!strcmp(one, names[i][0]) || !strcmp(one, names[i][1]))
+				break;
+		if (i == LNKFS_QUOTA_TYPES)
+			fail(one, "not a type of quota (usrquota, grpquota, prjquota)");
+		types |= 1u << i;
+	}
+	return types;
+}
+
+/* Features: quota files, or that it is no volume but a journal device. */
 static void parse_features(struct options *o, char *text)
 {
 	char *one;
 
 	while ((one = strsep(&text, ","))) {
-		if (strcmp(one, "journal_dev"))
-			fail(one, "unknown feature (only journal_dev is known)");
-		o->journal_dev = true;
+		if (!*one)
+			continue;
+		if (!strcmp(one, "quota") || !strcmp(one, "project"))
+			o->quota = true;
+		else if (!strcmp(one, "journal_dev"))
+			o->journal_dev = true;
+		else if (!strcmp(one, "^quota") || !strcmp(one, "^project"))
+			o->quota = false;
+		else
+			fail(one, "unknown feature");
 	}
 }
 
-static void format_option(struct options *o, const char *key, const char *value)
+static void format_option(struct options *o, const char *key, char *value)
 {
 	struct lnkfs_format *f = &o->format;
 
@@ -196,6 +229,15 @@ static void format_option(struct options *o, const char *key, const char *value)
 			f->errors = LNKFS_ERRORS_PANIC;
 		else
 			fail(key, "must be continue, remount-ro or panic");
+	} else if (!strcmp(key, "quota")) {
+		if (value)
+			fail(key, "takes no value");
+		o->quota = true;
+	} else if (!strcmp(key, "quotatype")) {
+		if (!value)
+			fail(key, "needs usrquota, grpquota or prjquota");
+		f->quota_types = parse_quota_types(value);
+		o->quota = true;
 	} else {
 		fail(key, "unknown format option");
 	}
@@ -278,7 +320,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	/* Options may stand anywhere. */
 	unsetenv("POSIXLY_CORRECT");
 	uuid_generate(f->uuid);
-	while ((c = getopt_long(argc, argv, "b:fhJ:KL:m:no:O:qU:V", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:E:fhJ:KL:m:nO:o:qU:V", longs, NULL)) != -1) {
 		switch (c) {
 		case 'b':
 			f->block_bits = parse_block_size(optarg);
@@ -304,6 +346,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case 'n':
 			o->dry_run = true;
 			break;
+		case 'E':
 		case 'o':
 			o->volume_only = true;
 			parse_format_options(o, optarg);
@@ -332,8 +375,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 		fputs(usage_text, stderr);
 		exit(1);
 	}
-	if (o->journal_dev && (o->volume_only || o->journal))
-		fail("-O journal_dev", "-m, -o and -J device= are for volumes only");
+	if (o->journal_dev && (o->volume_only || o->journal || o->quota))
+		fail("-O journal_dev", "-E, -m, -o, -J device= and quota are for volumes only");
+	if (!o->quota)
+		f->quota_types = 0;
+	else if (!f->quota_types)
+		f->quota_types = ALL_QUOTA;
 	o->device = argv[optind];
 	if (argc - optind == 2)
 		parse_size_argument(o, argv[optind + 1]);
@@ -368,6 +415,7 @@ static void progress_end(void)
 static void print_plan(const struct options *o, const struct lnkfs_super_block *sb)
 {
 	u64 blocks = le64_to_cpu(sb->s_blocks), reserved = le64_to_cpu(sb->s_reserved_blocks);
+	u32 quota = o->format.quota_types;
 	char text[40], uuid[37];
 
 	uuid_unparse(sb->s_uuid, uuid);
@@ -385,6 +433,10 @@ static void print_plan(const struct options *o, const struct lnkfs_super_block *
 	if (o->journal_dev)
 		return;
 	printf("  reserved  %" PRIu64 " blocks\n", reserved);
+	if (quota)
+		printf("  quota    %s%s%s\n", quota & 1u << LNKFS_QUOTA_USER ? " user" : "",
+		       quota & 1u << LNKFS_QUOTA_GROUP ? " group" : "",
+		       quota & 1u << LNKFS_QUOTA_PROJECT ? " project" : "");
 	printf("  symlinks  up to %u bytes in the inode\n", le32_to_cpu(sb->s_fast_symlink_max));
 	printf("  links     up to %u\n", le32_to_cpu(sb->s_max_links));
 }

@@ -29,6 +29,7 @@
  * @LNKFS_B_BTREE: B+tree node, owner = inode
  * @LNKFS_B_DIR: directory block, owner = inode
  * @LNKFS_B_XATTR: block of the external xattr area, owner = inode
+ * @LNKFS_B_QUOTA: block of a quota file, owner = inode
  * @LNKFS_B_RAW: body of a slow symlink, nothing to check or seal
  * @LNKFS_B_TYPES: number of types
  */
@@ -42,6 +43,7 @@ enum lnkfs_btype {
 	LNKFS_B_BTREE,
 	LNKFS_B_DIR,
 	LNKFS_B_XATTR,
+	LNKFS_B_QUOTA,
 	LNKFS_B_RAW,
 	LNKFS_B_TYPES
 };
@@ -498,6 +500,27 @@ int lnkfs_dir_check_entries(const void *entries, u32 len);
 u32 lnkfs_dir_add_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u32 lnkfs_dir_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u32 lnkfs_dir_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
+
+/* ---- quota.c: quota files ---- */
+
+/**
+ * lnkfs_quota_payload() - bytes of a quota file in one block
+ * @fs: volume
+ */
+static inline u32 lnkfs_quota_payload(const struct lnkfs_fs *fs)
+{
+	return fs->block_size - sizeof(struct lnkfs_quota_block);
+}
+
+u64 lnkfs_quota_bytes(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+int lnkfs_quota_read(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 off, void *data,
+		     u32 len);
+int lnkfs_quota_write(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 off,
+		      const void *data, u32 len);
+u32 lnkfs_quota_new_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+
+/* An entry may stand across the border of two blocks. */
+#define LNKFS_CREDITS_QUOTA	2
 
 /* ---- symlink.c: targets ---- */
 

@@ -666,7 +666,7 @@ static int blocks_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *di
  * @pos: gets the entry's position
  *
  * Return: 0; -EINVAL for an impossible length; -ENOSPC when the volume or the
- * directory's position space is full; -EIO, -ENOMEM, -EROFS, -EFSCORRUPTED,
+ * directory's position space is full; -EDQUOT; -EIO, -ENOMEM, -EROFS, -EFSCORRUPTED,
  * -EFSBADCRC. No name has changed on an error.
  */
 int lnkfs_dir_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,

@@ -40,8 +40,8 @@
  *
  * Space (called under the group's lock)
  *   int lnkfs_space_take(fs, blocks, flags)
- *	May @blocks be allocated (LNKFS_BA_*)? 0 and they are accounted for, or
- *	-ENOSPC. Called before the bitmap changes.
+ *	May @blocks be allocated (LNKFS_BA_*)? 0 and they are accounted for,
+ *	-ENOSPC, or -EDQUOT. Called before the bitmap changes.
  *   void lnkfs_space_untake(fs, blocks, flags)	undo
  *   void lnkfs_space_used(fs, group, start, len)
  *	Blocks (numbered within the group) have been allocated. For tracing.

@@ -211,6 +211,29 @@ static bool ino_plausible(const struct lnkfs_fs *fs, u64 ino)
 	return lnkfs_block_valid(fs, lnkfs_ino_block(fs, ino), 1);
 }
 
+static const char *check_quota_inodes(const struct lnkfs_fs *fs,
+				      const struct lnkfs_super_block *sb)
+{
+	bool quota = le32_to_cpu(sb->s_feature_ro_compat) & LNKFS_RO_COMPAT_QUOTA;
+	u32 type, other;
+
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
+		__le64 ino = sb->s_quota_ino[type];
+
+		if (!ino)
+			continue;
+		if (!quota)
+			return "quota files without the feature";
+		if (!ino_plausible(fs, le64_to_cpu(ino)) || ino == sb->s_root_ino ||
+		    ino == sb->s_lpf_ino)
+			return "impossible quota inode number";
+		for (other = 0; other < type; other++)
+			if (ino == sb->s_quota_ino[other])
+				return "one quota file for two types";
+	}
+	return NULL;
+}
+
 static const char *check_geometry(const struct lnkfs_super_block *sb)
 {
 	struct lnkfs_fs fs = {};
@@ -239,7 +262,7 @@ static const char *check_geometry(const struct lnkfs_super_block *sb)
 		return "impossible root inode number";
 	if (sb->s_lpf_ino && !ino_plausible(&fs, le64_to_cpu(sb->s_lpf_ino)))
 		return "impossible lost+found inode number";
-	return NULL;
+	return check_quota_inodes(&fs, sb);
 }
 
 static const char *check_limits(const struct lnkfs_super_block *sb)

@@ -33,6 +33,8 @@ u32 lnkfs_magic_of(enum lnkfs_btype type)
 		return LNKFS_MAGIC_DIR;
 	case LNKFS_B_XATTR:
 		return LNKFS_MAGIC_XATTR;
+	case LNKFS_B_QUOTA:
+		return LNKFS_MAGIC_QUOTA;
 	default:
 		return 0;
 	}
@@ -251,6 +253,8 @@ int lnkfs_verify_block(const struct lnkfs_fs *fs, const void *data, enum lnkfs_b
 		return lnkfs_dir_check_block(fs, data);
 	case LNKFS_B_XATTR:
 		return lnkfs_xattr_check_block(fs, data);
+	case LNKFS_B_QUOTA:
+		return 0;
 	default:
 		return -EFSCORRUPTED;
 	}

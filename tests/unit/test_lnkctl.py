@@ -19,7 +19,7 @@ import threading
 LNKCTL = os.path.join(os.environ["TOOLS"], "lnkctl")
 COMPLETION = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "../../tools/completions/lnkctl")
-COMMANDS = ("chmod", "chflags", "flags", "stat")
+COMMANDS = ("chmod", "chflags", "flags", "quota", "stat")
 ENV = dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=1")
 ENV.pop("POSIXLY_CORRECT", None)
 MODES = (0, 0o644, 0o755, 0o100, 0o010, 0o7777, 0o4755, 0o2644, 0o1666, 0o624, 0o2070)
@@ -536,6 +536,11 @@ def test_usage():
                  ["chflags", "77777777777777", "f"], ["chflags", "40000000000", "f"],
                  ["chflags", "0z", "f"], ["chflags", "nonodump", "f"],
                  ["flags", "-q"], ["stat"], ["stat", "-f", "f"], ["stat", "--json=x", "f"],
+                 ["quota"], ["quota", "bogus", "."], ["quota", "report"], ["quota", "report", "-q", "."],
+                 ["quota", "report", ".", "x"], ["quota", "set", "."],
+                 ["quota", "show", ".", "nobody-of-this-name"], ["quota", "show", ".", "4294967295"],
+                 ["quota", "show", "-P", "."], ["quota", "grace", ".", "blocks=0"],
+                 ["quota", "grace", ".", "blocks=9999999w"], ["quota", "grace", ".", "days=1"],
                  ["chmod", "-RLh", "644", "f"], ["cho\x1bmod"]):
         p = run(*args, cwd=top)
         result(p.returncode == 2 and not p.stdout and p.stderr.startswith(b"lnkctl: ") and
@@ -571,7 +576,8 @@ def complete(*words):
 def test_completion():
     for words, expect in (
             (["ch"], "chmod chflags"), (["chf"], "chflags"), (["--v"], "--version"),
-            (["", ], "chmod chflags flags stat ls cat readlink cp --help --version"),
+            (["", ], "chmod chflags flags quota stat ls cat readlink cp --help --version"),
+            (["quota", "s"], "show set sync state"), (["quota", "set", "-P", "--u"], "--user"),
             (["stat", "--j"], "--json"), (["chmod", "--ref"], "--reference="),
             (["chflags", "uc"], "uchg"), (["chflags", "-R", "hid"], "hidden"),
             (["chflags", "hidden,uc"], "hidden,uchg"), (["chflags", "uchg,nosch"], "uchg,noschg"),

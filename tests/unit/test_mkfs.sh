@@ -184,6 +184,33 @@ for o in fast-symlink-max fast-symlink-max= fast-symlink-max=x fast-symlink-max=
 	errors=explode errors unknown unknown=1; do
 	refuses "-o $o" "" -f -o "$o" a.img
 done
+
+# Quota files: which of them, as bits.
+quota_files()
+{
+	local i bits=0
+	for i in 0 1 2; do
+		[ "$(field a.img $((280 + 8 * i)) 8)" = 0 ] || bits=$((bits + (1 << i)))
+	done
+	echo $bits
+}
+
+is "no quota files by default" "$(quota_files) $(field a.img 24 4)" "0 0"
+for o in "-O quota" "-O project" "-o quota" "-O quota,project" "-E quotatype=usrquota:grp:prj"; do
+	# shellcheck disable=SC2086
+	works "$o" -f $o a.img
+	is "quota files, feature" "$(quota_files) $(field a.img 24 4)" "7 1"
+done
+works "two types" -f -O quota -E quotatype=usrquota:prjquota a.img
+is "quota files" "$(quota_files)" 5
+works "one type, a dry run" -f -n -o quotatype=grp a.img
+is "quota files stay" "$(quota_files)" 5
+works "quota taken back" -f -O quota,^quota a.img
+is "no quota files" "$(quota_files) $(field a.img 24 4)" "0 0"
+for o in "-O unknown" "-O quota=1" "-o quota=1" "-E quotatype" "-E quotatype=" "-E quotatype=usr:x"; do
+	# shellcheck disable=SC2086
+	refuses "$o" "" -f $o a.img
+done
 export SOURCE_DATE_EPOCH=1000000000
 works "SOURCE_DATE_EPOCH" -f a.img
 is "time of mkfs" "$(field a.img 216 8)" $(((1000000000 + 2147483648) * 1000000000))

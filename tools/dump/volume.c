@@ -35,6 +35,8 @@ const char *dump_type_name(enum lnkfs_btype type)
 		return "directory";
 	case LNKFS_B_XATTR:
 		return "attributes";
+	case LNKFS_B_QUOTA:
+		return "quota";
 	default:
 		return "unknown";
 	}
@@ -106,6 +108,11 @@ int dump_super(struct dump *d)
 	else
 		out_u64(o, "errors", sb->s_errors);
 	show_geometry(d);
+	if (le32_to_cpu(sb->s_feature_ro_compat) & LNKFS_RO_COMPAT_QUOTA) {
+		out_u64(o, "quota_user", le64_to_cpu(sb->s_quota_ino[LNKFS_QUOTA_USER]));
+		out_u64(o, "quota_group", le64_to_cpu(sb->s_quota_ino[LNKFS_QUOTA_GROUP]));
+		out_u64(o, "quota_project", le64_to_cpu(sb->s_quota_ino[LNKFS_QUOTA_PROJECT]));
+	}
 	out_time(o, "made", le64_to_cpu(sb->s_mkfs_time));
 	out_time(o, "mounted", le64_to_cpu(sb->s_mount_time));
 	out_time(o, "written", le64_to_cpu(sb->s_write_time));

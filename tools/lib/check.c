@@ -103,7 +103,9 @@ static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
 	if (memcmp(sb.s_meta_uuid, main->s_meta_uuid, sizeof(sb.s_meta_uuid)) ||
 	    memcmp(sb.s_hash_seed, main->s_hash_seed, sizeof(sb.s_hash_seed)) ||
 	    sb.s_block_bits != main->s_block_bits || sb.s_blocks != main->s_blocks ||
-	    sb.s_root_ino != main->s_root_ino || sb.s_journal_start != main->s_journal_start ||
+	    sb.s_root_ino != main->s_root_ino ||
+	    memcmp(sb.s_quota_ino, main->s_quota_ino, sizeof(sb.s_quota_ino)) ||
+	    sb.s_journal_start != main->s_journal_start ||
 	    sb.s_journal_blocks != main->s_journal_blocks ||
 	    sb.s_feature_incompat != main->s_feature_incompat ||
 	    memcmp(sb.s_journal_uuid, main->s_journal_uuid, sizeof(sb.s_journal_uuid)))
@@ -301,6 +303,8 @@ static int run_passes(struct lnkfs_fsck *c)
 	if (!err)
 		err = lnkfs_fsck_inodes(c);
 	if (!err)
+		err = lnkfs_fsck_quota(c);
+	if (!err)
 		err = lnkfs_fsck_names(c);
 	for (group = 0; !err && group < c->fs->groups; group++)
 		err = check_bitmap(c, group);
@@ -350,6 +354,7 @@ int lnkfs_fsck_volume(struct lnkfs_volume *v, lnkfs_fsck_say say, void *ctx,
 			free(c->owned[group]);
 	}
 	*res = c->res;
+	lnkfs_fsck_quota_free(c);
 	free(c->owned);
 	free(c->inodes);
 	free(c);

@@ -188,7 +188,7 @@ static int remember(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci)
 	info->parent = ci->parent;
 	info->nlink = ci->nlink;
 	info->mode = ci->mode;
-	return 0;
+	return lnkfs_fsck_charge(c, ci, info);
 }
 
 static void count_type(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci)

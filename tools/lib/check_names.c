@@ -111,6 +111,12 @@ static void check_links(struct lnkfs_fsck *c, struct lnkfs_cinfo *info)
 	bool is_dir = S_ISDIR(info->mode);
 	u32 want = is_dir ? 2 + info->subdirs : info->names;
 
+	if (info->flags & CINFO_QUOTA) {
+		if (info->names)
+			lnkfs_problem(c, "inode %" PRIu64 ", a quota file, has a name",
+				      info->ino);
+		return;
+	}
 	if (!info->nlink) {
 		if (info->names)
 			lnkfs_problem(c, "inode %" PRIu64 " has no links, but %u names", info->ino,

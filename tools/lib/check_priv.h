@@ -12,6 +12,7 @@
 #define CINFO_NAMED	0x1	/* a directory with a name */
 #define CINFO_REACHED	0x2	/* a directory below the root */
 #define CINFO_LOST	0x4	/* a directory that no way leads to */
+#define CINFO_QUOTA	0x8	/* a quota file: has no name */
 
 /**
  * struct lnkfs_cinfo - what the checker remembers of an inode
@@ -36,6 +37,18 @@ struct lnkfs_cinfo {
 };
 
 /**
+ * struct lnkfs_usages - usage of all users, groups or projects (check_quota.c)
+ * @table: open hash
+ * @size: its size, 0 or a power of two
+ * @used: slots of it in use
+ */
+struct lnkfs_usages {
+	struct lnkfs_usage *table;
+	u32 size;
+	u32 used;
+};
+
+/**
  * struct lnkfs_fsck - a check under way
  * @v: volume
  * @fs: what the core sees of it
@@ -46,6 +59,7 @@ struct lnkfs_cinfo {
  * @inodes: all inodes, by number
  * @nr_inodes: how many
  * @max_inodes: room for
+ * @usage: what the quota files should say, by type
  * @area: inline area for the inode at hand
  */
 struct lnkfs_fsck {
@@ -58,6 +72,7 @@ struct lnkfs_fsck {
 	struct lnkfs_cinfo *inodes;
 	u64 nr_inodes;
 	u64 max_inodes;
+	struct lnkfs_usages usage[LNKFS_QUOTA_TYPES];
 	u8 area[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
 };
 
@@ -88,6 +103,12 @@ void lnkfs_fsck_message(void *ctx, const char *text);
 
 /* check_xattr.c */
 int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks);
+
+/* check_quota.c */
+int lnkfs_fsck_charge(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
+		      struct lnkfs_cinfo *info);
+int lnkfs_fsck_quota(struct lnkfs_fsck *c);
+void lnkfs_fsck_quota_free(struct lnkfs_fsck *c);
 
 /* check_names.c */
 int lnkfs_fsck_names(struct lnkfs_fsck *c);

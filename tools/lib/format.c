@@ -198,6 +198,8 @@ int lnkfs_format_plan(const struct lnkfs_format *f, u64 device_bytes,
 	sb->s_mkfs_time = cpu_to_le64(f->now);
 	sb->s_write_time = cpu_to_le64(f->now);
 	sb->s_check_time = cpu_to_le64(f->now);
+	if (f->quota_types)
+		sb->s_feature_ro_compat = cpu_to_le32(LNKFS_RO_COMPAT_QUOTA);
 	sb->s_root_ino = cpu_to_le64((u64)lnkfs_group_overhead(&fs, 0) << fs.slot_bits);
 	*why = plan_limits(f, &fs, sb);
 	if (!*why)
@@ -333,6 +335,8 @@ static int make_all(struct lnkfs_volume *v, const struct lnkfs_format *f)
 		err = take_journal(v);
 	if (!err && !f->no_root)
 		err = lnkfs_format_root(v, f);
+	if (!err && !f->no_root)
+		err = lnkfs_format_quota(v, f);
 	if (!err)
 		err = copy_descriptors(v);
 	if (!err)

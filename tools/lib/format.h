@@ -27,6 +27,7 @@
  * @now: time stamp in the on-disk unit
  * @uid: owner of the root directory
  * @gid: its group
+ * @quota_types: quota files to make: bits 1 << LNKFS_QUOTA_*
  * @no_root: make no root directory (unit tests of the layers below)
  * @progress: called with done and total groups, or NULL
  */
@@ -48,6 +49,7 @@ struct lnkfs_format {
 	u64 now;
 	u32 uid;
 	u32 gid;
+	u32 quota_types;
 	bool no_root;
 	void (*progress)(u64 done, u64 total);
 };
@@ -60,6 +62,7 @@ u64 lnkfs_format_min_bytes(u32 block_bits, bool ext_journal);
 int lnkfs_format_volume(struct lnkfs_volume *v, const struct lnkfs_format *f,
 			const char **why);
 int lnkfs_format_root(struct lnkfs_volume *v, const struct lnkfs_format *f);
+int lnkfs_format_quota(struct lnkfs_volume *v, const struct lnkfs_format *f);
 int lnkfs_format_mem(struct lnkfs_volume *v, u64 bytes, u32 block_bits, bool no_root);
 
 #endif /* LNKFS_FORMAT_NEW_H */
