@@ -27,6 +27,8 @@ static bool in_list(const char *path, const char *name)
 
 TEST_F(acl, set_get_list_remove)
 {
+	char small[8];
+
 	ASSERT_OK(create_file("f", 0640));
 	EXPECT_ACL("none", "f", ACCESS);
 	EXPECT_ERR(ENODATA, getxattr("f", ACCESS, NULL, 0));
@@ -36,7 +38,7 @@ TEST_F(acl, set_get_list_remove)
 	EXPECT_MODE(0670, "f");
 	EXPECT_TRUE(in_list("f", ACCESS));
 	EXPECT_FALSE(in_list("f", DEFAULT));
-	EXPECT_ERR(ERANGE, getxattr("f", ACCESS, &(char [8]){}, 8));
+	EXPECT_ERR(ERANGE, getxattr("f", ACCESS, small, sizeof(small)));
 	EXPECT_OK(acl_set("f", ACCESS, "u::r--,u:7:rwx,g::---,m::-w-,o::r-x"));
 	EXPECT_ACL("u::r--,u:7:rwx,g::---,m::-w-,o::r-x", "f", ACCESS);
 	EXPECT_MODE(0425, "f");

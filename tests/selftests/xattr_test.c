@@ -646,7 +646,6 @@ TEST_F(xattr, capabilities_are_dropped_by_a_change)
 	DROPS(AS(U_OWNER, write_at("o", 0)) ? -1 : 0);
 	EXPECT_TRUE(text_is("o", "user.a", "stays"));
 	EXPECT_TRUE(text_is("o", "security.a", "stays"));
-	/* a change by root of what belongs to others is kept over a remount */
 	ASSERT_OK(set_caps("o"));
 	remount(_metadata, &self->dir);
 	EXPECT_TRUE(has_caps("o"));
