@@ -151,8 +151,11 @@ uint64_t hash_file(int fd, off_t size)
 
 static void show_stat(const struct stat *st)
 {
+	/* a whiteout of XFS does not take the group of a set-group-ID directory */
+	bool whiteout = S_ISCHR(st->st_mode) && !st->st_rdev;
+
 	printf(" %o nlink %lu uid %u gid %u", st->st_mode,
-	       (unsigned long)st->st_nlink, st->st_uid, st->st_gid);
+	       (unsigned long)st->st_nlink, st->st_uid, whiteout ? 0 : st->st_gid);
 	if (!S_ISDIR(st->st_mode))
 		printf(" size %lld", (long long)st->st_size);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
