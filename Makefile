@@ -53,6 +53,7 @@ help:
 	@echo 'check-vm      the tests in virtual machines (TEST_KERNELS=, SUITES=)'
 	@echo 'check-debug   the same with a debug kernel: KASAN, lockdep, kmemleak (SUITES=)'
 	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
+	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
 	@echo 'test-programs the tests that run in virtual machines'
@@ -117,6 +118,10 @@ check-debug: deps
 check-stress: deps
 	$(Q)KERNELS='$(TEST_KERNELS)' tests/check campaign
 
+# More seeds and longer scripts than the slice in "check".
+check-diff: deps
+	$(Q)DIFF_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check diff
+
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit \
 		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
@@ -126,4 +131,4 @@ distclean: clean
 	$(Q)rm -rf $(build)
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
-	check-static check-unit check-vm check-debug check-stress clean distclean
+	check-static check-unit check-vm check-debug check-stress check-diff clean distclean

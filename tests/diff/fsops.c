@@ -9,14 +9,23 @@
  *
  * usage: fsops DIR SEED COUNT
  *
- * With FSOPS_DEV and FSTYPE set, DIR is a mount point, and the volume is
- * mounted anew four times on the way. FSOPS_LINKMAX limits symlink targets.
+ * With FSOPS_DEV and FSTYPE set, DIR is a mount point: the volume is mounted
+ * there (FSOPS_OPTIONS), mounted anew four times on the way, and unmounted.
+ *
+ * What two correct filesystems differ in is not in the script, or is switched by
+ * the environment, on both sides alike:
+ *
+ * FSOPS_XFS		no symlink target of more than 1000 bytes and no major
+ *			number above 511: XFS takes no larger ones
+ * FSOPS_CLASSES	classes of operations that come besides those that every
+ *			filesystem has: falloc, seek, xattr, acl, rename. With
+ *			"seek" nothing is written through mappings: where folios
+ *			are large, a fault fills more than the page that it is for.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,14 +39,15 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { FDS = 8, PATHLEN = 1024 };
+#include "fsops.h"
 
 static uint64_t state;
-static int fds[FDS];
-static unsigned int linkmax = 4095;
-static unsigned char data[1 << 17];
+static unsigned int linkmax = 4095, majors = 600, classes;
 
-static uint32_t rnd(uint32_t n)
+int fds[FDS];
+unsigned char data[1 << 17];
+
+uint32_t rnd(uint32_t n)
 {
 	state ^= state << 13;
 	state ^= state >> 7;
@@ -45,7 +55,7 @@ static uint32_t rnd(uint32_t n)
 	return (state >> 11) % n;
 }
 
-static uint64_t hash(uint64_t h, const void *buf, size_t len)
+uint64_t hash(uint64_t h, const void *buf, size_t len)
 {
 	const unsigned char *p = buf;
 
@@ -55,7 +65,7 @@ static uint64_t hash(uint64_t h, const void *buf, size_t len)
 }
 
 /* One of a few directories and one of a few names, some of them long. */
-static const char *pick(char *path)
+const char *pick(char *path)
 {
 	static const char *const dirs[] = {
 		"", "", "", "", "d0/", "d0/", "d0/", "d1/", "d1/", "d1/", "d2/",
@@ -87,7 +97,7 @@ static const char *pick(char *path)
 }
 
 /* A path for the log: long names cut to what tells them apart. */
-static const char *show(const char *path)
+const char *show(const char *path)
 {
 	static char out[2][128];
 	static int which;
@@ -100,7 +110,7 @@ static const char *show(const char *path)
 	return out[which];
 }
 
-static const char *result(long ret)
+const char *result(long ret)
 {
 	static char buf[32];
 
@@ -127,7 +137,7 @@ static uint64_t hash_range(int fd, uint64_t h, off_t from, size_t len)
 }
 
 /* Of a large file the parts that operations can have touched. */
-static uint64_t hash_file(int fd, off_t size)
+uint64_t hash_file(int fd, off_t size)
 {
 	uint64_t h = 0xcbf29ce484222325ULL;
 
@@ -141,27 +151,30 @@ static uint64_t hash_file(int fd, off_t size)
 
 static void show_stat(const struct stat *st)
 {
+	/* a whiteout of XFS does not take the group of a set-group-ID directory */
+	bool whiteout = S_ISCHR(st->st_mode) && !st->st_rdev;
+
 	printf(" %o nlink %lu uid %u gid %u", st->st_mode,
-	       (unsigned long)st->st_nlink, st->st_uid, st->st_gid);
+	       (unsigned long)st->st_nlink, st->st_uid, whiteout ? 0 : st->st_gid);
 	if (!S_ISDIR(st->st_mode))
 		printf(" size %lld", (long long)st->st_size);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		printf(" dev %u:%u", major(st->st_rdev), minor(st->st_rdev));
 }
 
-static int open_at(const char *path, int flags, mode_t mode)
+int open_at(const char *path, int flags, mode_t mode)
 {
 	return open(path, flags | O_NONBLOCK | O_NOCTTY, mode);
 }
 
-static bool regular(int fd)
+bool regular(int fd)
 {
 	struct stat st;
 
 	return !fstat(fd, &st) && S_ISREG(st.st_mode);
 }
 
-static off_t some_offset(void)
+off_t some_offset(void)
 {
 	unsigned int kind = rnd(20);
 	off_t off = rnd(kind < 10 ? 20000 : 200000);
@@ -287,38 +300,6 @@ static void op_truncate(const char *p)
 		       result(ftruncate(fds[slot], size)));
 }
 
-/* Offsets are multiples of 4 KiB, whole blocks to everyone, or of nothing. */
-static void op_fallocate(const char *p)
-{
-	static const int modes[] = {
-		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
-		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
-		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
-		FALLOC_FL_PUNCH_HOLE,
-	};
-	int slot = rnd(FDS), mode = modes[rnd(10)], fd;
-	off_t off = some_offset(), len = 1 + rnd(rnd(4) ? 9000 : 60000);
-	bool by_slot = rnd(2);
-
-	if (rnd(8)) {
-		off &= ~4095;
-		len = (len + 4095) & ~4095;
-	} else {
-		off |= 1;
-	}
-	fd = by_slot ? fds[slot] : open_at(p, O_RDWR, 0);
-	printf("fallocate %s mode %x at %lld len %lld: ", by_slot ? "slot" : show(p), mode,
-	       (long long)off, (long long)len);
-	if (fd < 0)
-		printf("%s", by_slot ? "none" : strerrorname_np(errno));
-	else
-		printf("%s", result(fallocate(fd, mode, off, len)));
-	if (!by_slot && fd >= 0)
-		close(fd);
-}
-
 static void op_symlink(const char *p)
 {
 	char target[4097], name[PATHLEN];
@@ -350,6 +331,16 @@ static void op_readlink(const char *p)
 		printf(" %016llx", (unsigned long long)hash(1, buf, n));
 }
 
+/* Over a directory that is not empty POSIX allows two answers; XFS has the other. */
+static const char *rename_result(const char *from, const char *to, unsigned int flag)
+{
+	int ret = syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, flag);
+
+	if (ret && errno == EEXIST && !(flag & RENAME_NOREPLACE))
+		errno = ENOTEMPTY;
+	return result(ret);
+}
+
 static void op_rename(const char *p)
 {
 	static const unsigned int flags[] = {
@@ -360,8 +351,27 @@ static void op_rename(const char *p)
 	char to[PATHLEN];
 
 	pick(to);
-	printf("rename %s %s %u: %s", show(p), show(to), flag,
-	       result(syscall(SYS_renameat2, AT_FDCWD, p, AT_FDCWD, to, flag)));
+	printf("rename %s %s %u: %s", show(p), show(to), flag, rename_result(p, to, flag));
+}
+
+/* Flags and places that cannot be, and those that can. */
+static void op_rename_odd(const char *p)
+{
+	static const unsigned int flags[] = {
+		RENAME_EXCHANGE | RENAME_NOREPLACE, RENAME_EXCHANGE | RENAME_WHITEOUT,
+		8, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE, RENAME_WHITEOUT,
+	};
+	unsigned int flag = flags[rnd(7)], kind = rnd(4);
+	char to[PATHLEN + 8];
+
+	pick(to);
+	if (kind == 0)
+		strcpy(to, p);
+	else if (kind == 1 && strlen(p) < 200)
+		sprintf(to, "%s/in", p);
+	else if (kind == 2 && strlen(to) < 200)
+		strcat(to, "/");
+	printf("rename odd %s %s %u: %s", show(p), show(to), flag, rename_result(p, to, flag));
 }
 
 static void op_link(const char *p)
@@ -407,7 +417,7 @@ static void op_mknod(const char *p)
 {
 	static const mode_t kinds[] = { S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK };
 	mode_t mode = kinds[rnd(4)] | rnd(01000);
-	dev_t dev = makedev(240 + rnd(600), rnd(100000));
+	dev_t dev = makedev(240 + rnd(majors), rnd(100000));
 
 	printf("mknod %s %o %u:%u: %s", show(p), mode, major(dev), minor(dev),
 	       result(mknod(p, mode, dev)));
@@ -501,10 +511,8 @@ static void op_list(const char *p)
 	close(fd);
 	printf("list %s: %s", show(p), result(n));
 	for (i = 0; i < n; i++) {
-		if (strcmp(v[i]->d_name, "lost+found")) {
-			h = hash(h, v[i]->d_name, strlen(v[i]->d_name) + 1);
-			h = hash(h, &v[i]->d_type, 1);
-		}
+		h = hash(h, v[i]->d_name, strlen(v[i]->d_name) + 1);
+		h = hash(h, &v[i]->d_type, 1);
 		free(v[i]);
 	}
 	if (n >= 0) {
@@ -556,28 +564,38 @@ static void op_remove(const char *p)
 static const struct {
 	void (*fn)(const char *path);
 	unsigned int weight;
+	unsigned int with, without;	/* classes */
 } ops[] = {
 	{ op_create, 9 }, { op_open, 8 }, { op_write, 10 }, { op_read, 8 },
-	{ op_map, 3 }, { op_truncate, 5 }, { op_mkdir, 8 }, { op_remove, 13 },
+	{ op_map, 3, 0, CLASS_SEEK }, { op_truncate, 5 }, { op_mkdir, 8 }, { op_remove, 13 },
 	{ op_symlink, 8 }, { op_readlink, 4 }, { op_rename, 14 }, { op_link, 6 },
 	{ op_tmpfile, 2 }, { op_mknod, 2 }, { op_times, 2 }, { op_attr, 5 },
 	{ op_stat, 6 }, { op_list, 4 }, { op_sync, 1 },
-	{ op_rebuild, 5 }, { op_fallocate, 8 },
+	{ op_rebuild, 5 },
+	{ op_falloc, 14, CLASS_FALLOC }, { op_seek, 5, CLASS_SEEK },
+	{ op_xattr, 14, CLASS_XATTR }, { op_acl, 7, CLASS_ACL },
+	{ op_rename_odd, 3, CLASS_RENAME },
 };
+
+static unsigned int weight_of(unsigned int k)
+{
+	if ((ops[k].with & classes) != ops[k].with || ops[k].without & classes)
+		return 0;
+	return ops[k].weight;
+}
 
 static void dump(int dfd, const char *path)
 {
 	struct dirent **v;
 	int n = list(dfd, &v), i, fd;
-	char sub[8192], target[4200];
+	char sub[8192], target[4200], proc[320];
 	struct stat st;
 	ssize_t len;
 
 	for (i = 0; i < n; i++) {
 		const char *name = v[i]->d_name;
 
-		if (!strcmp(name, ".") || !strcmp(name, "..") ||
-		    (!*path && !strcmp(name, "lost+found")))
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
 			continue;
 		snprintf(sub, sizeof(sub), "%s/%s", path, name);
 		if (fstatat(dfd, name, &st, AT_SYMLINK_NOFOLLOW)) {
@@ -594,6 +612,11 @@ static void dump(int dfd, const char *path)
 			printf(" hash %016llx",
 			       (unsigned long long)hash_file(fd, st.st_size));
 			close(fd);
+		}
+		if (classes & (CLASS_XATTR | CLASS_ACL)) {
+			/* links in /proc do not follow the last one */
+			snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", dfd, name);
+			dump_xattrs(dfd == AT_FDCWD ? name : proc);
 		}
 		putchar('\n');
 		if (S_ISDIR(st.st_mode)) {
@@ -621,17 +644,38 @@ static void close_all(void)
 	}
 }
 
-static void remount(const char *dir)
+/*
+ * Writing into a preallocated range, ext4 fills up to 32 KiB around with zeros
+ * rather than remember what is written; then there are no holes to compare.
+ */
+static void no_zeroout(const char *dev)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/extent_max_zeroout_kb",
+		 strrchr(dev, '/') + 1);
+	fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		die(path);
+	close(fd);
+}
+
+static void unmount(const char *dir)
+{
+	close_all();
+	if (getenv("FSOPS_DEV") && (chdir("/") || umount2(dir, 0)))
+		die("umount");
+}
+
+static void mount_it(const char *dir)
 {
 	const char *dev = getenv("FSOPS_DEV"), *type = getenv("FSTYPE");
 
-	close_all();
-	if (!dev || !type)
-		return;
-	if (chdir("/") || umount2(dir, 0))
-		die("umount");
-	if (mount(dev, dir, type, 0, NULL))
+	if (dev && mount(dev, dir, type, 0, getenv("FSOPS_OPTIONS")))
 		die("mount");
+	if (dev && !strcmp(type, "ext4"))
+		no_zeroout(dev);
 	if (chdir(dir))
 		die(dir);
 }
@@ -645,10 +689,10 @@ static void one_op(unsigned int i)
 
 	if (!total)
 		for (k = 0; k < sizeof(ops) / sizeof(ops[0]); k++)
-			total += ops[k].weight;
+			total += weight_of(k);
 	w = rnd(total);
-	for (k = 0; w >= ops[k].weight; k++)
-		w -= ops[k].weight;
+	for (k = 0; w >= weight_of(k); k++)
+		w -= weight_of(k);
 	pick(path);
 	printf("%u %s", i, user ? "user " : "");
 	if (user && (setegid(1000) || seteuid(1000)))
@@ -657,6 +701,17 @@ static void one_op(unsigned int i)
 	if (user && (seteuid(0) || setegid(0)))
 		die("seteuid");
 	putchar('\n');
+}
+
+static unsigned int class_mask(const char *names)
+{
+	static const char *const known[] = { "falloc", "seek", "xattr", "acl", "rename" };
+	unsigned int mask = 0;
+
+	for (unsigned int i = 0; names && i < sizeof(known) / sizeof(known[0]); i++)
+		if (strstr(names, known[i]))
+			mask |= 1u << i;
+	return mask;
 }
 
 int main(int argc, char **argv)
@@ -671,8 +726,11 @@ int main(int argc, char **argv)
 	setvbuf(stdout, out, _IOFBF, sizeof(out));
 	state = strtoull(argv[2], NULL, 0) * 0x9e3779b97f4a7c15ULL + 1;
 	count = strtoul(argv[3], NULL, 0);
-	if (getenv("FSOPS_LINKMAX"))
-		linkmax = atoi(getenv("FSOPS_LINKMAX"));
+	if (getenv("FSOPS_XFS")) {
+		linkmax = 1000;
+		majors = 256;
+	}
+	classes = class_mask(getenv("FSOPS_CLASSES"));
 	for (i = 0; i < sizeof(data); i++)
 		data[i] = rnd(255) + 1;
 	for (i = 0; i < FDS; i++)
@@ -680,14 +738,21 @@ int main(int argc, char **argv)
 	umask(022);
 	if (setgroups(0, NULL))
 		die("setgroups");
-	if (chdir(argv[1]) || chmod(".", 0777))
+	mount_it(argv[1]);
+	/* which ext4 makes, and counts as a link of the top */
+	rmdir("lost+found");
+	if (chmod(".", 0777))
 		die(argv[1]);
 	for (i = 0; i < count; i++) {
-		if (i && i % (count / 5 + 1) == 0)
-			remount(argv[1]);
+		if (i && i % (count / 5 + 1) == 0) {
+			unmount(argv[1]);
+			mount_it(argv[1]);
+		}
 		one_op(i);
 	}
-	remount(argv[1]);
+	unmount(argv[1]);
+	mount_it(argv[1]);
 	dump(AT_FDCWD, "");
+	unmount(argv[1]);
 	return fflush(stdout) ? 2 : 0;
 }

@@ -9,7 +9,7 @@
 # usage: run-in-guest.sh [blocksize...]
 #
 #   LNKFS_DEV   device to format (default: $DISK0, the first disk of tests/vm/run)
-#   FSTYPE      lnkfs (default), or ext4 to check the tests themselves
+#   FSTYPE      lnkfs (default), or ext4 or xfs to check the tests themselves
 #   LNKFS_KO    the module, where modprobe does not find it
 #   LNKFS_TESTS tests to run (default: all of kselftest-list.txt)
 #   LNKFS_TIMEOUT
@@ -52,6 +52,8 @@ make_fs() # block size
 	ext4)
 		mkfs.ext4 -q -F -m 0 -b "$1" \
 			-E lazy_itable_init=0,lazy_journal_init=0 "$LNKFS_DEV" ;;
+	xfs)
+		mkfs.xfs -q -f -b "size=$1" "$LNKFS_DEV" ;;
 	*)
 		"mkfs.$FSTYPE" -q -f -b "$1" "$LNKFS_DEV" ;;
 	esac
@@ -61,6 +63,7 @@ fsck_command()
 {
 	case $FSTYPE in
 	ext4) echo "e2fsck -fn" ;;
+	xfs) echo "xfs_repair -n" ;;
 	*) command -v "fsck.$FSTYPE" >/dev/null && echo "fsck.$FSTYPE -n -f" || : ;;
 	esac
 }

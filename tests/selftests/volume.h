@@ -83,6 +83,10 @@ static inline int vol_mkfs(const char *dev, const char *options)
 		snprintf(cmd, sizeof(cmd), "mkfs.ext4 -q -F -m 0 -b %s -E "
 			 "lazy_itable_init=0,lazy_journal_init=0 %s %s",
 			 bs ? bs : "4096", options, dev);
+	else if (!strcmp(vol_fstype(), "xfs"))
+		/* as its own tests do, so that it takes a small device */
+		snprintf(cmd, sizeof(cmd), "TEST_DIR=1 TEST_DEV=1 QA_CHECK_FS=1 "
+			 "mkfs.xfs -q -f -b size=%s %s %s", bs ? bs : "4096", options, dev);
 	else
 		snprintf(cmd, sizeof(cmd), "mkfs.lnkfs -q -f -b %s %s %s",
 			 bs ? bs : "4096", options, dev);
