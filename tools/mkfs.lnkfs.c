@@ -16,6 +16,7 @@
 
 #include "format.h"
 #include "journal.h"
+#include "populate.h"
 #include "probe.h"
 #include "version.h"
 
@@ -24,8 +25,9 @@
 
 static const char usage_text[] =
 	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-E KEY=VALUE,...]\n"
-	"                  [-J size=SIZE|device=JOURNAL] [-L LABEL] [-m PERCENT]\n"
-	"                  [-O FEATURE,...] [-o KEY=VALUE,...] [-U UUID] DEVICE [SIZE]\n"
+	"                  [-d SOURCE [--minimize]] [-J size=SIZE|device=JOURNAL]\n"
+	"                  [-L LABEL] [-m PERCENT] [-O FEATURE,...] [-o KEY=VALUE,...]\n"
+	"                  [-U UUID] DEVICE [SIZE]\n"
 	"       mkfs.lnkfs -O journal_dev [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL]\n"
 	"                  [-U UUID] DEVICE [SIZE]\n";
 
@@ -42,6 +44,10 @@ static const char usage_text[] =
  * @volume_only: an option was given that has no meaning for a journal device
  * @journal: name of the external journal, as given; NULL: the journal is inside
  * @quota: make quota files
+ * @source: files to put on the volume: a directory, an archive, "-", or NULL
+ * @minimize: make it just large enough for them
+ * @reserve: -m was given
+ * @uuid: -U was given
  */
 struct options {
 	struct lnkfs_format format;
@@ -55,6 +61,10 @@ struct options {
 	bool quiet;
 	bool keep;
 	bool quota;
+	const char *source;
+	bool minimize;
+	bool reserve;
+	bool uuid;
 };
 
 static void __attribute__((noreturn, format(printf, 2, 3)))
@@ -311,6 +321,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "minimize", no_argument, NULL, 'M' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -320,13 +331,19 @@ static void parse_options(struct options *o, int argc, char **argv)
 	/* Options may stand anywhere. */
 	unsetenv("POSIXLY_CORRECT");
 	uuid_generate(f->uuid);
-	while ((c = getopt_long(argc, argv, "b:E:fhJ:KL:m:nO:o:qU:V", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:d:E:fhJ:KL:m:nO:o:qU:V", longs, NULL)) != -1) {
 		switch (c) {
 		case 'b':
 			f->block_bits = parse_block_size(optarg);
 			break;
+		case 'd':
+			o->source = optarg;
+			break;
 		case 'f':
 			o->force = true;
+			break;
+		case 'M':
+			o->minimize = true;
 			break;
 		case 'J':
 			parse_journal(o, optarg);
@@ -342,6 +359,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case 'm':
 			o->volume_only = true;
 			f->reserved_permille = parse_percent(optarg);
+			o->reserve = true;
 			break;
 		case 'n':
 			o->dry_run = true;
@@ -359,6 +377,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'U':
 			parse_uuid(optarg, f->uuid);
+			o->uuid = true;
 			break;
 		case 'V':
 			printf("mkfs.lnkfs %s\n", LNKFS_VERSION);
@@ -375,6 +394,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 		fputs(usage_text, stderr);
 		exit(1);
 	}
+	if (o->source && (o->journal_dev || o->quota))
+		fail("-d", "not for journal devices, nor together with quota files");
+	if (o->minimize && (!o->source || !strcmp(o->source, "-")))
+		fail("--minimize", "needs -d with a directory or an archive in a file");
+	if (o->minimize && o->journal)
+		fail("--minimize", "not with an external journal");
 	if (o->journal_dev && (o->volume_only || o->journal || o->quota))
 		fail("-O journal_dev", "-E, -m, -o, -J device= and quota are for volumes only");
 	if (!o->quota)
@@ -384,6 +409,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 	o->device = argv[optind];
 	if (argc - optind == 2)
 		parse_size_argument(o, argv[optind + 1]);
+	if (o->minimize && o->bytes)
+		fail("--minimize", "the size is not yours to choose");
 }
 
 /* ---- progress ---- */
@@ -609,10 +636,119 @@ static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
 	f->journal_devnum = journal_devnum(j);
 }
 
+/* ---- files ---- */
+
+/* Put the files on a volume just made. 0, or an error with @p->problem. */
+static int fill(const struct options *o, struct lnkfs_volume *v, struct populate *p, bool dry)
+{
+	struct lnkfs_builder *b = calloc(1, sizeof(*b));
+	int err, err2;
+
+	*p = (struct populate){
+		.source = o->source, .now = o->format.now, .clamp = getenv("SOURCE_DATE_EPOCH"),
+	};
+	if (!b)
+		return -ENOMEM;
+	err = lnkfs_build_begin(b, v);
+	if (!err) {
+		b->dry = dry;
+		err = populate(p, b);
+		err2 = lnkfs_build_end(b);
+		if (!err)
+			err = err2;
+	}
+	free(b);
+	return err;
+}
+
+/* The volume is of no use before it has all its files, and says so. */
+static int fill_device(const struct options *o, struct lnkfs_volume *v, struct populate *p)
+{
+	int err;
+
+	v->sb.s_state = cpu_to_le16(LNKFS_STATE_ERROR);
+	err = lnkfs_volume_write_super(v, false);
+	if (!err)
+		err = fill(o, v, p, false);
+	if (!err)
+		err = lnkfs_volume_flush(v);
+	v->sb.s_state = cpu_to_le16(LNKFS_STATE_CLEAN);
+	return err ? err : lnkfs_volume_write_super(v, true);
+}
+
+/* Would the files fit? -ENOSPC if not. */
+static int try_size(const struct options *o, u64 bytes, struct populate *p)
+{
+	struct lnkfs_volume *v = calloc(1, sizeof(*v));
+	struct lnkfs_format f = o->format;
+	const char *why;
+	int err = -ENOMEM;
+
+	if (!v)
+		return err;
+	f.progress = NULL;
+	err = lnkfs_dev_open_mem(&v->dev, bytes);
+	if (!err) {
+		err = lnkfs_format_volume(v, &f, &why);
+		if (err)
+			lnkfs_dev_close(&v->dev);
+	}
+	if (!err) {
+		err = fill(o, v, p, true);
+		lnkfs_volume_close(v);
+	}
+	free(v);
+	return err;
+}
+
+/* The smallest size, to a 64th, that holds the files. */
+static u64 smallest(const struct options *o)
+{
+	u64 good, bad = 0, size = lnkfs_format_min_bytes(o->format.block_bits, false);
+	const u64 unit = 1ULL << 16;
+	struct populate p;
+	int err;
+
+	for (good = size; (err = try_size(o, good, &p)) == -ENOSPC && good < 1ULL << 46; good *= 2)
+		bad = good;
+	if (err)
+		fail(*p.problem ? p.problem : o->source, "%s", strerror(-err));
+	while (good - bad > max(good / 64, unit) && bad) {
+		size = (good / 2 + bad / 2 + unit - 1) / unit * unit;
+		if (try_size(o, size, &p))
+			bad = size;
+		else
+			good = size;
+	}
+	return good;
+}
+
+/* The same input and time give the same volume, unless -U says otherwise. */
+static void make_repeatable(struct options *o)
+{
+	struct lnkfs_format *f = &o->format;
+	u8 *ids[3] = { f->meta_uuid, f->hash_seed, o->uuid ? NULL : f->uuid };
+	u32 i, word;
+
+	lnkfs_random_state = o->format.now | 1;
+	for (i = 0; i < 12; i++) {
+		word = lnkfs_random32();
+		if (ids[i / 4])
+			memcpy(ids[i / 4] + i % 4 * 4, &word, sizeof(word));
+	}
+	for (i = 0; i < 3; i += 2) {
+		if (!ids[i])
+			continue;
+		ids[i][6] = (u8)((ids[i][6] & 0x0f) | 0x40);
+		ids[i][8] = (u8)((ids[i][8] & 0x3f) | 0x80);
+	}
+}
+
 static void format_device(const struct options *o, struct lnkfs_volume *v,
 			  const struct lnkfs_super_block *sb, struct lnkfs_journal_dev *j)
 {
 	u64 bytes = o->format.blocks << o->format.block_bits;
+	struct populate p = { .source = NULL };
 	const char *why = NULL;
 	int err;
 
@@ -625,9 +761,11 @@ static void format_device(const struct options *o, struct lnkfs_volume *v,
 		err = lnkfs_journal_dev_make(&v->dev, sb);
 	else if (!err)
 		err = lnkfs_format_volume(v, &o->format, &why);
+	if (!err && o->source)
+		err = fill_device(o, v, &p);
 	progress_end();
 	if (err)
-		fail(o->device, "%s", why ? why : strerror(-err));
+		fail(*p.problem ? p.problem : o->device, "%s", why ? why : strerror(-err));
 	err = o->journal_dev ? lnkfs_dev_close(&v->dev) : lnkfs_volume_close(v);
 	if (err)
 		fail(o->device, "%s", strerror(-err));
@@ -650,6 +788,17 @@ int main(int argc, char **argv)
 	o.format.now = time_stamp();
 	uuid_generate_random(o.format.meta_uuid);
 	uuid_generate_random(o.format.hash_seed);
+	if (o.source && getenv("SOURCE_DATE_EPOCH"))
+		make_repeatable(&o);
+	if (o.minimize) {
+		if (!o.reserve)
+			o.format.reserved_permille = 0;
+		if (!o.format.block_bits)
+			o.format.block_bits = LNKFS_MAX_BLOCK_BITS;
+		o.bytes = smallest(&o);
+		if (lnkfs_random_state)
+			make_repeatable(&o);
+	}
 	if (!o.quiet && isatty(STDOUT_FILENO))
 		o.format.progress = progress;
 

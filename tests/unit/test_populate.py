@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# mkfs.lnkfs -d: volumes made of directories and archives are what these were,
+# by lnkctl and fsck.lnkfs. TAP on standard output. $TOOLS is where the tools are.
+import hashlib
+import io
+import os
+import random
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+TOOLS = os.environ["TOOLS"]
+os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+os.environ.pop("SOURCE_DATE_EPOCH", None)
+count = 0
+failed = 0
+
+
+def result(good, name, why=""):
+    global count, failed
+    count += 1
+    print("ok" if good else "not ok", count, "-", name)
+    if not good:
+        failed += 1
+        for line in str(why).splitlines()[:20]:
+            print("#", line[:300])
+
+
+def tool(name, *args, env=None, stdin=subprocess.DEVNULL):
+    return subprocess.run([TOOLS + "/" + name, *map(str, args)], stdin=stdin, capture_output=True,
+                          text=True, errors="surrogateescape", env={**os.environ, **(env or {})})
+
+
+def make_tree(top, xattrs):
+    rng = random.Random(1)
+    os.makedirs(top + "/a/b/c")
+    os.makedirs(top + "/many")
+    for i in range(700):
+        with open(f"{top}/many/a-name-that-is-not-short-{i}", "w") as f:
+            f.write(str(i) * (i % 7))
+    for name, size in (("zero", 0), ("one", 1), ("block", 4096), ("odd", 123457),
+                       ("large", 3000001)):
+        with open(f"{top}/a/{name}", "wb") as f:
+            f.write(rng.randbytes(size))
+    with open(top + "/a/sparse", "wb") as f:
+        f.seek(1000000)
+        f.write(b"middle")
+        f.seek(5000000)
+        f.write(b"end")
+    with open(top + "/a/hole", "wb") as f:
+        f.truncate(70000)
+    os.link(top + "/a/odd", top + "/a/b/second")
+    os.link(top + "/a/odd", top + "/third")
+    os.symlink("odd", top + "/a/link")
+    os.link(top + "/a/link", top + "/a/link2", follow_symlinks=False)
+    os.symlink("x" * 300, top + "/long")
+    os.symlink("/" * 4094, top + "/longest")
+    os.mkfifo(top + "/fifo")
+    with open(os.fsencode(top) + b"/\xff\n name", "w") as f:
+        f.write("odd name")
+    os.chmod(top + "/a/one", 0o4751)
+    os.chmod(top + "/a/b", 0o1770)
+    os.utime(top + "/a/block", ns=(10**18, 946684799123456789))
+    os.utime(top + "/a/link", (1000000000, 1000000000), follow_symlinks=False)
+    if xattrs:
+        os.setxattr(top + "/a/one", "user.color", b"blue")
+        os.setxattr(top + "/a/one", "user.empty", b"")
+        os.setxattr(top + "/a/one", "user.large", b"v" * 3000)
+        os.setxattr(top + "/a/b", "user.dir", b"\0\1\2")
+
+
+def describe(top):
+    rows = {}
+    for path, dirs, files in os.walk(os.fsencode(top)):
+        if path == os.fsencode(top) and b"lost+found" in dirs:
+            dirs.remove(b"lost+found")
+        for name in [*dirs, *files]:
+            full = path + b"/" + name
+            st = os.lstat(full)
+            row = [stat.filemode(st.st_mode), st.st_uid, st.st_gid, st.st_mtime_ns]
+            if not stat.S_ISDIR(st.st_mode):
+                row.append(st.st_nlink)
+            if stat.S_ISREG(st.st_mode):
+                with open(full, "rb") as f:
+                    row += [st.st_size, hashlib.sha256(f.read()).hexdigest()]
+            if stat.S_ISLNK(st.st_mode):
+                row.append(os.readlink(full))
+            rows[full[len(top):]] = row
+    return rows
+
+
+def check_volume(image, source, name):
+    run = tool("fsck.lnkfs", "-f", "-n", image)
+    result(run.returncode == 0, name + ": fsck.lnkfs finds nothing", run.stdout + run.stderr)
+    shutil.rmtree("out", ignore_errors=True)
+    os.mkdir("out")
+    run = tool("lnkctl", "cp", "-a", image + ":/", "out")
+    was, now = describe(source), describe("out")
+    wrong = [k for k in {*was, *now} if was.get(k) != now.get(k)]
+    result(run.returncode == 0 and not wrong, name + ": the files are the same",
+           run.stderr + "\n".join(f"{k} {was.get(k)} {now.get(k)}" for k in wrong[:5]))
+
+
+def test_directory(bs, xattrs):
+    run = tool("mkfs.lnkfs", "-q", "-f", "-b", bs, "-d", "src", "vol", "40M")
+    result(run.returncode == 0, f"{bs}: from a directory", run.stderr)
+    check_volume("vol", "src", f"{bs}")
+    text = tool("dump.lnkfs", "vol", "inode", "/").stdout
+    st = os.stat("src")
+    result(f"mode: {stat.filemode(st.st_mode)}" in text, f"{bs}: the root is the directory's",
+           text)
+    text = tool("dump.lnkfs", "-j", "vol", "extents", "/a/large").stdout
+    result('"extents":1,' in text, f"{bs}: a large file is in one piece", text)
+    text = tool("dump.lnkfs", "-j", "vol", "extents", "/a/sparse").stdout
+    result('"extents":2,' in text, f"{bs}: holes are holes", text)
+    text = tool("dump.lnkfs", "-j", "vol", "extents", "/a/hole").stdout
+    result('"extents":0,' in text, f"{bs}: nothing but a hole", text)
+    if xattrs:
+        text = tool("dump.lnkfs", "vol", "inode", "/a/one").stdout
+        result("color" in text and "large" in text, f"{bs}: attributes", text)
+
+
+def test_archive():
+    subprocess.run(["tar", "-C", "src", "--format=posix", "-cf", "src.tar", "."], check=True)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src.tar", "vol", "40M")
+    result(run.returncode == 0, "from an archive", run.stderr)
+    check_volume("vol", "src", "archive")
+    with open("src.tar", "rb") as f:
+        run = tool("mkfs.lnkfs", "-q", "-f", "-d", "-", "vol", "40M", stdin=f)
+    result(run.returncode == 0, "from an archive on standard input", run.stderr)
+    check_volume("vol", "src", "standard input")
+    subprocess.run(["gzip", "-kf", "src.tar"], check=True)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src.tar.gz", "vol", "40M")
+    result(run.returncode == 0, "from a compressed archive", run.stderr)
+    subprocess.run(["tar", "-C", "src", "--sparse", "-cf", "sparse.tar", "."], check=True)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "sparse.tar", "vol", "40M")
+    text = tool("dump.lnkfs", "-j", "vol", "extents", "/a/sparse").stdout
+    result(run.returncode == 0 and '"extents":2,' in text, "from an archive with holes", text)
+
+
+def archive_of(*members):
+    with tarfile.open("bad.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, kind, link, data in members:
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            info.linkname = link
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+def test_odd_archives():
+    reg, sym, hard, folder = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+    good = (
+        ("missing directories are made", [("x/y/z/f", reg, "", b"1")]),
+        ("absolute paths and dots", [("/etc/./f", reg, "", b"1"), ("./etc//g", reg, "", b"2")]),
+        ("a directory after what is in it", [("d/f", reg, "", b"1"), ("d", folder, "", b"")]),
+        ("a directory twice", [("d", folder, "", b""), ("d/", folder, "", b"")]),
+        ("a hard link to a hard link", [("a", reg, "", b"1"), ("b", hard, "a", b""),
+                                        ("c", hard, "b", b"")]),
+        ("nothing", []))
+    for name, members in good:
+        archive_of(*members)
+        run = tool("mkfs.lnkfs", "-q", "-f", "-d", "bad.tar", "vol", "20M")
+        check = tool("fsck.lnkfs", "-f", "-n", "vol")
+        result(run.returncode == 0 and check.returncode == 0, "archive: " + name,
+               run.stderr + check.stdout)
+    bad = (
+        ("a path out of the volume", [("../f", reg, "", b"1")], "Invalid"),
+        ("a path out of it further down", [("a/../../f", reg, "", b"1")], "Invalid"),
+        ("a file twice", [("f", reg, "", b"1"), ("f", reg, "", b"2")], "exists"),
+        ("a path through a symlink", [("l", sym, "/etc", b""), ("l/f", reg, "", b"1")],
+         "Not a directory"),
+        ("a link to nothing", [("b", hard, "a", b"")], "No such file"),
+        ("a link to a directory", [("d", folder, "", b""), ("b", hard, "d", b"")], "permitted"),
+        ("a name that is too long", [("n" * 256, reg, "", b"1")], "too long"),
+        ("a symlink that is too long", [("l", sym, "t" * 4096, b"")], "too long"))
+    for name, members, text in bad:
+        archive_of(*members)
+        run = tool("mkfs.lnkfs", "-q", "-f", "-d", "bad.tar", "vol", "20M")
+        check = tool("fsck.lnkfs", "-p", "vol")
+        result(run.returncode == 1 and text in run.stderr and "clean" not in check.stdout,
+               "archive: " + name, run.stderr + check.stdout)
+    with open("bad.tar", "wb") as f:
+        f.write(random.Random(2).randbytes(100000))
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "bad.tar", "vol", "20M")
+    result(run.returncode == 1 and run.stderr, "no archive", run.stderr)
+
+
+def test_limits():
+    run = tool("mkfs.lnkfs", "-q", "-f", "-b", "1024", "-d", "src", "vol", "5M")
+    result(run.returncode == 1 and "No space" in run.stderr, "too small a volume", run.stderr)
+    check = tool("fsck.lnkfs", "-p", "vol")
+    result("clean" not in check.stdout, "it does not pass for a good one", check.stdout)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src", "-o", "max-links=2", "vol", "40M")
+    result(run.returncode == 1 and "Too many links" in run.stderr, "too many links", run.stderr)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "missing", "vol", "40M")
+    result(run.returncode == 1 and "missing: No such file" in run.stderr, "no source", run.stderr)
+    for args in (("--minimize", "x"), ("--minimize", "-d", "-", "x"),
+                 ("--minimize", "-d", "src", "x", "40M")):
+        run = tool("mkfs.lnkfs", *args)
+        result(run.returncode == 1 and "--minimize" in run.stderr and not os.path.exists("x"),
+               "refused: " + " ".join(args), run.stderr)
+
+
+def test_repeatable():
+    env = {"SOURCE_DATE_EPOCH": "1700000000"}
+    for i in (1, 2):
+        tool("mkfs.lnkfs", "-q", "-f", "-d", "src", f"r{i}", "40M", env=env)
+    with open("r1", "rb") as f, open("r2", "rb") as g:
+        result(f.read() == g.read(), "the same input and time give the same bytes")
+    text = tool("dump.lnkfs", "r1", "inode", "/a/odd").stdout
+    result("born: 2023-11-14T22:13:20" in text and "modified: 2023-11-14T22:13:20" in text,
+           "no time is later", text)
+    tool("mkfs.lnkfs", "-q", "-f", "-d", "src", "r2", "40M",
+         env={"SOURCE_DATE_EPOCH": "1700000001"})
+    with open("r1", "rb") as f, open("r2", "rb") as g:
+        result(f.read() != g.read(), "another time gives others")
+
+
+def test_minimize():
+    run = tool("mkfs.lnkfs", "-q", "-d", "src", "--minimize", "small")
+    result(run.returncode == 0, "minimize", run.stderr)
+    check_volume("small", "src", "minimized")
+    text = tool("dump.lnkfs", "-j", "small", "free").stdout
+    size = os.stat("small").st_size
+    blocks = int(text.split('"blocks":')[1].split(",")[0])
+    result(blocks * 4096 <= size // 16, "little is free on it", f"{size} {text}")
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "sparse.tar", "--minimize", "small")
+    result(run.returncode == 0 and abs(os.stat("small").st_size - size) < size // 16,
+           "minimize an archive", f"{size} {os.stat('small').st_size} {run.stderr}")
+
+
+def main():
+    here = tempfile.mkdtemp()
+    os.chdir(here)
+    xattrs = True
+    try:
+        with open("probe", "w"):
+            pass
+        os.setxattr("probe", "user.probe", b"1")
+    except OSError:
+        xattrs = False
+    os.mkdir("src")
+    make_tree("src", xattrs)
+    print("TAP version 13")
+    for bs in (1024, 4096):
+        test_directory(bs, xattrs)
+    test_archive()
+    test_odd_archives()
+    test_limits()
+    test_repeatable()
+    test_minimize()
+    os.chdir("/")
+    shutil.rmtree(here)
+    print(f"1..{count}")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,712 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Filling a new volume from a directory or an archive.
+ *
+ * A directory is read in the order of its names, so that the same tree gives
+ * the same volume. Archives are libarchive's to read, whatever their format.
+ */
+#define _GNU_SOURCE
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <grp.h>
+#include <pwd.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "liblnkfs.h"
+#include "populate.h"
+
+#define CHUNK		(256u << 10)
+#define NSEC_PER_SEC	1000000000LL
+#define LNKFS_EPOCH	(-2147483648LL)
+
+/* Entries of struct posix_acl_xattr (linux/posix_acl_xattr.h), little-endian. */
+#define ACL_VERSION	2
+#define ACL_USER_OBJ	0x01
+#define ACL_USER	0x02
+#define ACL_GROUP_OBJ	0x04
+#define ACL_GROUP	0x08
+#define ACL_MASK	0x10
+#define ACL_OTHER	0x20
+
+struct acl_entry {
+	__le16 e_tag;
+	__le16 e_perm;
+	__le32 e_id;
+};
+
+/**
+ * struct attribute - an extended attribute that is to be set
+ * @name: with its prefix
+ * @value: its value
+ * @len: bytes of it
+ */
+struct attribute {
+	char *name;
+	void *value;
+	size_t len;
+};
+
+/**
+ * struct item - what is to be added next
+ * @attr: the inode
+ * @list: its attributes
+ * @count: how many
+ */
+struct item {
+	struct lnkfs_build_attr attr;
+	struct attribute *list;
+	size_t count;
+};
+
+static int problem(struct populate *p, const char *what, int err)
+{
+	if (err && !*p->problem)
+		snprintf(p->problem, sizeof(p->problem), "%s", what);
+	return err;
+}
+
+static u64 to_stamp(const struct populate *p, s64 sec, long nsec)
+{
+	u64 stamp;
+
+	if (sec < LNKFS_EPOCH)
+		return 0;
+	if (sec > (s64)(U64_MAX / NSEC_PER_SEC) + LNKFS_EPOCH - 1)
+		sec = (s64)(U64_MAX / NSEC_PER_SEC) + LNKFS_EPOCH - 1;
+	stamp = (u64)(sec - LNKFS_EPOCH) * NSEC_PER_SEC + (u64)nsec;
+	return p->clamp && stamp > p->now ? p->now : stamp;
+}
+
+/* ---- attributes ---- */
+
+static const struct {
+	const char *prefix;
+	u8 space;
+	bool whole;
+} spaces[] = {
+	{ "user.", LNKFS_XATTR_USER, false },
+	{ "trusted.", LNKFS_XATTR_TRUSTED, false },
+	{ "security.", LNKFS_XATTR_SECURITY, false },
+	{ "system.posix_acl_access", LNKFS_XATTR_ACL_ACCESS, true },
+	{ "system.posix_acl_default", LNKFS_XATTR_ACL_DEFAULT, true },
+};
+
+/* The key of a full name; false: a namespace that lnkfs does not keep. */
+static bool to_key(const char *name, struct lnkfs_xattr_key *key)
+{
+	size_t i, len;
+
+	for (i = 0; i < ARRAY_SIZE(spaces); i++) {
+		len = strlen(spaces[i].prefix);
+		if (strncmp(name, spaces[i].prefix, len))
+			continue;
+		if (strlen(name + len) > LNKFS_NAME_LEN || spaces[i].whole != !name[len])
+			return false;
+		key->space = spaces[i].space;
+		key->name = name + len;
+		key->name_len = (u8)strlen(name + len);
+		return true;
+	}
+	return false;
+}
+
+static int add_attribute(struct item *item, const char *name, const void *value, size_t len)
+{
+	struct attribute *more, *x;
+	struct lnkfs_xattr_key key;
+
+	if (!to_key(name, &key))
+		return 0;
+	if (len > LNKFS_XATTR_VALUE_MAX)
+		return -E2BIG;
+	more = reallocarray(item->list, item->count + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	item->list = more;
+	x = &more[item->count];
+	x->name = strdup(name);
+	x->value = malloc(len ? len : 1);
+	x->len = len;
+	if (!x->name || !x->value) {
+		free(x->name);
+		free(x->value);
+		return -ENOMEM;
+	}
+	memcpy(x->value, value, len);
+	item->count++;
+	item->attr.xattr_bytes += lnkfs_xattr_size(key.name_len, (u32)len);
+	return 0;
+}
+
+static void free_item(struct item *item)
+{
+	while (item->count) {
+		item->count--;
+		free(item->list[item->count].name);
+		free(item->list[item->count].value);
+	}
+	free(item->list);
+	item->list = NULL;
+}
+
+/* The same attributes in whatever order they came give the same volume. */
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct attribute *)a)->name, ((const struct attribute *)b)->name);
+}
+
+static int add_item(struct lnkfs_builder *b, const char *path, struct item *item)
+{
+	struct lnkfs_xattr_key key;
+	struct lnkfs_node *node;
+	size_t i;
+	int err;
+
+	/* The room that is planned for many or large ones would be the whole record. */
+	if (item->attr.xattr_bytes > 1024)
+		item->attr.xattr_bytes = 0;
+	if (item->count)
+		qsort(item->list, item->count, sizeof(*item->list), by_name);
+	err = lnkfs_build_add(b, path, &item->attr, &node);
+	for (i = 0; !err && i < item->count; i++)
+		if (to_key(item->list[i].name, &key))
+			err = lnkfs_build_xattr(b, node, &key, item->list[i].value,
+						(u32)item->list[i].len);
+	return err;
+}
+
+/* ---- a directory ---- */
+
+/**
+ * struct seen - a file with several names
+ * @dev: its device
+ * @ino: its number there
+ * @here: its number on the volume
+ */
+struct seen {
+	dev_t dev;
+	ino_t ino;
+	u64 here;
+};
+
+static int cmp_seen(const void *pa, const void *pb)
+{
+	const struct seen *a = pa, *b = pb;
+
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	return a->ino < b->ino ? -1 : a->ino != b->ino;
+}
+
+/* Read all attributes of a file by its path. */
+static int read_attributes(struct item *item, const char *path)
+{
+	ssize_t size = llistxattr(path, NULL, 0), len;
+	char *names, *name;
+	void *value;
+	int err = 0;
+
+	if (size <= 0)
+		return size && errno != EOPNOTSUPP && errno != ENOSYS ? -errno : 0;
+	names = malloc((size_t)size);
+	value = malloc(LNKFS_XATTR_VALUE_MAX);
+	size = names && value ? llistxattr(path, names, (size_t)size) : -1;
+	if (size < 0)
+		err = names && value ? -errno : -ENOMEM;
+	for (name = names; !err && name < names + size; name += strlen(name) + 1) {
+		len = lgetxattr(path, name, value, LNKFS_XATTR_VALUE_MAX);
+		if (len >= 0)
+			err = add_attribute(item, name, value, (size_t)len);
+		else if (errno != ENODATA)
+			err = -errno;
+	}
+	free(names);
+	free(value);
+	return err;
+}
+
+static void from_stat(const struct populate *p, struct item *item, const struct stat *st)
+{
+	item->attr = (struct lnkfs_build_attr) {
+		.mode = (u16)st->st_mode,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.atime = to_stamp(p, st->st_mtim.tv_sec, st->st_mtim.tv_nsec),
+		.mtime = to_stamp(p, st->st_mtim.tv_sec, st->st_mtim.tv_nsec),
+		.ctime = p->now,
+		.btime = p->now,
+		.major = major(st->st_rdev),
+		.minor = minor(st->st_rdev),
+	};
+}
+
+/* What of a file's flags the other filesystem can tell. */
+static void read_flags(struct item *item, const char *path)
+{
+	u32 flags;
+
+	if (!lnkfs_lgetflags(path, &flags))
+		item->attr.flags = flags & LNKFS_FLAGS_ALL;
+}
+
+static int copy_range(struct lnkfs_builder *b, int fd, off_t from, off_t to, u8 *buf)
+{
+	int err = lnkfs_build_segment(b, (u64)from, (u64)(to - from));
+	ssize_t n;
+
+	while (!err && from < to) {
+		size_t want = (size_t)min_t(off_t, to - from, CHUNK), have = 0;
+
+		while (have < want) {
+			n = pread(fd, buf + have, want - have, from + (off_t)have);
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				return -errno;
+			if (!n)
+				return -ESTALE;	/* it shrinks under our hands */
+			have += (size_t)n;
+		}
+		err = lnkfs_build_data(b, (u64)from, buf, want);
+		from += (off_t)want;
+	}
+	return err;
+}
+
+/* The data of a file; whole blocks of holes stay holes. */
+static int copy_file(struct lnkfs_builder *b, const char *path, u64 size)
+{
+	const off_t bs = b->v->fs.block_size;
+	off_t data, hole = 0;
+	u8 *buf;
+	int fd, err = 0;
+
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	buf = malloc(CHUNK);
+	if (!buf)
+		err = -ENOMEM;
+	while (!err && (u64)hole < size) {
+		data = lseek(fd, hole, SEEK_DATA);
+		if (data < 0)
+			break;
+		hole = lseek(fd, data, SEEK_HOLE);
+		data -= data % bs;
+		if (hole < 0)
+			err = -errno;
+		if ((u64)hole < size)
+			hole += (bs - hole % bs) % bs;
+		if ((u64)hole > size)
+			hole = (off_t)size;
+		if (!err && data < hole)
+			err = copy_range(b, fd, data, hole, buf);
+	}
+	free(buf);
+	close(fd);
+	return err;
+}
+
+/* A name of a file that has been met before: 1 when that is done. */
+static int link_seen(struct lnkfs_builder *b, const FTSENT *f, const char *path, void **tree,
+		     struct seen **mine)
+{
+	struct seen *s, **found;
+
+	*mine = NULL;
+	if (f->fts_statp->st_nlink < 2 || S_ISDIR(f->fts_statp->st_mode))
+		return 0;
+	s = malloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->dev = f->fts_statp->st_dev;
+	s->ino = f->fts_statp->st_ino;
+	found = tsearch(s, tree, cmp_seen);
+	if (!found) {
+		free(s);
+		return -ENOMEM;
+	}
+	if (*found != s) {
+		int err = lnkfs_build_link(b, path, (*found)->here);
+
+		free(s);
+		return err ? err : 1;
+	}
+	*mine = s;
+	return 0;
+}
+
+static int add_found(struct populate *p, struct lnkfs_builder *b, const FTSENT *f,
+		     const char *path, void **tree)
+{
+	char target[LNKFS_SYMLINK_MAX + 1];
+	struct item item = { .count = 0 };
+	struct seen *seen;
+	ssize_t len;
+	int err;
+
+	err = link_seen(b, f, path, tree, &seen);
+	if (err)
+		return err < 0 ? err : 0;
+	from_stat(p, &item, f->fts_statp);
+	read_flags(&item, f->fts_accpath);
+	err = read_attributes(&item, f->fts_accpath);
+	if (!err && S_ISLNK(item.attr.mode)) {
+		len = readlink(f->fts_accpath, target, sizeof(target));
+		if (len < 0)
+			err = -errno;
+		else if (!len || len > LNKFS_SYMLINK_MAX)
+			err = -ENAMETOOLONG;
+		else
+			target[len] = '\0';
+		item.attr.target = target;
+	}
+	if (!err)
+		err = add_item(b, path, &item);
+	if (!err && seen)
+		seen->here = b->file.ci.ino;
+	if (!err && S_ISREG(item.attr.mode))
+		err = copy_file(b, f->fts_accpath, (u64)f->fts_statp->st_size);
+	if (!err && !S_ISDIR(item.attr.mode))
+		err = lnkfs_build_done(b, (u64)f->fts_statp->st_size);
+	free_item(&item);
+	return err;
+}
+
+static int by_fts_name(const FTSENT **a, const FTSENT **b)
+{
+	return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static int from_directory(struct populate *p, struct lnkfs_builder *b)
+{
+	char *paths[2] = { (char *)p->source, NULL };
+	size_t skip = strlen(p->source);
+	void *tree = NULL;
+	FTSENT *f;
+	FTS *fts;
+	int err = 0;
+
+	fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_fts_name);
+	if (!fts)
+		return -errno;
+	while (!err && (f = fts_read(fts))) {
+		switch (f->fts_info) {
+		case FTS_DP:
+			continue;
+		case FTS_DNR:
+		case FTS_ERR:
+		case FTS_NS:
+			err = problem(p, f->fts_path, -f->fts_errno);
+			continue;
+		case FTS_DC:
+			err = problem(p, f->fts_path, -ELOOP);
+			continue;
+		}
+		err = problem(p, f->fts_path,
+			      add_found(p, b, f, f->fts_path + skip, &tree));
+	}
+	fts_close(fts);
+	tdestroy(tree, free);
+	return err;
+}
+
+/* ---- an archive ---- */
+
+static u16 acl_tag(int tag)
+{
+	switch (tag) {
+	case ARCHIVE_ENTRY_ACL_USER_OBJ:
+		return ACL_USER_OBJ;
+	case ARCHIVE_ENTRY_ACL_USER:
+		return ACL_USER;
+	case ARCHIVE_ENTRY_ACL_GROUP_OBJ:
+		return ACL_GROUP_OBJ;
+	case ARCHIVE_ENTRY_ACL_GROUP:
+		return ACL_GROUP;
+	case ARCHIVE_ENTRY_ACL_MASK:
+		return ACL_MASK;
+	default:
+		return ACL_OTHER;
+	}
+}
+
+static int by_tag(const void *pa, const void *pb)
+{
+	const struct acl_entry *a = pa, *b = pb;
+
+	if (a->e_tag != b->e_tag)
+		return le16_to_cpu(a->e_tag) < le16_to_cpu(b->e_tag) ? -1 : 1;
+	return le32_to_cpu(a->e_id) < le32_to_cpu(b->e_id) ? -1 : 1;
+}
+
+/* Whom an entry is about: archives have names, numbers, or both. */
+static int acl_id(int tag, int id, const char *who, u32 *out)
+{
+	const struct passwd *user;
+	const struct group *group;
+	char *end;
+
+	*out = ~0u;
+	if (tag != ARCHIVE_ENTRY_ACL_USER && tag != ARCHIVE_ENTRY_ACL_GROUP)
+		return 0;
+	if (id >= 0) {
+		*out = (u32)id;
+		return 0;
+	}
+	if (!who || !*who)
+		return -EINVAL;
+	errno = 0;
+	*out = (u32)strtoul(who, &end, 10);
+	if (!*end && !errno)
+		return 0;
+	if (tag == ARCHIVE_ENTRY_ACL_USER) {
+		user = getpwnam(who);
+		*out = user ? user->pw_uid : ~0u;
+	} else {
+		group = getgrnam(who);
+		*out = group ? group->gr_gid : ~0u;
+	}
+	return *out == ~0u ? -EINVAL : 0;
+}
+
+/* An ACL of an entry, in the form that the kernel has for it as an attribute. */
+static int read_acl(struct item *item, struct archive_entry *e, int type, const char *name)
+{
+	int count = archive_entry_acl_reset(e, type), t, perm, tag, id;
+	struct acl_entry *list;
+	const char *who;
+	u8 *value;
+	size_t n = 0;
+	int err = 0;
+	u32 whose;
+
+	if (count <= 0)
+		return 0;
+	value = malloc(sizeof(__le32) + (size_t)(count + 4) * sizeof(*list));
+	if (!value)
+		return -ENOMEM;
+	list = (void *)(value + sizeof(__le32));
+	while (!err && n < (size_t)count + 4 &&
+	       archive_entry_acl_next(e, type, &t, &perm, &tag, &id, &who) == ARCHIVE_OK) {
+		err = acl_id(tag, id, who, &whose);
+		list[n].e_tag = cpu_to_le16(acl_tag(tag));
+		list[n].e_perm = cpu_to_le16((u16)(perm & 7));
+		list[n].e_id = cpu_to_le32(whose);
+		n++;
+	}
+	qsort(list, n, sizeof(*list), by_tag);
+	memset(value, 0, sizeof(__le32));
+	value[0] = ACL_VERSION;
+	if (!err && n)
+		err = add_attribute(item, name, value, sizeof(__le32) + n * sizeof(*list));
+	free(value);
+	return err;
+}
+
+static int read_entry(struct populate *p, struct item *item, struct archive_entry *e)
+{
+	u32 set = 0, clear = 0;
+	const char *name, *text;
+	const void *value;
+	size_t len;
+	int err = 0;
+
+	item->attr = (struct lnkfs_build_attr) {
+		.mode = (u16)archive_entry_mode(e),
+		.uid = (u32)archive_entry_uid(e),
+		.gid = (u32)archive_entry_gid(e),
+		.mtime = to_stamp(p, archive_entry_mtime(e), archive_entry_mtime_nsec(e)),
+		.ctime = p->now,
+		.btime = p->now,
+		.major = (u32)archive_entry_rdevmajor(e),
+		.minor = (u32)archive_entry_rdevminor(e),
+		.target = archive_entry_symlink(e),
+	};
+	item->attr.atime = item->attr.mtime;
+	text = archive_entry_fflags_text(e);
+	if (text && !lnkfs_flags_from_text(text, &set, &clear, NULL))
+		item->attr.flags = set & LNKFS_FLAGS_ALL;
+	archive_entry_xattr_reset(e);
+	while (!err && archive_entry_xattr_next(e, &name, &value, &len) == ARCHIVE_OK)
+		err = add_attribute(item, name, value, len);
+	if (!err)
+		err = read_acl(item, e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access");
+	if (!err)
+		err = read_acl(item, e, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT,
+			       "system.posix_acl_default");
+	if (!err && S_ISLNK(item->attr.mode) &&
+	    (!item->attr.target || !*item->attr.target ||
+	     strlen(item->attr.target) > LNKFS_SYMLINK_MAX))
+		err = -ENAMETOOLONG;
+	return err;
+}
+
+/**
+ * struct blocks - data of an archive's file on their way into whole blocks
+ * @b: builder
+ * @buf: CHUNK bytes, of which @len are in use
+ * @pos: where in the file they begin
+ * @len: see @buf
+ */
+struct blocks {
+	struct lnkfs_builder *b;
+	u8 *buf;
+	u64 pos;
+	size_t len;
+};
+
+static int blocks_flush(struct blocks *k, bool end)
+{
+	size_t bs = k->b->v->fs.block_size, part = end ? 0 : k->len % bs;
+	size_t n = k->len - part;
+	int err = n ? lnkfs_build_data(k->b, k->pos, k->buf, n) : 0;
+
+	memmove(k->buf, k->buf + n, part);
+	k->pos += n;
+	k->len = part;
+	return err;
+}
+
+/* Go to a position; what lies between is zeroes, in whole blocks a hole. */
+static int blocks_seek(struct blocks *k, u64 pos)
+{
+	size_t bs = k->b->v->fs.block_size, fill;
+	int err;
+
+	if (pos < k->pos + k->len)
+		return -EINVAL;
+	if (pos - k->pos - k->len < bs) {
+		fill = (size_t)(pos - k->pos - k->len);
+	} else {
+		fill = (bs - k->len % bs) % bs;
+	}
+	memset(k->buf + k->len, 0, fill);
+	k->len += fill;
+	err = blocks_flush(k, false);
+	if (err || k->pos + k->len == pos)
+		return err;
+	/* A block boundary, and nothing is left in the buffer. */
+	k->pos = pos - pos % bs;
+	k->len = (size_t)(pos % bs);
+	memset(k->buf, 0, k->len);
+	return 0;
+}
+
+static int copy_entry_data(struct populate *p, struct lnkfs_builder *b, struct archive *a,
+			   u64 *size)
+{
+	struct blocks k = { .b = b, .buf = malloc(CHUNK + (2u << LNKFS_MAX_BLOCK_BITS)) };
+	const u8 *data;
+	la_int64_t off;
+	size_t len, n;
+	int ret, err = k.buf ? 0 : -ENOMEM;
+
+	while (!err) {
+		ret = archive_read_data_block(a, (const void **)&data, &len, &off);
+		if (ret == ARCHIVE_EOF)
+			break;
+		if (ret < ARCHIVE_WARN) {
+			problem(p, archive_error_string(a), -EIO);
+			err = -EIO;
+			break;
+		}
+		err = blocks_seek(&k, (u64)off);
+		for (; !err && len; data += n, len -= n) {
+			n = min_t(size_t, len, CHUNK - k.len);
+			memcpy(k.buf + k.len, data, n);
+			k.len += n;
+			err = blocks_flush(&k, false);
+		}
+	}
+	*size = max(*size, k.pos + k.len);
+	if (!err)
+		err = blocks_flush(&k, true);
+	free(k.buf);
+	return err;
+}
+
+static int add_entry(struct populate *p, struct lnkfs_builder *b, struct archive *a,
+		     struct archive_entry *e)
+{
+	const char *path = archive_entry_pathname(e), *link = archive_entry_hardlink(e);
+	struct item item = { .count = 0 };
+	u64 ino, size = archive_entry_size_is_set(e) ? (u64)archive_entry_size(e) : 0;
+	int err;
+
+	if (!path)
+		return -EINVAL;
+	if (link) {
+		err = lnkfs_build_find(b, link, &ino);
+		return err ? err : lnkfs_build_link(b, path, ino);
+	}
+	err = read_entry(p, &item, e);
+	if (!err)
+		err = add_item(b, path, &item);
+	if (!err && S_ISREG(item.attr.mode))
+		err = copy_entry_data(p, b, a, &size);
+	if (!err && !S_ISDIR(item.attr.mode))
+		err = lnkfs_build_done(b, size);
+	free_item(&item);
+	return err;
+}
+
+static int from_archive(struct populate *p, struct lnkfs_builder *b)
+{
+	struct archive *a = archive_read_new();
+	struct archive_entry *e;
+	int ret, err = 0;
+
+	if (!a)
+		return -ENOMEM;
+	archive_read_support_filter_all(a);
+	archive_read_support_format_all(a);
+	ret = archive_read_open_filename(a, strcmp(p->source, "-") ? p->source : NULL, 1 << 18);
+	while (ret >= ARCHIVE_WARN && !err) {
+		ret = archive_read_next_header(a, &e);
+		if (ret == ARCHIVE_EOF)
+			break;
+		if (ret >= ARCHIVE_WARN) {
+			err = add_entry(p, b, a, e);
+			problem(p, archive_entry_pathname(e) ? archive_entry_pathname(e) :
+				p->source, err);
+		}
+	}
+	if (ret < ARCHIVE_WARN && !err)
+		err = problem(p, archive_error_string(a) ? archive_error_string(a) : p->source,
+			      -EINVAL);
+	archive_read_free(a);
+	return err;
+}
+
+/**
+ * populate() - add all files of a source to a volume
+ * @p: the source
+ * @b: a builder that has begun
+ *
+ * Owners, modes, modification times, hard links, extended attributes, ACLs and
+ * flags are kept. Access times become those of modification.
+ *
+ * Return: 0, or a negative error number with @p->problem.
+ */
+int populate(struct populate *p, struct lnkfs_builder *b)
+{
+	struct stat st;
+
+	*p->problem = '\0';
+	if (strcmp(p->source, "-")) {
+		if (stat(p->source, &st))
+			return problem(p, p->source, -errno);
+		if (S_ISDIR(st.st_mode))
+			return from_directory(p, b);
+	}
+	return from_archive(p, b);
+}
