@@ -142,13 +142,8 @@ static void show_dirents(struct dump *d, const u8 *data)
 	out_end(o);
 }
 
-/**
- * dump_xattr_run() - show the attributes of a run of entries, as a list
- * @d: run of the program
- * @run: the entries, 8-byte aligned
- * @len: their length
- */
-void dump_xattr_run(struct dump *d, u8 *run, u32 len)
+/* The attributes of a run of entries, 8-byte aligned. */
+static void show_xattr_run(struct dump *d, u8 *run, u32 len)
 {
 	const struct lnkfs_xattr_entry *e;
 	struct out *o = &d->o;
@@ -182,7 +177,7 @@ static void show_xattrs(struct dump *d, u8 *data)
 	case LNKFS_XBLOCK_LEAF:
 		out_text(o, "kind", "leaf");
 		if (used <= lnkfs_xattr_room(&d->v->fs))
-			dump_xattr_run(d, xb->x_data, used);
+			show_xattr_run(d, xb->x_data, used);
 		break;
 	case LNKFS_XBLOCK_HEAD:
 		out_text(o, "kind", "head");

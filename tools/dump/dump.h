@@ -40,7 +40,6 @@ int dump_inode(struct dump *d, u64 ino);
 int dump_dir(struct dump *d, u64 ino);
 int dump_extents(struct dump *d, u64 ino);
 void dump_record(struct dump *d, const void *data, u64 block, u32 slot);
-void dump_xattr_run(struct dump *d, u8 *run, u32 len);
 
 /* block.c */
 int dump_block(struct dump *d, u64 block);

@@ -156,11 +156,30 @@ static void show_fork(struct dump *d, struct lnkfs_cinode *ci)
 	}
 }
 
-/* The attributes in the record. */
-static void show_inline_xattrs(struct dump *d, const struct lnkfs_cinode *ci)
+static int show_xattr(void *ctx, const struct lnkfs_xattr_key *key, u32 value_len)
 {
-	if (ci->xattr_len)
-		dump_xattr_run(d, ci->area + ci->area_len - ci->xattr_len, ci->xattr_len);
+	struct out *o = ctx;
+
+	out_row(o);
+	out_u64(o, "space", key->space);
+	out_bytes(o, "name", key->name, key->name_len);
+	out_u64(o, "bytes", value_len);
+	out_end(o);
+	return 0;
+}
+
+/* All attributes, in the record and outside. */
+static void show_xattrs(struct dump *d, struct lnkfs_cinode *ci)
+{
+	int err;
+
+	if (!ci->xattr_len && !ci->xattr_block)
+		return;
+	out_list(&d->o, "attributes");
+	err = lnkfs_xattr_iterate(&d->v->fs, ci, show_xattr, &d->o);
+	out_end(&d->o);
+	if (err < 0)
+		out_text(&d->o, "problem", strerror(-err));
 }
 
 /**
@@ -194,7 +213,7 @@ void dump_record(struct dump *d, const void *data, u64 block, u32 slot)
 	show_fixed(o, di);
 	if (!err) {
 		show_fork(d, &ci);
-		show_inline_xattrs(d, &ci);
+		show_xattrs(d, &ci);
 	}
 	out_end(o);
 }
