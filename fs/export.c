@@ -45,8 +45,11 @@ static int lnkfs_encode_fh(struct inode *inode, u32 *fh, int *max_len, struct in
  */
 static struct inode *lnkfs_iget_handle(struct super_block *sb, u64 ino, u32 gen)
 {
-	struct inode *inode = ilookup(sb, ino);
+	struct inode *inode;
 
+	if (lnkfs_is_quota_ino(sb, ino))
+		return ERR_PTR(-ESTALE);
+	inode = ilookup(sb, ino);
 	if (!inode)
 		inode = lnkfs_iget(sb, ino, 0);
 	if (IS_ERR(inode) || inode->i_generation == gen)

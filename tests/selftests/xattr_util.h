@@ -121,4 +121,19 @@ static inline int count_listed(const char *path)
 	return n;
 }
 
+/*
+ * Does this kernel let owners set security.* attributes? Debian's 6.1, with the BPF
+ * security module in, does not ask for the capability, on any filesystem: tmpfs tells.
+ */
+static inline bool owners_set_security(void)
+{
+	static const char path[] = "/dev/shm/lnkfs-owner-probe";
+	bool may = false;
+
+	if (!make_object(path, T_REG))
+		may = !AS(U_OWNER, setxattr(path, "security.lnkfs", "x", 1, 0));
+	remove(path);
+	return may;
+}
+
 #endif /* LNKFS_XATTR_UTIL_H */
