@@ -17,150 +17,10 @@
  * blocks and gets write access to all blocks; only then does it change the
  * first byte, and from there on nothing can fail.
  */
-#include "core.h"
+#include "btree.h"
 
 /* Bytes of the largest record. */
 #define BT_MAX_RECORD		24
-
-/* The greatest key there is. */
-#define BT_LAST_KEY		(~0ULL)
-
-_Static_assert(offsetof(struct lnkfs_btree_node, n_records) -
-	       offsetof(struct lnkfs_btree_node, n_level) >= sizeof(struct lnkfs_btree_root) &&
-	       offsetof(struct lnkfs_btree_node, n_count) -
-	       offsetof(struct lnkfs_btree_node, n_level) ==
-	       offsetof(struct lnkfs_btree_root, bt_count) &&
-	       offsetof(struct lnkfs_btree_node, n_vsize) -
-	       offsetof(struct lnkfs_btree_node, n_level) ==
-	       offsetof(struct lnkfs_btree_root, bt_vsize) &&
-	       offsetof(struct lnkfs_btree_node, n_tree) -
-	       offsetof(struct lnkfs_btree_node, n_level) ==
-	       offsetof(struct lnkfs_btree_root, bt_tree),
-	       "root and node heads differ");
-
-/*
- * A root or a node, seen the same way: the fields of the two heads stand in
- * the same order.
- */
-struct bt_view {
-	struct lnkfs_btree_root *head;
-	u8 *records;
-	u32 rsize;		/* bytes of a record */
-	u32 cap;		/* records that fit */
-};
-
-/*
- * One level of a descent. Keys of the node are in [lo, hi].
- */
-struct bt_step {
-	lnkfs_buf *buf;		/* NULL: the root */
-	lnkfs_buf *sib;		/* deletion: sibling taking part, or NULL */
-	u64 lo;
-	u64 hi;
-	u32 idx;		/* interior: the child taken */
-	u8 action;		/* deletion: enum bt_action */
-	u8 sib_left;		/* deletion: the sibling is the left one */
-};
-
-struct bt_path {
-	u32 level;		/* of the root */
-	struct bt_step step[LNKFS_BTREE_MAX_LEVEL + 1];
-};
-
-/* What deletion does with a node that has lost a record. */
-enum bt_action {
-	BT_KEEP,		/* nothing more */
-	BT_MERGE,		/* join it with its sibling, free the right one */
-	BT_BALANCE,		/* share the records with its sibling */
-	BT_FREE,		/* it is empty and alone: free it */
-};
-
-static u32 bt_record_size(u32 level, u32 vsize)
-{
-	return level ? 16 : 8 + vsize;
-}
-
-static u32 bt_node_cap(const struct lnkfs_fs *fs, u32 level, u32 vsize)
-{
-	return (fs->block_size - (u32)sizeof(struct lnkfs_btree_node)) /
-	       bt_record_size(level, vsize);
-}
-
-/* The root holds less than a node, so that its records never fill one. */
-static u32 bt_root_cap(const struct lnkfs_btree *bt, u32 level)
-{
-	u32 node = bt_node_cap(bt->fs, level, bt->vsize) - 1;
-	u32 root = (bt->root_size - (u32)sizeof(struct lnkfs_btree_root)) /
-		   bt_record_size(level, bt->vsize);
-
-	return root < node ? root : node;
-}
-
-static u32 bt_level(const struct bt_view *v)
-{
-	return le16_to_cpu(v->head->bt_level);
-}
-
-static u32 bt_count(const struct bt_view *v)
-{
-	return le16_to_cpu(v->head->bt_count);
-}
-
-static void bt_set_count(const struct bt_view *v, u32 count)
-{
-	v->head->bt_count = cpu_to_le16((u16)count);
-}
-
-static u8 *bt_record(const struct bt_view *v, u32 i)
-{
-	return v->records + (size_t)i * v->rsize;
-}
-
-static u64 bt_key(const struct bt_view *v, u32 i)
-{
-	return le64_to_cpu(*(const __le64 *)bt_record(v, i));
-}
-
-static void bt_set_key(const struct bt_view *v, u32 i, u64 key)
-{
-	*(__le64 *)bt_record(v, i) = cpu_to_le64(key);
-}
-
-static u64 bt_child(const struct bt_view *v, u32 i)
-{
-	return le64_to_cpu(*(const __le64 *)(bt_record(v, i) + 8));
-}
-
-static struct bt_view bt_root_view(const struct lnkfs_btree *bt)
-{
-	struct bt_view v;
-	u32 level;
-
-	v.head = bt->root;
-	v.records = (u8 *)bt->root + sizeof(struct lnkfs_btree_root);
-	level = bt_level(&v);
-	v.rsize = bt_record_size(level, bt->vsize);
-	v.cap = bt_root_cap(bt, level);
-	return v;
-}
-
-static struct bt_view bt_node_view(const struct lnkfs_fs *fs, void *data)
-{
-	struct lnkfs_btree_node *node = data;
-	u32 level = le16_to_cpu(node->n_level);
-	struct bt_view v;
-
-	v.head = (void *)((u8 *)data + offsetof(struct lnkfs_btree_node, n_level));
-	v.records = node->n_records;
-	v.rsize = bt_record_size(level, node->n_vsize);
-	v.cap = bt_node_cap(fs, level, node->n_vsize);
-	return v;
-}
-
-static struct bt_view bt_view_of(const struct lnkfs_btree *bt, lnkfs_buf *buf)
-{
-	return buf ? bt_node_view(bt->fs, lnkfs_bdata(buf)) : bt_root_view(bt);
-}
 
 /* Number of keys from index @from on that are at or below @key, plus @from. */
 static u32 bt_search(const struct bt_view *v, u64 key, u32 from)
@@ -630,7 +490,11 @@ int lnkfs_btree_lookup_ge(const struct lnkfs_btree *bt, u64 key, u64 *found, voi
 	return 0;
 }
 
-static void bt_release(struct bt_path *path)
+/**
+ * lnkfs_bt_release() - put the nodes of a path
+ * @path: from lnkfs_bt_descend()
+ */
+void lnkfs_bt_release(struct bt_path *path)
 {
 	u32 l;
 
@@ -640,8 +504,15 @@ static void bt_release(struct bt_path *path)
 	}
 }
 
-/* Descend to the leaf that @key leads to, keeping every node of the way. */
-static int bt_descend(const struct lnkfs_btree *bt, u64 key, struct bt_path *path)
+/**
+ * lnkfs_bt_descend() - go down to the leaf that a key leads to
+ * @bt: tree
+ * @key: key
+ * @path: every node of the way; lnkfs_bt_release() puts them
+ *
+ * Return: 0; -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM with nothing held.
+ */
+int lnkfs_bt_descend(const struct lnkfs_btree *bt, u64 key, struct bt_path *path)
 {
 	struct bt_step *step;
 	struct bt_view v;
@@ -665,7 +536,7 @@ static int bt_descend(const struct lnkfs_btree *bt, u64 key, struct bt_path *pat
 		err = bt_read(bt, bt_child(&v, step->idx), l - 1, step[-1].lo, step[-1].hi,
 			      &step[-1].buf);
 		if (err) {
-			bt_release(path);
+			lnkfs_bt_release(path);
 			return err;
 		}
 		v = bt_view_of(bt, step[-1].buf);
@@ -880,7 +751,7 @@ int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, cons
 	struct bt_view v;
 	int err;
 
-	err = bt_descend(bt, key, &path);
+	err = lnkfs_bt_descend(bt, key, &path);
 	if (err)
 		return err;
 	v = bt_view_of(bt, path.step[0].buf);
@@ -924,7 +795,7 @@ out:
 		lnkfs_bdirty(tx, bt->fs, path.step[accessed].buf);
 	if (err)
 		bt_drop_new(tx, bt, fresh, n);
-	bt_release(&path);
+	lnkfs_bt_release(&path);
 	return err;
 }
 
@@ -951,7 +822,7 @@ int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 
 	u32 pos;
 	int err;
 
-	err = bt_descend(bt, key, &path);
+	err = lnkfs_bt_descend(bt, key, &path);
 	if (err)
 		return err;
 	v = bt_view_of(bt, path.step[0].buf);
@@ -973,7 +844,7 @@ int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 
 	if (path.level)
 		lnkfs_bdirty(tx, bt->fs, path.step[0].buf);
 out:
-	bt_release(&path);
+	lnkfs_bt_release(&path);
 	return err;
 }
 
@@ -1200,7 +1071,7 @@ int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
 	u32 pos, top, l;
 	int err;
 
-	err = bt_descend(bt, key, &path);
+	err = lnkfs_bt_descend(bt, key, &path);
 	if (err)
 		return err;
 	v = bt_view_of(bt, path.step[0].buf);
@@ -1224,250 +1095,7 @@ int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
 	bt_pull_up(tx, bt);
 	return 0;
 out:
-	bt_release(&path);
-	return err;
-}
-
-/*
- * A run of keys that moves, and the gap that it moves into. No record has a key
- * in the gap; separators, which need not be keys of records, may stand in it.
- */
-struct bt_move {
-	u64 from;		/* keys in [from, to) move... */
-	u64 to;
-	u64 dist;		/* ...by so much... */
-	bool right;		/* ...this way */
-	u64 gap;		/* start of the gap, which has @dist keys */
-	u64 image;		/* what separators in the gap become */
-};
-
-/* A node that takes part, or (NULL) the root; its keys are at or above @lo. */
-struct bt_moved {
-	lnkfs_buf *buf;
-	u64 lo;
-};
-
-static bool bt_in_gap(const struct bt_move *m, u64 key)
-{
-	return key >= m->gap && key - m->gap < m->dist;
-}
-
-/* Where a key goes: ascending keys stay so, but for those in the gap. */
-static u64 bt_moved_key(const struct bt_move *m, u64 key)
-{
-	if (bt_in_gap(m, key))
-		return m->image;
-	if (key < m->from || key >= m->to)
-		return key;
-	return m->right ? key + m->dist : key - m->dist;
-}
-
-/*
- * Move the keys of one node. The first key of an interior node may stand in
- * the gap while the records below it are before the gap.
- */
-static void bt_move_keys(const struct bt_move *m, const struct bt_view *v, u64 lo)
-{
-	u32 i, count = bt_count(v);
-	u64 key;
-
-	for (i = 0; i < count; i++) {
-		key = bt_key(v, i);
-		if (i == 0 && bt_level(v) && bt_in_gap(m, key) && lo < m->gap)
-			bt_set_key(v, i, m->image - 1);
-		else
-			bt_set_key(v, i, bt_moved_key(m, key));
-	}
-}
-
-/* Does moving change any key of a node? */
-static bool bt_moves_any(const struct bt_move *m, const struct bt_view *v)
-{
-	u32 i;
-
-	for (i = 0; i < bt_count(v); i++)
-		if (bt_in_gap(m, bt_key(v, i)) ||
-		    (bt_key(v, i) >= m->from && bt_key(v, i) < m->to))
-			return true;
-	return false;
-}
-
-/* A leaf holds a key in the gap: two records would get the same one. */
-static bool bt_gap_taken(const struct bt_move *m, const struct bt_view *v)
-{
-	u32 i;
-
-	for (i = 0; i < bt_count(v); i++)
-		if (bt_in_gap(m, bt_key(v, i)))
-			return true;
-	return false;
-}
-
-/*
- * Take over those nodes of a path that the one before it, in @last, did not
- * hold. Their references go to @node.
- */
-static u32 bt_collect_path(struct bt_path *path, lnkfs_buf **last, struct bt_moved *node)
-{
-	u32 l, n = 0;
-
-	for (l = 0; l < path->level; l++) {
-		struct bt_step *step = &path->step[l];
-
-		if (step->buf == last[l])
-			continue;
-		node[n].buf = step->buf;
-		node[n++].lo = step->lo;
-		last[l] = step->buf;
-		step->buf = NULL;
-	}
-	return n;
-}
-
-/* How many nodes of a path are not in @last? */
-static u32 bt_count_path(const struct bt_path *path, lnkfs_buf *const *last)
-{
-	u32 l, n = 0;
-
-	for (l = 0; l < path->level; l++)
-		n += path->step[l].buf != last[l];
-	return n;
-}
-
-/*
- * Collect the nodes whose range touches the keys that move or the gap, leaf by
- * leaf from the gap on, as long as there are at most @max; @m is cut down to
- * what they hold.
- */
-static int bt_collect(const struct lnkfs_btree *bt, struct bt_move *m, u32 max,
-		      struct bt_moved *node, u32 *count)
-{
-	u64 key = m->right ? m->to + m->dist - 1 : m->gap;
-	lnkfs_buf *last[LNKFS_BTREE_MAX_LEVEL + 1] = { NULL };
-	struct bt_path path;
-	struct bt_view v;
-	u64 lo, hi;
-	int err;
-
-	for (;;) {
-		err = bt_descend(bt, key, &path);
-		if (err)
-			return err;
-		lo = path.step[0].lo;
-		hi = path.step[0].hi;
-		if (*count + bt_count_path(&path, last) > max) {
-			bt_release(&path);
-			if (m->right)
-				m->from = hi + 1;
-			else
-				m->to = lo;
-			return 0;
-		}
-		v = bt_view_of(bt, path.step[0].buf);
-		if (bt_gap_taken(m, &v)) {
-			bt_release(&path);
-			return -EEXIST;
-		}
-		*count += bt_collect_path(&path, last, node + *count);
-		bt_release(&path);
-		if (m->right ? lo <= m->from : hi >= m->to - 1)
-			return 0;
-		key = m->right ? lo - 1 : hi + 1;
-	}
-}
-
-/* Get write access to the nodes that change; those that do not are put. */
-static int bt_access_moved(lnkfs_tx *tx, const struct lnkfs_btree *bt, const struct bt_move *m,
-			   struct bt_moved *node, u32 count)
-{
-	struct bt_view v;
-	int err = 0;
-	u32 i;
-
-	for (i = 0; i < count; i++) {
-		v = bt_view_of(bt, node[i].buf);
-		if (bt_moves_any(m, &v))
-			err = lnkfs_baccess(tx, bt->fs, node[i].buf, LNKFS_B_BTREE);
-		if (!bt_moves_any(m, &v) || err) {
-			lnkfs_bput(node[i].buf);
-			node[i].buf = NULL;
-		}
-		if (err)
-			break;
-	}
-	if (!err)
-		return 0;
-	while (i--)
-		if (node[i].buf)
-			lnkfs_bdirty(tx, bt->fs, node[i].buf);
-	return err;
-}
-
-/**
- * lnkfs_btree_shift() - move a run of keys
- * @tx: transaction; @budget blocks are modified at most
- * @bt: tree
- * @shift: what to move where; no record has a key where the run moves into.
- *	On return what is left to be moved
- * @budget: nodes to change at most, LNKFS_SHIFT_MIN or more
- *
- * Moves part of the run if not all of it fits into the budget: the part that
- * is next to the gap, so that a gap as large as before it is left between what
- * has been moved and what has not. Values stay with their keys. Needs no
- * space; on an error nothing has changed.
- *
- * Return: 0 when all of the run has been moved, 1 when some is left; -EEXIST
- * when a record is in the way; -EINVAL for a run that would leave the range of
- * keys; -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
- */
-int lnkfs_btree_shift(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct lnkfs_shift *shift,
-		      u32 budget)
-{
-	struct bt_move m = {
-		.from = shift->from,
-		.to = shift->to,
-		.dist = shift->dist,
-		.right = shift->right,
-	};
-	struct bt_moved *node;
-	u32 i, count = 0;
-	struct bt_view v;
-	int err;
-
-	if (m.from >= m.to)
-		return 0;
-	if (m.right ? m.dist > BT_LAST_KEY - m.to : m.dist > m.from)
-		return -EINVAL;
-	m.gap = m.right ? m.to : m.from - m.dist;
-	m.image = m.right ? m.to + m.dist : m.gap;
-	node = lnkfs_alloc(budget * sizeof(*node));
-	if (!node)
-		return -ENOMEM;
-	err = bt_collect(bt, &m, budget, node, &count);
-	if (!err)
-		err = bt_access_moved(tx, bt, &m, node, count);
-	if (err)
-		goto out;
-	for (i = 0; i < count; i++) {
-		if (!node[i].buf)
-			continue;
-		v = bt_view_of(bt, node[i].buf);
-		bt_move_keys(&m, &v, node[i].lo);
-		lnkfs_bdirty(tx, bt->fs, node[i].buf);
-	}
-	v = bt_root_view(bt);
-	bt_move_keys(&m, &v, 0);
-	if (m.right) {
-		err = m.from > shift->from;
-		shift->to = m.from;
-	} else {
-		err = m.to < shift->to;
-		shift->from = m.to;
-	}
-out:
-	for (i = 0; i < count; i++)
-		lnkfs_bput(node[i].buf);
-	lnkfs_free(node);
+	lnkfs_bt_release(&path);
 	return err;
 }
 

@@ -149,13 +149,16 @@ uint64_t hash_file(int fd, off_t size)
 	return h;
 }
 
+/* What XFS makes takes neither the group nor the ACL that a directory passes on. */
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && !st->st_rdev;
+}
+
 static void show_stat(const struct stat *st)
 {
-	/* a whiteout of XFS does not take the group of a set-group-ID directory */
-	bool whiteout = S_ISCHR(st->st_mode) && !st->st_rdev;
-
 	printf(" %o nlink %lu uid %u gid %u", st->st_mode,
-	       (unsigned long)st->st_nlink, st->st_uid, whiteout ? 0 : st->st_gid);
+	       (unsigned long)st->st_nlink, st->st_uid, is_whiteout(st) ? 0 : st->st_gid);
 	if (!S_ISDIR(st->st_mode))
 		printf(" size %lld", (long long)st->st_size);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
@@ -613,7 +616,7 @@ static void dump(int dfd, const char *path)
 			       (unsigned long long)hash_file(fd, st.st_size));
 			close(fd);
 		}
-		if (classes & (CLASS_XATTR | CLASS_ACL)) {
+		if ((classes & (CLASS_XATTR | CLASS_ACL)) && !is_whiteout(&st)) {
 			/* links in /proc do not follow the last one */
 			snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", dfd, name);
 			dump_xattrs(dfd == AT_FDCWD ? name : proc);
