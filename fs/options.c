@@ -112,6 +112,7 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		mo->opts &= ~LNKFS_OPT_QUOTAS;
 		break;
 	case Opt_always:
+		break;
 	case Opt_discard:
 		lnkfs_set_opt(mo, LNKFS_OPT_DISCARD, !result.negated);
 		break;

@@ -80,6 +80,17 @@ TEST_F(options, shown)
 	EXPECT_FALSE(vol_shows(&self->v, "commit=6"));
 }
 
+/* Options of what is always on are taken, and change nothing else. */
+TEST_F(options, always)
+{
+	char plain[1024];
+
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	snprintf(plain, sizeof(plain), "%s", vol_options(&self->v));
+	ASSERT_OK(vol_again(&self->v, 0, "acl,user_xattr"));
+	EXPECT_STREQ(plain, vol_options(&self->v));
+}
+
 /* Read what the kernel has logged since the descriptor was opened. */
 static bool logged(int log, const char *text)
 {
