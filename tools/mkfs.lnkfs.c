@@ -681,7 +681,7 @@ static int try_size(const struct options *o, u64 bytes, struct populate *p)
 {
 	struct lnkfs_volume *v = calloc(1, sizeof(*v));
 	struct lnkfs_format f = o->format;
-	const char *why;
+	const char *why = NULL;
 	int err = -ENOMEM;
 
 	if (!v)
@@ -690,8 +690,10 @@ static int try_size(const struct options *o, u64 bytes, struct populate *p)
 	err = lnkfs_dev_open_mem(&v->dev, bytes);
 	if (!err) {
 		err = lnkfs_format_volume(v, &f, &why);
-		if (err)
+		if (err) {
+			snprintf(p->problem, sizeof(p->problem), "%s", why ?: "");
 			lnkfs_dev_close(&v->dev);
+		}
 	}
 	if (!err) {
 		err = fill(o, v, p, true);
@@ -706,7 +708,7 @@ static u64 smallest(const struct options *o)
 {
 	u64 good, bad = 0, size = lnkfs_format_min_bytes(o->format.block_bits, false);
 	const u64 unit = 1ULL << 16;
-	struct populate p;
+	struct populate p = { .source = o->source };
 	int err;
 
 	for (good = size; (err = try_size(o, good, &p)) == -ENOSPC && good < 1ULL << 46; good *= 2)

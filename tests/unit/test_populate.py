@@ -224,6 +224,9 @@ def test_repeatable():
 
 
 def test_minimize():
+    run = tool("mkfs.lnkfs", "-q", "-d", "src", "--minimize", "-L", "l" * 64, "small")
+    result(run.returncode == 1 and "63 bytes" in run.stderr and not os.path.exists("small"),
+           "minimize says what cannot be formatted", run.stderr)
     run = tool("mkfs.lnkfs", "-q", "-d", "src", "--minimize", "small")
     result(run.returncode == 0, "minimize", run.stderr)
     check_volume("small", "src", "minimized")
