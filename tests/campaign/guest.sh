@@ -12,9 +12,9 @@ mnt=/mnt
 bs=${VOLUME%-full}
 full=
 [ "$VOLUME" = "$bs" ] || full=yes
-cases=0
-failed=0
+. "$here/tap.sh"
 . "$here/programs.sh"
+label=$VOLUME
 
 now()
 {
@@ -24,17 +24,6 @@ now()
 percent() # SECONDS: of the usual time
 {
 	echo $((($1 * TIME + 99) / 100))
-}
-
-result() # STATUS NAME
-{
-	cases=$((cases + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $cases - $VOLUME: $2"
-	else
-		echo "not ok $cases - $VOLUME: $2"
-		failed=1
-	fi
 }
 
 try() # NAME COMMAND...

@@ -8,30 +8,7 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-cases=0
-failed=0
-
-result() # STATUS NAME
-{
-	cases=$((cases + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $cases - $2"
-	else
-		echo "not ok $cases - $2"
-		failed=1
-	fi
-}
-
-# What a command prints is diagnostics, or the TAP of the cases inside it.
-try() # NAME COMMAND...
-{
-	local name=$1 status begin=$SECONDS
-	shift
-	"$@" 2>&1 </dev/null | sed -u 's/^/# /'
-	status=${PIPESTATUS[0]}
-	result "$status" "$name"
-	echo "# $((SECONDS - begin)) seconds"
-}
+. "$here/tap.sh"
 
 one() # CASE
 {
@@ -47,7 +24,7 @@ try "an ext4 volume" sh -c "mkfs.ext4 -q -F -b 4096 $DISK1 && modprobe -q ext4; 
 try "format and mount" sh -c "mkfs.lnkfs -q -f $DISK0 && mount -t lnkfs $DISK0 $VOL"
 for f in "$here"/*.sh; do
 	f=${f##*/}
-	case $f in guest.sh|common.sh) continue ;; esac
+	case $f in guest.sh|common.sh|tap.sh) continue ;; esac
 	if [ $# = 0 ] || [[ " $* " == *" $f "* ]]; then
 		try "$f" one "$f"
 	fi

@@ -589,40 +589,6 @@ TEST_F(acl, programs)
 	EXPECT_EQ(0, st);
 }
 
-/* A mount on which the numbers of users are others. */
-static int idmapped(const char *from, const char *to)
-{
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
-	int tree, ret, st;
-	char path[64];
-	pid_t pid = fork();
-
-	if (!pid) {
-		unshare(CLONE_NEWUSER);
-		pause();
-		_exit(0);
-	}
-	/* on disk 1000 and 1001, there 2000 and 2001 */
-	for (int i = 0; i < 1000; i++) {
-		usleep(1000);
-		if (!write_proc(pid, "uid_map", "1000 2000 2") &&
-		    !write_proc(pid, "gid_map", "1000 2000 3"))
-			break;
-	}
-	sprintf(path, "/proc/%d/ns/user", pid);
-	attr.userns_fd = open(path, O_RDONLY);
-	tree = syscall(SYS_open_tree, AT_FDCWD, from, 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC);
-	ret = syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
-	if (!ret)
-		ret = syscall(SYS_move_mount, tree, "", AT_FDCWD, to,
-			      4 /* MOVE_MOUNT_F_EMPTY_PATH */);
-	close(tree);
-	close(attr.userns_fd);
-	kill(pid, SIGKILL);
-	waitpid(pid, &st, 0);
-	return ret;
-}
-
 TEST_F(acl, on_an_idmapped_mount)
 {
 	ASSERT_OK(mkdir("d", 0755));
@@ -631,7 +597,8 @@ TEST_F(acl, on_an_idmapped_mount)
 	ASSERT_OK(chown("d/f", 1000, 1000));
 	ASSERT_OK(acl_set("d/f", ACCESS, "u::rw-,u:1001:rwx,g::r--,g:1002:r--,m::rwx,o::---"));
 	ASSERT_OK(acl_set("d", DEFAULT, "u::rwx,u:1000:rwx,g::r--,m::rwx,o::---"));
-	ASSERT_OK(idmapped("d", "m"));
+	/* on disk 1000 and 1001, there 2000 and 2001 */
+	ASSERT_OK(mount_idmapped("d", "m", "1000 2000 3"));
 	EXPECT_ACL("u::rw-,u:2001:rwx,g::r--,g:2002:r--,m::rwx,o::---", "m/f", ACCESS);
 	EXPECT_ACL("u::rwx,u:2000:rwx,g::r--,m::rwx,o::---", "m", DEFAULT);
 	EXPECT_OK(acl_set("m/f", ACCESS, "u::rw-,u:2000:r--,g::r--,g:2001:-w-,m::rwx,o::---"));
@@ -650,14 +617,6 @@ static bool on_fs_xfs(void)
 }
 
 VOLUME_FIXTURE(volume, MIB)
-
-static void again(struct __test_metadata *_metadata, struct volume *v)
-{
-	ASSERT_OK(chdir("/"));
-	ASSERT_OK(umount2(v->mnt, 0));
-	ASSERT_OK(vol_mount(v, 0, NULL));
-	ASSERT_OK(chdir(v->mnt));
-}
 
 /* An object and what it inherits come and go together. */
 TEST_F(volume, crash)
@@ -679,7 +638,7 @@ TEST_F(volume, crash)
 		ASSERT_OK(chdir("/"));
 		ASSERT_OK(crash_volume(self->v.mnt, round ? LNKFS_SHUTDOWN_NOW :
 				       LNKFS_SHUTDOWN_LOG));
-		again(_metadata, &self->v);
+		ASSERT_OK(vol_again(&self->v, 0, NULL));
 		EXPECT_ACL(dflt, "d", DEFAULT);
 		EXPECT_ACL(some_acl, "d", ACCESS);
 		for (i = 0; i < 100; i++) {
@@ -725,7 +684,7 @@ TEST_F(volume, full)
 	EXPECT_EQ(ENOSPC, err);
 	made = i - 1;
 	EXPECT_FALSE(exists(name)) TH_LOG("%s failed and is there", name);
-	again(_metadata, &self->v);
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
 	EXPECT_FALSE(exists(name));
 	for (i = 0; i < made; i++) {
 		sprintf(name, "d/%d", i);

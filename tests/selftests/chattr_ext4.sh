@@ -10,8 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 sysop=$here/sysop
 bs=${LNKFS_BSIZE:-4096}
 tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/chattr.XXXXXX")
-num=0
-failed=0
+. "$here/is.sh"
 dev=
 
 if [ "${FSTYPE:-lnkfs}" != lnkfs ]; then
@@ -33,17 +32,6 @@ cleanup()
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
-
-is() # description, expected, seen
-{
-	num=$((num + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $num $1"
-	else
-		echo "not ok $num $1 # expected $2, got $3"
-		failed=$((failed + 1))
-	fi
-}
 
 start() # fstype
 {

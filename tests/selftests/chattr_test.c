@@ -193,16 +193,6 @@ TEST_F(chattr, users)
 	}
 }
 
-static int set_project(const char *name, unsigned int id)
-{
-	struct fsxattr x;
-
-	if (getx(name, &x))
-		return -1;
-	x.fsx_projid = id;
-	return setx(name, &x);
-}
-
 TEST_F(chattr, projects)
 {
 	static const unsigned int ids[] = { 1, 1000, 0x7fffffff, 0xfffffffe, 0 };
@@ -211,16 +201,16 @@ TEST_F(chattr, projects)
 
 	ASSERT_EQ(0, make_object("o", T_REG));
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
-		EXPECT_OK(set_project("o", ids[i]));
+		EXPECT_OK(set_project("o", ids[i], false));
 		ASSERT_OK(getx("o", &x));
 		EXPECT_EQ(ids[i], x.fsx_projid);
 	}
-	EXPECT_ERR(EINVAL, set_project("o", 0xffffffff));
-	EXPECT_EQ(0, AS(U_OWNER, set_project("o", 7)));
-	EXPECT_EQ(EPERM, AS(U_OTHER, set_project("o", 8)));
-	EXPECT_EQ(EINVAL, AS(U_NSROOT, set_project("o", 8)));
+	EXPECT_ERR(EINVAL, set_project("o", 0xffffffff, false));
+	EXPECT_EQ(0, AS(U_OWNER, set_project("o", 7, false)));
+	EXPECT_EQ(EPERM, AS(U_OTHER, set_project("o", 8, false)));
+	EXPECT_EQ(EINVAL, AS(U_NSROOT, set_project("o", 8, false)));
 	ASSERT_OK(lchflags("o", LNKFS_UF_IMMUTABLE));
-	EXPECT_ERR(EPERM, set_project("o", 9));
+	EXPECT_ERR(EPERM, set_project("o", 9, false));
 	ASSERT_OK(lchflags("o", 0));
 	remount(_metadata, &self->dir);
 	ASSERT_OK(getx("o", &x));
@@ -236,10 +226,10 @@ TEST_F(chattr, what_every_type_inherits)
 	ASSERT_OK(mkdir("d", 0755));
 	ASSERT_OK(lchflags("d", LNKFS_UF_NODUMP | LNKFS_UF_HIDDEN | LNKFS_SF_NOUNLINK));
 	ASSERT_OK(setfl("d", FS_NODUMP_FL | FS_NOATIME_FL | FS_PROJINHERIT_FL));
-	ASSERT_OK(set_project("d", 55));
+	ASSERT_OK(set_project("d", 55, false));
 	ASSERT_OK(mkdir("e", 0755));
 	ASSERT_OK(setfl("e", FS_PROJINHERIT_FL));
-	ASSERT_OK(set_project("e", 56));
+	ASSERT_OK(set_project("e", 56, false));
 	for (t = 0; t < NTYPES; t++) {
 		sprintf(name, "d/%u", t);
 		ASSERT_EQ(0, make_object(name, t));

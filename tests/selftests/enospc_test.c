@@ -14,24 +14,13 @@
 
 VOLUME_FIXTURE(enospc, 12)
 
-static long long free_now(void)
-{
-	struct statfs sf;
-	int fd = open(".", O_RDONLY | O_DIRECTORY);
-
-	syncfs(fd);
-	fstatfs(fd, &sf);
-	close(fd);
-	return (long long)sf.f_bfree * sf.f_bsize;
-}
-
 static void expect_back(struct __test_metadata *_metadata, long long want)
 {
 	long long is = 0;
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		is = free_now();
+		is = free_bytes();
 		if (is + TOLERANCE >= want)
 			break;
 		usleep(100000);
@@ -114,7 +103,7 @@ static void check_data(struct __test_metadata *_metadata, int files)
 
 TEST_F(enospc, written_data)
 {
-	long long before = free_now(), first, again;
+	long long before = free_bytes(), first, again;
 	int files, i, round;
 	struct stat st;
 	char name[16];
@@ -197,7 +186,7 @@ static void fill_names(struct __test_metadata *_metadata,
 		       int (*make)(const char *), int (*drop)(const char *),
 		       const char *fmt, mode_t kind)
 {
-	long long before = free_now();
+	long long before = free_bytes();
 	char name[256];
 	struct stat st;
 	int n, i, failed, failed_at[FAILURES];
@@ -311,7 +300,7 @@ TEST_F(enospc, names_while_data_fills_it)
 TEST_F(enospc, direct_writes)
 {
 	unsigned char *buf, *got;
-	long long before = free_now();
+	long long before = free_bytes();
 	ssize_t n;
 	off_t off = 0;
 	int fd = open("f", O_CREAT | O_RDWR | O_DIRECT, 0644);
@@ -362,7 +351,7 @@ TEST_F(enospc, mapped_write_into_a_hole)
 TEST_F(enospc, fragmented_free_space)
 {
 	static unsigned char buf[4096];
-	long long before = free_now();
+	long long before = free_bytes();
 	struct stat st;
 	char name[32];
 	int i, n;

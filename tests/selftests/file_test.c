@@ -4,36 +4,10 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 
+#include "file_util.h"
 #include "lnkfs_test.h"
 
 TDIR_FIXTURE(file)
-
-#define GIB	(1ULL << 30)
-
-static void fill(void *buf, size_t len, unsigned int seed)
-{
-	unsigned char *p = buf;
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		p[i] = (i * 31 + seed * 97 + (i >> 8)) & 0xff ?: 0x5a;
-}
-
-static bool all_zero(const void *buf, size_t len)
-{
-	const unsigned char *p = buf;
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (p[i])
-			return false;
-	return true;
-}
-
-static int open_new(const char *name)
-{
-	return open(name, O_CREAT | O_EXCL | O_RDWR, 0644);
-}
 
 TEST_F(file, sizes_and_offsets)
 {

@@ -31,19 +31,12 @@ static int set_old(const char *name, time_t atime, time_t mtime)
 	return utimensat(AT_FDCWD, name, ts, AT_SYMLINK_NOFOLLOW);
 }
 
-static int mount_again(struct volume *v, unsigned long flags)
-{
-	if (chdir("/") || umount(v->mnt) || vol_mount(v, flags, NULL))
-		return -1;
-	return chdir(v->mnt);
-}
-
 /* Power off and on. */
 static int crash(struct volume *v, unsigned long flags)
 {
 	if (chdir("/") || crash_volume(v->mnt, LNKFS_SHUTDOWN_NOW))
 		return -1;
-	return mount_again(v, flags);
+	return vol_again(v, flags, NULL);
 }
 
 static void look_at(const char *name)
@@ -79,7 +72,7 @@ static void expect_atime(struct __test_metadata *_metadata, struct volume *v,
 			 unsigned long flags, time_t atime, time_t mtime, bool file,
 			 bool dir)
 {
-	ASSERT_OK(mount_again(v, flags));
+	ASSERT_OK(vol_again(v, flags, NULL));
 	ASSERT_OK(set_old("f", atime, mtime));
 	ASSERT_OK(set_old("d", atime, mtime));
 	look_at("f");
@@ -89,7 +82,7 @@ static void expect_atime(struct __test_metadata *_metadata, struct volume *v,
 	EXPECT_EQ(mtime, stat_of("f").st_mtime);
 	/* And it stays. */
 	atime = stat_of("f").st_atime;
-	ASSERT_OK(mount_again(v, flags));
+	ASSERT_OK(vol_again(v, flags, NULL));
 	EXPECT_EQ(atime, stat_of("f").st_atime);
 }
 
@@ -115,7 +108,7 @@ TEST_F(file_time, relatime_waits)
 	struct stat a;
 
 	ASSERT_OK(create_text("f", "text"));
-	ASSERT_OK(mount_again(&self->v, MS_RELATIME));
+	ASSERT_OK(vol_again(&self->v, MS_RELATIME, NULL));
 	look_at("f");
 	tick();
 	ASSERT_OK(utimensat(AT_FDCWD, "f", ts, 0));
@@ -138,7 +131,7 @@ TEST_F(file_time, lazy_times_are_not_written_by_reads)
 		SKIP(return, "ext4 stores times of other inodes on the way");
 	ASSERT_OK(create_text("f", "text"));
 	for (lazy = 0; lazy < 2; lazy++) {
-		ASSERT_OK(mount_again(&self->v, MS_STRICTATIME | (lazy ? MS_LAZYTIME : 0)));
+		ASSERT_OK(vol_again(&self->v, MS_STRICTATIME | (lazy ? MS_LAZYTIME : 0), NULL));
 		ASSERT_OK(set_old("f", OLD, OLD));
 		sync();
 		for (i = 0; i < 20; i++)
@@ -174,7 +167,7 @@ static int store_times(struct volume *v, enum how how)
 		break;
 	case BY_UNMOUNT:
 		close(fd);
-		return mount_again(v, 0);
+		return vol_again(v, 0, NULL);
 	default:
 		ret = chmod("f", 0600) || chmod("f", 0644) || commit();
 	}
@@ -189,7 +182,7 @@ TEST_F(file_time, lazy_times_survive)
 
 	ASSERT_OK(create_text("f", "text"));
 	for (how = 0; how < HOWS; how++) {
-		ASSERT_OK(mount_again(&self->v, MS_STRICTATIME | MS_LAZYTIME));
+		ASSERT_OK(vol_again(&self->v, MS_STRICTATIME | MS_LAZYTIME, NULL));
 		ASSERT_OK(set_old("f", OLD, OLD));
 		sync();
 		look_at("f");
@@ -209,7 +202,7 @@ TEST_F(file_time, lazy_modification_times)
 	struct stat a, b;
 	int fd;
 
-	ASSERT_OK(mount_again(&self->v, MS_LAZYTIME));
+	ASSERT_OK(vol_again(&self->v, MS_LAZYTIME, NULL));
 	ASSERT_OK(create_text("f", "text"));
 	ASSERT_OK(set_old("f", OLD, OLD));
 	sync();
@@ -282,7 +275,7 @@ TEST_F(file_time, limits)
 			EXPECT_EQ(clamped[i].got, st.st_mtim.tv_sec) TH_LOG("%s", name);
 			EXPECT_EQ(0, st.st_mtim.tv_nsec) TH_LOG("%s", name);
 		}
-		ASSERT_OK(mount_again(&self->v, 0));
+		ASSERT_OK(vol_again(&self->v, 0, NULL));
 	}
 }
 

@@ -13,8 +13,7 @@ bs=${LNKFS_BSIZE:-4096}
 tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/journal_dev.XXXXXX")
 mnt=$tmp/mnt
 mkdir "$mnt" "$tmp/mnt2" "$tmp/small"
-num=0
-failed=0
+. "$here/is.sh"
 loops=
 
 cleanup()
@@ -27,17 +26,6 @@ cleanup()
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
-
-is() # description, expected, seen
-{
-	num=$((num + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $num $1"
-	else
-		echo "not ok $num $1 # expected $2, got $3"
-		failed=$((failed + 1))
-	fi
-}
 
 yes() # command...: "yes" if it succeeds
 {

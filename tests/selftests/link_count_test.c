@@ -10,9 +10,7 @@ static int again(struct volume *v, int how)
 {
 	if (how >= 0 && crash_volume(v->mnt, how))
 		return -1;
-	if (chdir("/") || umount2(v->mnt, 0) || vol_mount(v, 0, NULL))
-		return -1;
-	return chdir(v->mnt);
+	return vol_again(v, 0, NULL);
 }
 
 static int exchange(const char *a, const char *b)
@@ -122,23 +120,6 @@ TEST_F(max_links, of_directories)
 }
 
 VOLUME_FIXTURE_WITH(project, 24, on_lnkfs() ? "" : "-O project,quota -I 256")
-
-static int set_project(const char *name, unsigned int projid, bool inherit)
-{
-	int fd = open(name, O_RDONLY), ret;
-	struct fsxattr fa;
-
-	if (fd < 0)
-		return -1;
-	ret = ioctl(fd, FS_IOC_FSGETXATTR, &fa);
-	fa.fsx_projid = projid;
-	if (inherit)
-		fa.fsx_xflags |= FS_XFLAG_PROJINHERIT;
-	if (!ret)
-		ret = ioctl(fd, FS_IOC_FSSETXATTR, &fa);
-	close(fd);
-	return ret;
-}
 
 static int project_of(const char *name)
 {

@@ -69,9 +69,7 @@ static int again(struct volume *v, bool crash, const char *options)
 {
 	if (crash && crash_volume(v->mnt, LNKFS_SHUTDOWN_LOG))
 		return -1;
-	if (chdir("/") || umount2(v->mnt, 0) || vol_mount(v, 0, options))
-		return -1;
-	return chdir(v->mnt);
+	return vol_again(v, 0, options);
 }
 
 /* A text of @len bytes; it leads to "t", where there is room to say so. */

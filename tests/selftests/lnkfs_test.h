@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -370,6 +371,36 @@ static inline double seconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Bytes that statfs calls free here, once all that was freed is; 0 if it cannot tell. */
+static inline long long free_bytes(void)
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+	struct statfs sf = { 0 };
+
+	if (!syncfs(fd))
+		fstatfs(fd, &sf);
+	close(fd);
+	return (long long)sf.f_bfree * sf.f_bsize;
+}
+
+/* Project @projid for @path, and for what is made in it if @inherit. */
+static inline int set_project(const char *path, unsigned int projid, bool inherit)
+{
+	int fd = open(path, O_RDONLY), ret;
+	struct fsxattr fa;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, FS_IOC_FSGETXATTR, &fa);
+	fa.fsx_projid = projid;
+	if (inherit)
+		fa.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+	if (!ret)
+		ret = ioctl(fd, FS_IOC_FSSETXATTR, &fa);
+	close(fd);
+	return ret;
 }
 
 #endif /* LNKFS_TEST_H */

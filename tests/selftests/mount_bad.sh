@@ -14,8 +14,7 @@ tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/mount_bad.XXXXXX")
 img=$tmp/image
 mnt=$tmp/mnt
 mkdir "$mnt"
-num=0
-failed=0
+. "$here/is.sh"
 dev=
 
 cleanup()
@@ -25,17 +24,6 @@ cleanup()
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
-
-is() # description, expected, seen
-{
-	num=$((num + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $num $1"
-	else
-		echo "not ok $num $1 # expected $2, got $3"
-		failed=$((failed + 1))
-	fi
-}
 
 # An error while the volume is frozen: it ends all writing, and thawing must work.
 error_while_frozen()

@@ -30,15 +30,6 @@ static bool shows(struct volume *v, const char *option)
 	return found;
 }
 
-static int again(struct volume *v, unsigned long flags, const char *options)
-{
-	if (chdir("/") || umount2(v->mnt, 0))
-		return -1;
-	if (vol_mount(v, flags, options))
-		return -1;
-	return chdir(v->mnt);
-}
-
 TEST_F(mount, unknown_options)
 {
 	static const char *const bad[] = {
@@ -61,11 +52,11 @@ TEST_F(mount, errors_option)
 {
 	const char *other = on_lnkfs() ? "errors=continue" : "errors=remount-ro";
 
-	EXPECT_OK(again(&self->v, 0, "errors=remount-ro"));
-	EXPECT_OK(again(&self->v, 0, "errors=continue"));
-	EXPECT_OK(again(&self->v, 0, "errors=panic"));
+	EXPECT_OK(vol_again(&self->v, 0, "errors=remount-ro"));
+	EXPECT_OK(vol_again(&self->v, 0, "errors=continue"));
+	EXPECT_OK(vol_again(&self->v, 0, "errors=panic"));
 	EXPECT_TRUE(shows(&self->v, "errors=panic"));
-	EXPECT_OK(again(&self->v, 0, other));
+	EXPECT_OK(vol_again(&self->v, 0, other));
 	EXPECT_TRUE(shows(&self->v, other));
 	EXPECT_FALSE(shows(&self->v, "errors=panic"));
 	EXPECT_OK(mount(NULL, self->v.mnt, NULL, MS_REMOUNT, "errors=panic"));
@@ -83,7 +74,7 @@ TEST_F(mount, read_only)
 	ASSERT_OK(create_text("f", "text"));
 	ASSERT_OK(mkdir("d", 0755));
 	ASSERT_OK(symlink("f", "l"));
-	ASSERT_OK(again(&self->v, MS_RDONLY, NULL));
+	ASSERT_OK(vol_again(&self->v, MS_RDONLY, NULL));
 	EXPECT_TRUE(shows(&self->v, "ro"));
 	EXPECT_STREQ("text", read_text("l"));
 	EXPECT_ERR(EROFS, open("f", O_RDWR));
@@ -140,7 +131,7 @@ TEST_F(mount, many_remounts_keep_what_was_written)
 				NULL));
 		ASSERT_OK(mount(NULL, self->v.mnt, NULL, MS_REMOUNT, NULL));
 	}
-	ASSERT_OK(again(&self->v, 0, NULL));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
 	for (i = 0; i < 10; i++) {
 		sprintf(name, "f%d", i);
 		EXPECT_STREQ(name, read_text(name));
@@ -150,9 +141,9 @@ TEST_F(mount, many_remounts_keep_what_was_written)
 TEST_F(mount, norecovery)
 {
 	ASSERT_OK(create_text("f", "text"));
-	EXPECT_OK(again(&self->v, MS_RDONLY, "norecovery"));
+	EXPECT_OK(vol_again(&self->v, MS_RDONLY, "norecovery"));
 	EXPECT_STREQ("text", read_text("f"));
-	EXPECT_OK(again(&self->v, 0, NULL));
+	EXPECT_OK(vol_again(&self->v, 0, NULL));
 }
 
 TEST_F(mount, read_only_device)

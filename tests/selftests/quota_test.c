@@ -107,23 +107,6 @@ static int limit(struct volume *v, int type, int id, long bsoft, long bhard, lon
 	return dq(v, Q_SETQUOTA, type, id, (void *)&d);
 }
 
-static int set_project(const char *path, unsigned int projid, bool inherit)
-{
-	int fd = open(path, O_RDONLY), ret;
-	struct fsxattr fa;
-
-	if (fd < 0)
-		return -1;
-	ret = ioctl(fd, FS_IOC_FSGETXATTR, &fa);
-	fa.fsx_projid = projid;
-	if (inherit)
-		fa.fsx_xflags |= FS_XFLAG_PROJINHERIT;
-	if (!ret)
-		ret = ioctl(fd, FS_IOC_FSSETXATTR, &fa);
-	close(fd);
-	return ret;
-}
-
 /* Append @len bytes; how many were written, or -1. */
 static long append(const char *path, size_t len, int flags)
 {
@@ -195,9 +178,7 @@ static void drop_resource(void)
 
 static int again(struct volume *v, const char *options)
 {
-	if (chdir("/") || umount(v->mnt) || vol_mount(v, 0, options) || chdir(v->mnt))
-		return -1;
-	return chdir("d");
+	return vol_again(v, 0, options) ? -1 : chdir("d");
 }
 
 static int crash(struct volume *v)

@@ -30,19 +30,6 @@
 		EXPECT_EQ(0, vol_remove(&self->v));			\
 	}
 
-/* Unmount and mount again. */
-static inline int vol_again(struct volume *v, unsigned long flags, const char *options)
-{
-	if (chdir("/") || umount2(v->mnt, 0) || vol_mount(v, flags, options))
-		return -1;
-	return chdir(v->mnt);
-}
-
-static inline int vol_remount(struct volume *v, unsigned long flags, const char *options)
-{
-	return mount(NULL, v->mnt, NULL, MS_REMOUNT | flags, options);
-}
-
 /* KiB that the image takes on its filesystem. */
 static inline long vol_kib(const struct volume *v)
 {

@@ -126,6 +126,19 @@ static inline int vol_mount(struct volume *v, unsigned long flags,
 	return mount(v->dev, v->mnt, vol_fstype(), flags, options);
 }
 
+/* Unmount and mount again. */
+static inline int vol_again(struct volume *v, unsigned long flags, const char *options)
+{
+	if (chdir("/") || umount2(v->mnt, 0) || vol_mount(v, flags, options))
+		return -1;
+	return chdir(v->mnt);
+}
+
+static inline int vol_remount(struct volume *v, unsigned long flags, const char *options)
+{
+	return mount(NULL, v->mnt, NULL, MS_REMOUNT | flags, options);
+}
+
 /* The read-only checker's exit status; 0 where none is named by LNKFS_FSCK. */
 static inline int vol_check(struct volume *v)
 {

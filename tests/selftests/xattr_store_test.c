@@ -24,10 +24,7 @@ VOLUME_FIXTURE(store, MIB)
 
 static void again(struct __test_metadata *_metadata, struct volume *v)
 {
-	ASSERT_OK(chdir("/"));
-	ASSERT_OK(umount2(v->mnt, 0));
-	ASSERT_OK(vol_mount(v, 0, NULL));
-	ASSERT_OK(chdir(v->mnt));
+	ASSERT_OK(vol_again(v, 0, NULL));
 }
 
 /* Everything is as a crash at this moment leaves it. */
@@ -36,17 +33,6 @@ static void crash(struct __test_metadata *_metadata, struct volume *v, uint32_t 
 	ASSERT_OK(chdir("/"));
 	ASSERT_OK(crash_volume(v->mnt, how));
 	again(_metadata, v);
-}
-
-static long long free_bytes(void)
-{
-	struct statfs sf;
-	int fd = open(".", O_RDONLY | O_DIRECTORY);
-
-	syncfs(fd);
-	fstatfs(fd, &sf);
-	close(fd);
-	return (long long)sf.f_bfree * sf.f_bsize;
 }
 
 /* A cluster of inode blocks, or of XFS's, may be kept. */

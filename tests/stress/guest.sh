@@ -12,20 +12,8 @@ seed=${STRESS_SEED:-1}
 dev=$DISK0
 mnt=/mnt
 programs=$here/programs
-cases=0
-failed=0
+. "$here/tap.sh"
 . "$here/programs.sh"
-
-result() # STATUS NAME
-{
-	cases=$((cases + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $cases - $bs: $2"
-	else
-		echo "not ok $cases - $bs: $2"
-		failed=1
-	fi
-}
 
 try() # NAME COMMAND...
 {
@@ -133,6 +121,7 @@ programs()
 modprobe lnkfs || exit 1
 echo "TAP version 13"
 for bs in 1024 4096; do
+	label=$bs
 	try "format and mount" sh -c "mkfs.lnkfs -q -f -b $bs $dev && mount -t lnkfs $dev $mnt"
 	try "random operations" "$here/fsx-lnkfs" -n "$ops" -s "$seed" $mnt/fsx
 	try "the same with a larger file" "$here/fsx-lnkfs" -n $((ops / 4)) -l 8000000 -s $((seed + 1)) $mnt/fsx

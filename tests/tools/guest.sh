@@ -8,34 +8,12 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-cases=0
-failed=0
-
-result() # STATUS NAME
-{
-	cases=$((cases + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $cases - $2"
-	else
-		echo "not ok $cases - $2"
-		failed=1
-	fi
-}
-
-# What a command prints is diagnostics, or the TAP of the cases inside it.
-try() # NAME COMMAND...
-{
-	local name=$1 status
-	shift
-	"$@" 2>&1 </dev/null | sed -u 's/^/# /'
-	status=${PIPESTATUS[0]}
-	result "$status" "$name"
-}
+. "$here/tap.sh"
 
 files=
 for f in "$here"/*.sh; do
 	f=${f##*/}
-	case $f in guest.sh|common.sh) continue ;; esac
+	case $f in guest.sh|common.sh|tap.sh) continue ;; esac
 	if [ $# = 0 ] || [[ " $* " == *" $f "* ]]; then
 		files="$files $f"
 	fi
