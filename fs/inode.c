@@ -10,7 +10,6 @@
 #include "trace.h"
 #include "lnkfs.h"
 
-#define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
 
 /**
  * lnkfs_time_encode() - time stamp to the on-disk form
@@ -301,7 +300,7 @@ fail:
  *
  * Usage of disk quota follows the record.
  *
- * Context: in the handle that changed the inode, before it ends or restarts;
+ * Context: in the handle that changed the inode, before it ends;
  * ext_lock may be held.
  * Return: 0, or an error after which the journal is aborted.
  */

@@ -249,8 +249,10 @@ LNKFS_SIZE_CHECK(lnkfs_slot, 8);
  * front, inline extended attributes at its back, zeroes between.
  *
  * Time stamps are unsigned nanoseconds since 1901-12-13 20:45:52 UTC, that is
- * since second -2^31 of the Unix epoch.
+ * since second LNKFS_EPOCH, -2^31, of the Unix epoch.
  */
+#define LNKFS_EPOCH	(-2147483648LL)
+
 struct lnkfs_inode {
 	/* 00 */ struct lnkfs_slot i_slot;
 	/* 08 */ __le64	i_ino;		/* own number */

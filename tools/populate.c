@@ -25,7 +25,6 @@
 
 #define CHUNK		(256u << 10)
 #define NSEC_PER_SEC	1000000000LL
-#define LNKFS_EPOCH	(-2147483648LL)
 
 /* Entries of struct posix_acl_xattr (linux/posix_acl_xattr.h), little-endian. */
 #define ACL_VERSION	2

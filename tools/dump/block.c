@@ -321,14 +321,13 @@ static int log_revoke(void *ctx, u32 at, const struct lnkfs_log_revoke *r)
 
 static int log_commit(void *ctx, u32 sequence, u32 at, u64 sec, u32 nsec)
 {
-	const u64 epoch = 2147483648ULL;
 	struct dump *d = ctx;
 
 	out_row(&d->o);
 	out_text(&d->o, "what", "commit");
 	out_u64(&d->o, "transaction", sequence);
 	out_u64(&d->o, "at", at);
-	out_time(&d->o, "time", (sec + epoch) * 1000000000 + nsec);
+	out_time(&d->o, "time", (sec - (u64)LNKFS_EPOCH) * 1000000000 + nsec);
 	out_end(&d->o);
 	return 0;
 }

@@ -13,7 +13,6 @@
 #include "../lnkctl/text.h"
 #include "out.h"
 
-#define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
 #define NSEC_PER_SEC	1000000000ULL
 
 static void indent(const struct out *o)

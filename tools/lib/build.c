@@ -217,7 +217,6 @@ static int create(struct lnkfs_builder *b, const char *name, size_t len,
 		return err;
 	if (is_dir)
 		dir->nlink++;
-	b->inodes++;
 	return 0;
 }
 
@@ -511,7 +510,6 @@ int lnkfs_build_data(struct lnkfs_builder *b, u64 pos, const void *data, size_t 
 	const u8 *p = data;
 	int err = 0;
 
-	b->bytes += len;
 	while (len && !err) {
 		u64 lblk = pos >> fs->block_bits, skip = lblk - b->run_lblk;
 		size_t n, pad;

@@ -63,8 +63,6 @@ struct lnkfs_build_dir {
  * @pending: data waiting to be written
  * @pending_at: byte of the volume where they belong
  * @pending_len: how many
- * @inodes: made so far
- * @bytes: data so far
  */
 struct lnkfs_builder {
 	struct lnkfs_volume *v;
@@ -79,8 +77,6 @@ struct lnkfs_builder {
 	u8 *pending;
 	u64 pending_at;
 	size_t pending_len;
-	u64 inodes;
-	u64 bytes;
 };
 
 int lnkfs_build_begin(struct lnkfs_builder *b, struct lnkfs_volume *v);

@@ -61,6 +61,8 @@ int lnkfs_format_plan(const struct lnkfs_format *f, u64 device_bytes,
 u64 lnkfs_format_min_bytes(u32 block_bits, bool ext_journal);
 int lnkfs_format_volume(struct lnkfs_volume *v, const struct lnkfs_format *f,
 			const char **why);
+void lnkfs_format_inode(const struct lnkfs_format *f, struct lnkfs_cinode *ci, u16 mode,
+			u8 slots, u32 nlink);
 int lnkfs_format_root(struct lnkfs_volume *v, const struct lnkfs_format *f);
 int lnkfs_format_quota(struct lnkfs_volume *v, const struct lnkfs_format *f);
 int lnkfs_format_mem(struct lnkfs_volume *v, u64 bytes, u32 block_bits, bool no_root);

@@ -15,17 +15,7 @@ static int new_file(struct lnkfs_volume *v, const struct lnkfs_format *f,
 	lnkfs_tx_begin(&tx, v, LNKFS_CREDITS_IALLOC + LNKFS_CREDITS_STORE);
 	err = lnkfs_ialloc(&tx, &v->fs, 0, 1, false, &ci->ino);
 	if (!err) {
-		do {
-			ci->gen = lnkfs_random32();
-		} while (!ci->gen);
-		ci->mode = S_IFREG | 0600;
-		ci->slots = 1;
-		ci->area_len = LNKFS_AREA_LEN(1);
-		ci->nlink = 1;
-		ci->atime = f->now;
-		ci->mtime = f->now;
-		ci->ctime = f->now;
-		ci->btime = f->now;
+		lnkfs_format_inode(f, ci, S_IFREG | 0600, 1, 1);
 		lnkfs_ext_init(ci);
 		err = lnkfs_inode_store(&tx, &v->fs, ci);
 	}

@@ -7,6 +7,30 @@
 #define DIR_SLOTS	2
 #define CREDITS		64
 
+/**
+ * lnkfs_format_inode() - fill in an inode of a new volume
+ * @f: what is asked for
+ * @ci: inode whose number is set; the fork is the caller's to make
+ * @mode: type and permissions
+ * @slots: records it takes
+ * @nlink: names it has
+ */
+void lnkfs_format_inode(const struct lnkfs_format *f, struct lnkfs_cinode *ci, u16 mode,
+			u8 slots, u32 nlink)
+{
+	do {
+		ci->gen = lnkfs_random32();
+	} while (!ci->gen);
+	ci->mode = mode;
+	ci->slots = slots;
+	ci->area_len = LNKFS_AREA_LEN(slots);
+	ci->nlink = nlink;
+	ci->atime = f->now;
+	ci->mtime = f->now;
+	ci->ctime = f->now;
+	ci->btime = f->now;
+}
+
 static int new_dir(lnkfs_tx *tx, struct lnkfs_volume *v, const struct lnkfs_format *f,
 		   struct lnkfs_cinode *ci, u16 perm)
 {
@@ -15,17 +39,7 @@ static int new_dir(lnkfs_tx *tx, struct lnkfs_volume *v, const struct lnkfs_form
 	err = lnkfs_ialloc(tx, &v->fs, 0, DIR_SLOTS, true, &ci->ino);
 	if (err)
 		return err;
-	do {
-		ci->gen = lnkfs_random32();
-	} while (!ci->gen);
-	ci->mode = S_IFDIR | perm;
-	ci->slots = DIR_SLOTS;
-	ci->area_len = LNKFS_AREA_LEN(DIR_SLOTS);
-	ci->nlink = 2;
-	ci->atime = f->now;
-	ci->mtime = f->now;
-	ci->ctime = f->now;
-	ci->btime = f->now;
+	lnkfs_format_inode(f, ci, S_IFDIR | perm, DIR_SLOTS, 2);
 	lnkfs_dir_init(ci);
 	return 0;
 }

@@ -70,7 +70,7 @@ static int log_block(struct lnkfs_log *log, u32 at, void *data)
 /* The block after @at, @n blocks on, in a ring. */
 static u32 log_after(const struct lnkfs_log *log, u32 at, u32 n)
 {
-	u32 ring = log->end - log->first;
+	u32 ring = log->maxlen - log->first;
 
 	return log->first + (at - log->first + n % ring) % ring;
 }
@@ -97,7 +97,6 @@ static const char *super_wrong(struct lnkfs_log *log, const struct jbd2_super *j
 	log->sequence = be32_to_cpu(js->s_sequence);
 	log->err = (s32)be32_to_cpu(js->s_errno);
 	log->incompat = be32_to_cpu(js->s_feature_incompat);
-	log->end = log->maxlen;
 	if (be32_to_cpu(js->s_blocksize) != log->block_size)
 		return "the journal has another block size";
 	if (log->maxlen > blocks || log->maxlen < LNKFS_MIN_JOURNAL_BLOCKS || !log->first ||
@@ -232,7 +231,7 @@ int lnkfs_log_scan(struct lnkfs_log *log)
 		return -ENOMEM;
 	log->commits = 0;
 	/* More blocks than the ring has cannot be: a crafted log ends there. */
-	while (at && seen < log->end - log->first) {
+	while (at && seen < log->maxlen - log->first) {
 		err = log_block(log, at, data);
 		if (err)
 			break;

@@ -17,7 +17,6 @@
 #include "lnkctl.h"
 #include "unmounted.h"
 
-#define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
 #define MAX_DEPTH	512		/* each keeps a directory open */
 
 static const char help[] =

@@ -13,7 +13,6 @@
 #include "text.h"
 #include "unmounted.h"
 
-#define LNKFS_EPOCH	(-2147483648LL)	/* second 0 of the on-disk time */
 
 static const char ls_help[] =
 	"usage: lnkctl ls [OPTION]... IMAGE:PATH...\n"

@@ -149,11 +149,16 @@ static const char *show_grace(uint64_t end, char text[24])
 
 /* ---- report and show ---- */
 
+/* USRQUOTA, GRPQUOTA, PRJQUOTA */
+static const struct { const char *name; uint32_t kept, enforced; } types[] = {
+	{ "user", FS_QUOTA_UDQ_ACCT, FS_QUOTA_UDQ_ENFD },
+	{ "group", FS_QUOTA_GDQ_ACCT, FS_QUOTA_GDQ_ENFD },
+	{ "project", FS_QUOTA_PDQ_ACCT, FS_QUOTA_PDQ_ENFD },
+};
+
 static void print_head(const struct quota_job *job)
 {
-	static const char *const kinds[] = { "user", "group", "project" };
-
-	printf("%-16s %7s %7s %7s %6s  %9s %9s %9s %6s\n", kinds[job->type], "used", "soft",
+	printf("%-16s %7s %7s %7s %6s  %9s %9s %9s %6s\n", types[job->type].name, "used", "soft",
 	       "hard", "grace", "inodes", "soft", "hard", "grace");
 }
 
@@ -334,10 +339,7 @@ static void grace(const struct quota_job *job)
 
 static void enforce(const struct quota_job *job, int cmd)
 {
-	static const uint32_t flags[] = {
-		FS_QUOTA_UDQ_ENFD, FS_QUOTA_GDQ_ENFD, FS_QUOTA_PDQ_ENFD,
-	};
-	uint32_t flag = flags[job->type];
+	uint32_t flag = types[job->type].enforced;
 
 	/* It is so already, the kernel says. */
 	if (control(job, cmd, 0, &flag) && errno != EEXIST)
@@ -363,11 +365,6 @@ static void do_sync(const struct quota_job *job)
 
 static void state(const struct quota_job *job)
 {
-	static const struct { const char *name; uint32_t kept, enforced; } types[] = {
-		{ "user", FS_QUOTA_UDQ_ACCT, FS_QUOTA_UDQ_ENFD },
-		{ "group", FS_QUOTA_GDQ_ACCT, FS_QUOTA_GDQ_ENFD },
-		{ "project", FS_QUOTA_PDQ_ACCT, FS_QUOTA_PDQ_ENFD },
-	};
 	struct fs_quota_statv st = { .qs_version = FS_QSTATV_VERSION1 };
 	size_t i;
 
@@ -420,8 +417,7 @@ static void parse_options(struct quota_job *job, int argc, char **argv)
 		else if (c == 'n')
 			job->numeric = true;
 		else
-			/* help, and what is no option */
-			lnkctl_walk_option(c, NULL);
+			lnkctl_help_or_bad(c, help);
 	}
 }
 

@@ -36,19 +36,6 @@ static const char *find_colon(const char *name)
 }
 
 /**
- * image_named() - does an argument name something in an image?
- * @name: the argument
- *
- * A colon before the first slash says so, as with scp(1).
- */
-bool image_named(const char *name)
-{
-	const char *colon = find_colon(name);
-
-	return colon && colon != name;
-}
-
-/**
  * image_failed() - say that something in an image could not be done
  * @name: the argument, or a path
  * @err: negative error number

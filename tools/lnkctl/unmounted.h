@@ -23,7 +23,6 @@ struct image_file {
 	struct lnkfs_node node;
 };
 
-bool image_named(const char *name);
 bool image_open(struct image_file *file, const char *name, bool follow);
 void image_close(void);
 void image_failed(const char *name, int err);
