@@ -435,15 +435,9 @@ int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u
  */
 void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
 {
-	struct lnkfs_group *grp = &sbi->fs.group[b->group];
-
-	mutex_lock(&grp->lock);
-	lnkfs_busy_clear(grp, b->start, b->len);
-	mutex_unlock(&grp->lock);
-	spin_lock(&sbi->space_lock);
-	sbi->busy -= b->len;
-	sbi->free += b->len;
-	spin_unlock(&sbi->space_lock);
+	lnkfs_group_lock(&sbi->fs, b->group);
+	lnkfs_busy_unhold(sbi, b->group, b->start, b->len);
+	lnkfs_group_unlock(&sbi->fs, b->group);
 	kfree(b);
 }
 

@@ -275,23 +275,6 @@ int lnkfs_end(handle_t *handle)
 }
 
 /**
- * lnkfs_restart() - go on in a new transaction
- * @handle: the handle; everything modified so far is consistent by itself and
- *	has been stored
- * @credits: as in lnkfs_begin()
- * @revokes: as in lnkfs_begin()
- *
- * Context: no lock that ranks after the handle is held.
- * Return: 0 or an error; the handle must be ended in either case.
- */
-int lnkfs_restart(handle_t *handle, u32 credits, u32 revokes)
-{
-	struct lnkfs_sb_info *sbi = LNKFS_SB(handle->h_transaction->t_journal->j_private);
-
-	return jbd2__journal_restart(handle, credits + sbi->quota_credits, revokes, GFP_NOFS);
-}
-
-/**
  * lnkfs_note_tid() - remember the transaction an inode was changed in
  * @handle: running handle
  * @inode: the inode

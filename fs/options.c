@@ -94,10 +94,7 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		mo->opts |= LNKFS_OPT_NORECOVERY;
 		break;
 	case Opt_symperm:
-		if (result.negated)
-			mo->opts &= ~LNKFS_OPT_SYMPERM;
-		else
-			mo->opts |= LNKFS_OPT_SYMPERM;
+		lnkfs_set_opt(mo, LNKFS_OPT_SYMPERM, !result.negated);
 		break;
 	case Opt_usrquota:
 		mo->opts |= LNKFS_OPT_USRQUOTA;
@@ -183,12 +180,9 @@ const char *lnkfs_errors_name(unsigned int errors)
 int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(root->d_sb);
-	const struct constant_table *t;
 
-	for (t = lnkfs_errors_table; t->name; t++) {
-		if (t->value == sbi->errors && t->value != sbi->super->s_errors)
-			seq_printf(seq, ",errors=%s", t->name);
-	}
+	if (sbi->errors != sbi->super->s_errors)
+		seq_printf(seq, ",errors=%s", lnkfs_errors_name(sbi->errors));
 	if (sbi->journal_bdev && sbi->journal_devnum != le32_to_cpu(sbi->super->s_journal_dev))
 		seq_printf(seq, ",journal_dev=%#x", sbi->journal_devnum);
 	if (sbi->opts & LNKFS_OPT_NORECOVERY)

@@ -15,17 +15,8 @@
  */
 u32 lnkfs_symlink_slots(const struct lnkfs_fs *fs, u32 len)
 {
-	u32 most = 1u << fs->slot_bits;
-	u32 slots;
-
-	if (len > fs->fast_max)
-		return 0;
-	if (most > LNKFS_MAX_SLOTS)
-		most = LNKFS_MAX_SLOTS;
-	for (slots = 1; slots <= most; slots++)
-		if (len <= LNKFS_FAST_MAX(slots))
-			return slots;
-	return 0;
+	/* The target and the NUL after it. */
+	return len > fs->fast_max ? 0 : lnkfs_xattr_slots(fs, len + 1, 0);
 }
 
 /**

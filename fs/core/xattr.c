@@ -412,18 +412,20 @@ static int set_found(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		     const struct lnkfs_xattr_key *key, const void *value, u32 len,
 		     struct lnkfs_xattr_place *pl, bool found)
 {
-	u32 old = 0;
+	u32 off = 0, old = 0;
 	int err;
 
-	if (found && !pl->buf)
-		old = lnkfs_xattr_entry_size((const void *)(pl->run + pl->off));
+	if (found && !pl->buf) {
+		off = pl->off;
+		old = lnkfs_xattr_entry_size((const void *)(pl->run + off));
+	}
 	if (inline_room(fs, ci, lnkfs_xattr_size(key->name_len, len), old)) {
 		if (found && pl->buf) {
 			err = lnkfs_xattr_leaf_drop(tx, fs, ci, pl);
 			if (err)
 				return err;
 		} else if (found) {
-			inline_drop(ci, pl->off, old);
+			inline_drop(ci, off, old);
 		}
 		inline_add(ci, key, value, len);
 		return 0;
@@ -435,13 +437,8 @@ static int set_found(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		found = false;
 	}
 	err = lnkfs_xattr_leaf_put(tx, fs, ci, key, value, len, pl, found && pl->buf);
-	if (!err && old) {
-		u32 off;
-
-		err = lnkfs_xattr_run_find(inline_run(ci), ci->xattr_len, key, &off);
-		if (!err)
-			inline_drop(ci, off, old);
-	}
+	if (!err && old)
+		inline_drop(ci, off, old);
 	return err;
 }
 
