@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Running fsck.lnkfs: its main program in a child process of this one.
+ */
+#ifndef LNKFS_FSCKTEST_FSCK_H
+#define LNKFS_FSCKTEST_FSCK_H
+
+#include "manifest.h"
+
+#define STATUS_CRASH	200	/* a signal, or a sanitizer's report */
+#define STATUS_HANG	201	/* it did not end in time */
+
+/**
+ * struct output - what a child process said
+ * @fd: file in memory
+ */
+struct output {
+	int fd;
+};
+
+void output_new(struct output *out);
+char *output_text(struct output *out);
+
+int fsck_run(const char *options, const char *path, struct output *out);
+int child_run(int (*run)(void *arg, FILE *out), void *arg, struct output *out);
+
+#endif /* LNKFS_FSCKTEST_FSCK_H */
