@@ -12,8 +12,8 @@
  *	nofix ...			leave the checksum wrong
  *
  * A field is one of kinds.c, raw:OFFSET[:BYTES], or of a map bit:BLOCK. A value is
- * a number, "text", ino:PATH, block:STRUCTURE, first:GROUP or end, and +N or -N may
- * follow. Damages are separated by semicolons.
+ * a number, "text", ino:PATH, block:STRUCTURE (the block that holds it), at:STRUCTURE.FIELD
+ * (its value), first:GROUP or end, and +N or -N may follow. Damages are separated by semicolons.
  */
 #include <ctype.h>
 
@@ -243,19 +243,27 @@ static const struct field *find_field(struct text *t, const struct object *o, st
 static u64 number(struct text *t)
 {
 	struct lnkfs_fs *fs = &t->d->cat->vol.v.fs;
+	struct field raw;
 	char path[300];
 	u64 value = 0;
 	size_t len;
 	char *end;
 
 	if (!strncmp(t->at, "ino:", 4)) {
-		len = strcspn(t->at += 4, "+-; ");
+		len = strcspn(t->at += 4, "+-=; ");
 		snprintf(path, sizeof(path), "%.*s", (int)len, t->at);
 		value = catalog_path(t->d->cat, path);
 		t->at += len;
 	} else if (!strncmp(t->at, "block:", 6)) {
 		t->at += 6;
-		value = object_block(t->d->cat, structure(t, "+-; "));
+		value = object_block(t->d->cat, structure(t, "+-=; "));
+	} else if (!strncmp(t->at, "at:", 3)) {
+		const struct object *o;
+
+		t->at += 3;
+		o = structure(t, ".");
+		t->at++;
+		value = field_get(t->d->cat, o, find_field(t, o, &raw));
 	} else if (!strncmp(t->at, "first:", 6)) {
 		value = lnkfs_group_first(fs, (u32)strtoul(t->at + 6, &end, 0));
 		t->at = end;

@@ -9,7 +9,10 @@
  *	PATH:gone		the name is not there any more
  *	PATH:lost		it is in lost+found, as #INODE, with all below it
  *	PATH:new		something is there that was not
- *	PATH:free		it may be anything, or not there; likewise what is below it
+ *	PATH:free		it may be anything, or not there; likewise what is below it,
+ *				which may be in lost+found instead
+ *	PATH:names		some of the directory's names may be gone: what has no other
+ *				name is in lost+found
  *	PATH:WHAT		WHAT may differ: mode uid gid projid nlink size mtime ctime
  *				atime btime flags lflags blocks data target device, or an
  *				attribute as user.NAME
@@ -63,6 +66,8 @@ static bool entries_change(struct comparison *c, const char *path)
 	size_t len = strlen(path);
 	u32 i, k;
 
+	if (find(c, path, "names"))
+		return true;
 	for (i = 0; i < c->nr; i++) {
 		const char *p = c->except[i].path, *slash = strrchr(p, '/');
 
@@ -227,8 +232,8 @@ static const struct mnode *in_lost_found(struct comparison *c, u64 ino)
 	return manifest_path(c->is, path);
 }
 
-static void name_below(struct comparison *c, const char *path, const struct mname *was,
-		       const struct mnode *is_dir)
+static void name_below(struct comparison *c, const char *dir, const char *path,
+		       const struct mname *was, const struct mnode *is_dir)
 {
 	const struct mname *is = mnode_name(is_dir, was->name);
 	const struct mnode *node = manifest_find(c->was, was->ino);
@@ -238,10 +243,11 @@ static void name_below(struct comparison *c, const char *path, const struct mnam
 	if (find(c, path, "gone") || find(c, path, "lost")) {
 		if (is)
 			fprintf(c->out, "%s: is still there\n", path);
-		if (find(c, path, "lost") && !in_lost_found(c, was->ino))
-			fprintf(c->out, "%s: is not in lost+found\n", path);
-		else if (find(c, path, "lost"))
-			entry(c, path, node, in_lost_found(c, was->ino));
+		return;
+	}
+	if (!is && find(c, dir, "names")) {
+		if (!manifest_find(c->is, was->ino))
+			fprintf(c->out, "%s: is nowhere\n", path);
 		return;
 	}
 	if (is && is->type != was->type && !find(c, path, "mode"))
@@ -249,41 +255,72 @@ static void name_below(struct comparison *c, const char *path, const struct mnam
 	entry(c, path, node, is ? manifest_find(c->is, is->ino) : NULL);
 }
 
+/* Is it below a directory, or one of its names? */
+static bool below(const struct mnode *n, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(n->path, dir, len) && (n->path[len] == '/' || !n->path[len] || len == 1);
+}
+
 /* Is there something in lost+found that should be? */
 static bool was_lost(struct comparison *c, const char *name)
+{
+	const struct mnode *n = *name == '#' ?
+		manifest_find(c->was, strtoull(name + 1, NULL, 10)) : NULL;
+	u32 i;
+
+	for (i = 0; n && i < c->nr; i++) {
+		const struct except *e = &c->except[i];
+
+		if (!strcmp(e->what, "lost") && n == manifest_path(c->was, e->path))
+			return true;
+		if ((!strcmp(e->what, "free") || !strcmp(e->what, "names")) && below(n, e->path))
+			return true;
+	}
+	return false;
+}
+
+/* What is expected in lost+found is there. */
+static void lost(struct comparison *c)
 {
 	u32 i;
 
 	for (i = 0; i < c->nr; i++) {
-		const struct mnode *n;
+		const char *path = c->except[i].path;
+		const struct mnode *was, *is;
 
-		if (strcmp(c->except[i].what, "lost") && strcmp(c->except[i].what, "free"))
+		if (strcmp(c->except[i].what, "lost"))
 			continue;
-		n = manifest_path(c->was, c->except[i].path);
-		if (n && *name == '#' && strtoull(name + 1, NULL, 10) == n->ci.ino)
-			return true;
+		was = manifest_path(c->was, path);
+		if (!was)
+			die("%s: is not on the sound volume", path);
+		is = in_lost_found(c, was->ci.ino);
+		if (is)
+			entry(c, path, was, is);
+		else
+			fprintf(c->out, "%s: is not in lost+found\n", path);
 	}
-	return false;
 }
 
 static void directory(struct comparison *c, const char *path, const struct mnode *was,
 		      const struct mnode *is)
 {
 	const char *prefix = path[1] ? path : "";
-	char below[600];
+	char sub[600];
 	u32 i;
 
 	for (i = 0; i < was->nr_name; i++) {
-		snprintf(below, sizeof(below), "%s/%s", prefix, was->name[i].name);
-		name_below(c, below, &was->name[i], is);
+		snprintf(sub, sizeof(sub), "%s/%s", prefix, was->name[i].name);
+		name_below(c, path, sub, &was->name[i], is);
 	}
 	for (i = 0; i < is->nr_name; i++) {
 		if (mnode_name(was, is->name[i].name))
 			continue;
-		snprintf(below, sizeof(below), "%s/%s", prefix, is->name[i].name);
-		if (!find(c, below, "new") && !find(c, below, "free") &&
+		snprintf(sub, sizeof(sub), "%s/%s", prefix, is->name[i].name);
+		if (!find(c, sub, "new") && !find(c, sub, "free") &&
 		    !(!strcmp(path, "/lost+found") && was_lost(c, is->name[i].name)))
-			fprintf(c->out, "%s: has come from nowhere\n", below);
+			fprintf(c->out, "%s: has come from nowhere\n", sub);
 	}
 }
 
@@ -386,7 +423,8 @@ static void add_words(struct comparison *c, const char *list)
 			add_word(c, word);
 	free(copy);
 	for (i = 0; i < c->nr; i++) {
-		if (strcmp(c->except[i].what, "lost"))
+		if (strcmp(c->except[i].what, "lost") && strcmp(c->except[i].what, "free") &&
+		    strcmp(c->except[i].what, "names"))
 			continue;
 		add_word(c, "/lost+found:mtime");
 		add_word(c, "/lost+found:ctime");
@@ -418,6 +456,7 @@ void expect_text(const struct manifest *was, const struct manifest *is, const ch
 	} else {
 		root = manifest_find(is, le64_to_cpu(is->sb.s_root_ino));
 		entry(c, "/", manifest_find(was, le64_to_cpu(was->sb.s_root_ino)), root);
+		lost(c);
 		super(c);
 		quota(c);
 	}

@@ -48,7 +48,8 @@ static void read_file(struct lnkfs_image *img, struct lnkfs_node *node, struct m
 		if (memchr_inv(data, 0, len)) {
 			n->block = more(n->block, n->nr_block, sizeof(*n->block));
 			n->block[n->nr_block].lblk = pos >> fs->block_bits;
-			n->block[n->nr_block++].hash = hash_of(data, len);
+			/* As if it ended with its block: the size is compared apart. */
+			n->block[n->nr_block++].hash = hash_of(data, fs->block_size);
 		}
 		pos += len;
 	}

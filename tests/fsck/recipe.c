@@ -195,26 +195,48 @@ static void small(struct lnkfs_volume *v)
 	one_of_each();
 }
 
-static void many_dirs(const char *top, u32 count)
+/* A directory in a certain group: the others say that they have too many. */
+static void dir_in(struct lnkfs_volume *v, const char *path, u32 group)
 {
-	char path[64];
+	const u32 many = 1u << 20;
 	u32 i;
 
-	dir(top, 0755);
-	for (i = 0; i < count; i++) {
-		snprintf(path, sizeof(path), "%s/d%u", top, i);
-		dir(path, 0755);
-		snprintf(path, sizeof(path), "%s/d%u/file", top, i);
+	for (i = 0; i < v->fs.groups; i++)
+		v->fs.group[i].used_dirs += i == group ? 0 : many;
+	dir(path, 0755);
+	for (i = 0; i < v->fs.groups; i++)
+		v->fs.group[i].used_dirs -= i == group ? 0 : many;
+}
+
+static void many_dirs(struct lnkfs_volume *v)
+{
+	char path[64];
+	lnkfs_tx tx;
+	u32 i;
+
+	dir("/many", 0755);
+	for (i = 0; i < v->fs.groups + 3; i++) {
+		snprintf(path, sizeof(path), "/many/d%u", i);
+		dir_in(v, path, i % v->fs.groups);
+		snprintf(path, sizeof(path), "/many/d%u/file", i);
 		file(path, 0644, i, 1000 + i * 100);
-		snprintf(path, sizeof(path), "%s/d%u/link", top, i);
+		snprintf(path, sizeof(path), "/many/d%u/link", i);
 		symlink_to(path, "../d0/file", 0);
 	}
+	/* Descriptors may have been written meanwhile. */
+	lnkfs_tx_begin(&tx, v, 0);
+	for (i = 0; i < v->fs.groups; i++) {
+		lnkfs_group_lock(&v->fs, i);
+		must(lnkfs_group_sync(&tx, &v->fs, i), "descriptor");
+		lnkfs_group_unlock(&v->fs, i);
+	}
+	lnkfs_tx_end(&tx);
 }
 
 static void multi(struct lnkfs_volume *v)
 {
 	one_of_each();
-	many_dirs("/many", v->fs.groups * 2);
+	many_dirs(v);
 	/* What grows from here on goes to later groups. */
 	b->goal = (u64)(v->fs.groups - 2) * v->fs.group_blocks + 50;
 	file("/far", 0644, 0, 20000);
@@ -283,14 +305,22 @@ static void attributes(struct lnkfs_volume *v)
 	must(lnkfs_build_done(b, 0), "/afifo");
 }
 
-static void drop_name(const char *path, const char *name)
+/* Remove a name of a file that has others. */
+static void unlink_one(struct lnkfs_volume *v, const char *path)
 {
-	struct lnkfs_node *node = b->depth ? &b->stack[b->depth - 1]->node : NULL;
+	struct lnkfs_node node = { .ci.area = node.area };
+	const char *name = strrchr(path, '/') + 1;
 	lnkfs_tx tx;
+	u64 ino;
 
-	(void)path;
-	lnkfs_tx_begin(&tx, b->v, 0);
-	must(lnkfs_dir_remove(&tx, &b->v->fs, &node->ci, name, (u32)strlen(name)), name);
+	/* This makes its directory the one at hand. */
+	must(lnkfs_build_find(b, path, &ino), path);
+	must(lnkfs_inode_load(&v->fs, ino, 0, &node.ci), path);
+	node.ci.nlink--;
+	lnkfs_tx_begin(&tx, v, 0);
+	must(lnkfs_dir_remove(&tx, &v->fs, &b->stack[b->depth - 1]->node.ci, name,
+			      (u32)strlen(name)), path);
+	must(lnkfs_inode_store(&tx, &v->fs, &node.ci), path);
 	lnkfs_tx_end(&tx);
 }
 
@@ -315,21 +345,8 @@ static void bigdir(struct lnkfs_volume *v)
 		link_to(path, old);
 	}
 	for (i = 20; i < count; i += 37) {
-		u64 ino;
-		struct lnkfs_node node = { .ci.area = node.area };
-
 		snprintf(path, sizeof(path), "/big/a name that is not short %u", i);
-		must(lnkfs_build_find(b, path, &ino), path);
-		drop_name("/big", path + 5);
-		must(lnkfs_inode_load(&v->fs, ino, 0, &node.ci), path);
-		node.ci.nlink--;
-		{
-			lnkfs_tx tx;
-
-			lnkfs_tx_begin(&tx, v, 0);
-			must(lnkfs_inode_store(&tx, &v->fs, &node.ci), path);
-			lnkfs_tx_end(&tx);
-		}
+		unlink_one(v, path);
 	}
 	dir("/two", 0755);
 	for (i = 0; i < v->fs.block_size / 40; i++) {
@@ -484,7 +501,7 @@ static void quota_file(struct lnkfs_volume *v, u32 type, const struct owner *lis
 		struct lnkfs_quota_entry e = { 0 };
 
 		/* Some have limits and no files. */
-		e.q_id = cpu_to_le32(i < nr ? list[i].id : 90000 + i);
+		e.q_id = cpu_to_le32(i < nr ? list[i].id : 90000 + i - nr);
 		if (i < nr) {
 			e.q_space = cpu_to_le64(list[i].space);
 			e.q_inodes = cpu_to_le64(list[i].inodes);
