@@ -50,6 +50,7 @@ help:
 	@echo 'check         every test: static, unit, and in virtual machines with kernels $(TEST_KERNELS)'
 	@echo 'check-static  builds without warnings for each kernel, and sparse'
 	@echo 'check-unit    the unit tests of the core, in userspace'
+	@echo 'check-fsck    cases of damage, and 20,000 volumes damaged at random (FSCK_IMAGES=, FSCK_SEED=)'
 	@echo 'check-vm      the tests in virtual machines (TEST_KERNELS=, SUITES=)'
 	@echo 'check-debug   the same with a debug kernel: KASAN, lockdep, kmemleak (SUITES=)'
 	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
@@ -107,6 +108,11 @@ check-static: deps
 check-unit: deps
 	$(Q)KERNELS='$(TEST_KERNELS)' tests/check unit
 
+# More volumes than the slice in "check".
+check-fsck: FSCK_IMAGES ?= 20000
+check-fsck: deps
+	$(Q)FSCK_IMAGES='$(FSCK_IMAGES)' FSCK_SEED='$(FSCK_SEED)' LNKFS_SLOW=3 tests/check fsck
+
 check-vm: deps
 	$(Q)KERNELS='$(TEST_KERNELS)' tests/check $(or $(SUITES),vm)
 
@@ -123,7 +129,7 @@ check-diff: deps
 	$(Q)DIFF_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check diff
 
 clean:
-	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit \
+	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck \
 		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
 		$(build)/logs lnkfs.ko
 
@@ -131,4 +137,4 @@ distclean: clean
 	$(Q)rm -rf $(build)
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
-	check-static check-unit check-vm check-debug check-stress check-diff clean distclean
+	check-static check-unit check-fsck check-vm check-debug check-stress check-diff clean distclean

@@ -13,7 +13,8 @@
  *
  * A field is one of kinds.c, raw:OFFSET[:BYTES], or of a map bit:BLOCK. A value is
  * a number, "text", ino:PATH, block:STRUCTURE (the block that holds it), at:STRUCTURE.FIELD
- * (its value), first:GROUP or end, and +N or -N may follow. Damages are separated by semicolons.
+ * (its value), first:GROUP, free (the last free block of group 0) or end, and +N or -N
+ * may follow. Damages are separated by semicolons.
  */
 #include <ctype.h>
 
@@ -240,6 +241,20 @@ static const struct field *find_field(struct text *t, const struct object *o, st
 	die("a %s has no field %.*s", o->kind->name, (int)len, t->at);
 }
 
+static u64 free_block(struct catalog *cat)
+{
+	const struct lnkfs_fs *fs = &cat->vol.v.fs;
+	u64 map = lnkfs_group_map_block(fs, 0, LNKFS_B_BITMAP);
+	const struct lnkfs_map_block *bitmap = (void *)(cat->img->mem + (map << fs->block_bits));
+	u32 off = lnkfs_group_size(fs, 0);
+
+	while (off && lnkfs_test_bit(off - 1, bitmap->m_bits))
+		off--;
+	if (!off)
+		die("no free block");
+	return off - 1;
+}
+
 static u64 number(struct text *t)
 {
 	struct lnkfs_fs *fs = &t->d->cat->vol.v.fs;
@@ -267,6 +282,9 @@ static u64 number(struct text *t)
 	} else if (!strncmp(t->at, "first:", 6)) {
 		value = lnkfs_group_first(fs, (u32)strtoul(t->at + 6, &end, 0));
 		t->at = end;
+	} else if (!strncmp(t->at, "free", 4)) {
+		value = free_block(t->d->cat);
+		t->at += 4;
 	} else if (!strncmp(t->at, "end", 3)) {
 		value = fs->blocks;
 		t->at += 3;

@@ -101,14 +101,35 @@ static void file(const char *path, u16 perm, u32 uid, u32 len)
 	must(lnkfs_build_done(b, len), path);
 }
 
-/* Every second block, so that each is an extent of its own. */
+/* Blocks of the file at hand that are allocated and not written. */
+static void unwritten(u64 lblk, u32 len)
+{
+	struct lnkfs_ext ext = { .lblk = lblk, .flags = LNKFS_EXT_UNWRITTEN };
+	lnkfs_tx tx;
+	u32 got;
+
+	lnkfs_tx_begin(&tx, b->v, 0);
+	must(lnkfs_balloc(&tx, &b->v->fs, b->goal, len, len, 0, &ext.block, &got), "blocks");
+	ext.len = got;
+	must(lnkfs_ext_insert(&tx, &b->v->fs, &b->file.ci, &ext), "extent");
+	lnkfs_tx_end(&tx);
+}
+
+/*
+ * Every second block, so that each is an extent of its own; every fifth of these is
+ * written.
+ */
 static void fragmented(const char *path, u32 extents)
 {
 	u32 bs = b->v->fs.block_size, i;
 
 	add(path, attr(S_IFREG | 0644, 0));
-	for (i = 0; i < extents; i++)
-		write_at((u64)i * 2 * bs, bs);
+	for (i = 0; i < extents; i++) {
+		if (i % 5)
+			unwritten(i * 2, 1);
+		else
+			write_at((u64)i * 2 * bs, bs);
+	}
 	must(lnkfs_build_done(b, (u64)extents * 2 * bs - 5), path);
 }
 
@@ -141,20 +162,6 @@ static void acl(struct lnkfs_node *node, u8 space)
 		put_unaligned_le32(ent[i].id, value + 8 + 8 * i);
 	}
 	must(lnkfs_build_xattr(b, node, &key, value, sizeof(value)), "ACL");
-}
-
-/* Blocks of the file at hand that are allocated and not written. */
-static void unwritten(u64 lblk, u32 len)
-{
-	struct lnkfs_ext ext = { .lblk = lblk, .flags = LNKFS_EXT_UNWRITTEN };
-	lnkfs_tx tx;
-	u32 got;
-
-	lnkfs_tx_begin(&tx, b->v, 0);
-	must(lnkfs_balloc(&tx, &b->v->fs, b->goal, len, len, 0, &ext.block, &got), "blocks");
-	ext.len = got;
-	must(lnkfs_ext_insert(&tx, &b->v->fs, &b->file.ci, &ext), "extent");
-	lnkfs_tx_end(&tx);
 }
 
 /* ---- the trees ---- */
@@ -358,7 +365,7 @@ static void bigdir(struct lnkfs_volume *v)
 static void frag(struct lnkfs_volume *v)
 {
 	one_of_each();
-	fragmented("/frag", v->fs.block_bits == 12 ? 420 : 200);
+	fragmented("/frag", v->fs.block_bits == 12 ? 1500 : 400);
 	fragmented("/frag2", 30);
 	fragmented("/frag3", 5);
 }
