@@ -1,50 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck.lnkfs: check an lnkfs filesystem. See fsck.lnkfs(8).
+ * fsck.lnkfs: check and repair an lnkfs filesystem. See fsck.lnkfs(8).
  */
+#include <ctype.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "journal.h"
 #include "log.h"
+#include "repair.h"
 #include "version.h"
 
 /* Exit codes of fsck(8). */
 #define FSCK_OK			0
+#define FSCK_CORRECTED		1
 #define FSCK_UNCORRECTED	4
 #define FSCK_ERROR		8
 #define FSCK_USAGE		16
+#define FSCK_CANCELED		32
 
 #define FLAGS	(LNKFS_VOL_NO_GROUPS | LNKFS_VOL_ANY_BACKUP)
 
-static const char usage_text[] = "usage: fsck.lnkfs [-afnpyV] [-j JOURNAL] DEVICE\n";
+#define ROUNDS	4	/* repairs that are tried; the second should find nothing */
+
+static const char usage_text[] =
+"usage: fsck.lnkfs [-afnpvyV] [-b BLOCK] [-C FD] [-j JOURNAL] DEVICE\n";
+
+static const char help_text[] =
+"Checks an lnkfs filesystem and repairs it. The volume must not be mounted.\n"
+"\n"
+"  -a, -p      repair what can be repaired without a loss, ask for help otherwise\n"
+"  -n          change nothing, only look; works on a mounted volume, too\n"
+"  -y          repair everything without asking\n"
+"  -f          check even if the volume says that it is clean\n"
+"  -b BLOCK    use the backup superblock in this block\n"
+"  -C FD       write progress to this descriptor; 0: draw a bar on the terminal\n"
+"  -j JOURNAL  device or image with the external journal\n"
+"  -v          say more\n"
+"  -V          print the version\n"
+"      --help  print this text\n"
+"\n"
+"Exit status: 0 no errors, 1 errors corrected, 4 errors left, 8 operational error,\n"
+"16 usage error, 32 canceled; sums of them.\n";
+
+enum mode { ASK, PREEN, YES, NO_CHANGE };
 
 /**
  * struct options - the command line
  * @device: device or image
  * @journal: device of the external journal; NULL: look for it
+ * @super: block of the superblock to be used, or 0
+ * @mode: what to do about problems
  * @force: check even if the volume says it is clean
- * @no_change: only look, also at a volume in use
- * @repair: the user expects repairs
+ * @verbose: say more
+ * @progress: descriptor that gets progress; 0: a bar; -1: none
  */
 struct options {
 	const char *device;
 	const char *journal;
+	u64 super;
+	enum mode mode;
 	bool force;
-	bool no_change;
-	bool repair;
+	bool verbose;
+	int progress;
 };
+
+/* The bar that stands on the terminal, for the signal handler, too. */
+static volatile sig_atomic_t bar_drawn;
+
+static void clear_bar(void)
+{
+	if (!bar_drawn)
+		return;
+	fputs("\r\033[K", stdout);
+	bar_drawn = 0;
+}
 
 static int __attribute__((format(printf, 3, 4)))
 complain(int code, const char *what, const char *fmt, ...)
 {
 	va_list ap;
 
+	clear_bar();
 	fflush(stdout);
 	fprintf(stderr, "fsck.lnkfs: %s: ", what);
 	va_start(ap, fmt);
@@ -57,31 +101,68 @@ complain(int code, const char *what, const char *fmt, ...)
 static void say(void *ctx, const char *text)
 {
 	(void)ctx;
+	clear_bar();
 	printf("%s\n", text);
 }
 
 static void core_says(void *ctx, int err, u64 ino, u64 block, const char *text)
 {
 	(void)ctx;
+	clear_bar();
 	printf("inode %" PRIu64 ", block %" PRIu64 ": %s (%s)\n", ino, block, text, strerror(-err));
 }
+
+/* ---- progress ---- */
+
+static void draw_bar(enum lnkfs_fsck_pass pass, u32 percent)
+{
+	static const char *const names[LNKFS_PASSES] = { "inodes", "names", "maps" };
+	char bar[41];
+
+	memset(bar, ' ', 40);
+	memset(bar, '=', percent * 40 / 100);
+	bar[40] = 0;
+	printf("\r%-7s [%s] %3u%%", names[pass], bar, percent);
+	fflush(stdout);
+	bar_drawn = 1;
+}
+
+static void progress(void *ctx, enum lnkfs_fsck_pass pass, u64 done, u64 total)
+{
+	static u32 last = ~0u;
+	const struct options *o = ctx;
+	u32 percent = total ? (u32)((double)done * 100 / (double)total) : 100;
+
+	percent = min(percent, 100u);
+	if (pass * 128 + percent == last)
+		return;
+	last = pass * 128 + percent;
+	if (o->progress == 0)
+		draw_bar(pass, percent);
+	else
+		dprintf(o->progress, "%d %u 100 %s\n", pass + 1, percent, o->device);
+}
+
+/* ---- the superblock ---- */
 
 /* For writing unless -n is given: the journal may have to be replayed. */
 static int open_volume(struct lnkfs_volume *v, const struct options *o, bool *in_use,
 		       const char **why)
 {
-	unsigned int write = o->no_change ? 0 : LNKFS_DEV_WRITE;
+	unsigned int write = o->mode == NO_CHANGE ? 0 : LNKFS_DEV_WRITE;
 	int err;
 
 	*in_use = false;
 	memset(v, 0, sizeof(*v));
 	v->report = core_says;
+	v->use_super = o->super;
 	err = lnkfs_volume_open(v, o->device, LNKFS_DEV_EXCL | FLAGS | write, why);
 	if (err != -EBUSY || *why)
 		return err;
 	*in_use = true;
 	memset(v, 0, sizeof(*v));
 	v->report = core_says;
+	v->use_super = o->super;
 	return lnkfs_volume_open(v, o->device, FLAGS, why);
 }
 
@@ -91,48 +172,33 @@ static bool says_clean(const struct lnkfs_volume *v)
 	return le16_to_cpu(v->sb.s_state) == LNKFS_STATE_CLEAN;
 }
 
-static int check_all(struct lnkfs_volume *v, const struct options *o, bool backup)
+/* The figures that an unmount would have left. */
+static int mark_clean(struct lnkfs_volume *v, bool backups)
 {
-	struct lnkfs_fsck_result res;
+	struct timespec ts;
 	int err;
 
 	err = v->fs.group ? 0 : lnkfs_volume_load_groups(v);
-	if (err == -ENOMEM)
-		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
-	if (err) {
-		printf("%s: group descriptors: %s\n", o->device, strerror(-err));
-		return FSCK_UNCORRECTED;
-	}
-	err = lnkfs_fsck_volume(v, say, NULL, &res);
-	if (err)
-		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
-	printf("%s: %" PRIu64 " files, %" PRIu64 " directories, %" PRIu64 " symlinks (%" PRIu64
-	       " slow), %" PRIu64 " special files; %" PRIu64 "/%" PRIu64 " blocks\n", o->device,
-	       res.files, res.dirs, res.symlinks, res.slow_symlinks, res.specials,
-	       res.used_blocks, v->fs.blocks);
-	if (res.orphans)
-		printf("%s: %" PRIu64 " orphans, which the next mount frees\n", o->device,
-		       res.orphans);
-	if (res.problems) {
-		printf("%s: %" PRIu64 " problems found%s\n", o->device, res.problems,
-		       o->repair ? "; repair is not available yet" : "");
-		return FSCK_UNCORRECTED;
-	}
-	return backup ? FSCK_UNCORRECTED : FSCK_OK;
-}
-
-/* The figures that an unmount would have left. */
-static int mark_clean(struct lnkfs_volume *v)
-{
-	int err = lnkfs_volume_load_groups(v);
-
 	if (err)
 		return err;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) {
+		v->sb.s_error_count = 0;
+		memset(&v->sb.s_first_error, 0, sizeof(v->sb.s_first_error));
+		memset(&v->sb.s_last_error, 0, sizeof(v->sb.s_last_error));
+	}
 	v->sb.s_state = cpu_to_le16(LNKFS_STATE_CLEAN);
+	v->sb.s_check_time = cpu_to_le64((u64)(ts.tv_sec - LNKFS_EPOCH) * 1000000000 +
+					 (u64)ts.tv_nsec);
 	v->sb.s_free_blocks = cpu_to_le64((u64)v->free_blocks);
 	v->sb.s_used_inodes = cpu_to_le64((u64)v->inodes);
-	return lnkfs_volume_write_super(v, false);
+	err = lnkfs_volume_flush(v);
+	if (!err)
+		err = lnkfs_volume_write_super(v, backups);
+	return err ? err : lnkfs_dev_sync(&v->dev);
 }
+
+/* ---- the journal ---- */
 
 /* Carry out what the log says, which an error that it recorded outlives. */
 static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
@@ -150,6 +216,45 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 	return err;
 }
 
+static bool ask(const struct options *o, const char *what)
+{
+	char line[64];
+
+	if (o->mode == YES)
+		return true;
+	if (o->mode != ASK || !isatty(0) || !isatty(1))
+		return false;
+	clear_bar();
+	printf("%s (y/n)? ", what);
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && tolower((unsigned char)line[0]) == 'y';
+}
+
+/* A log that makes no sense: what it held is lost. */
+static int drop_log(struct lnkfs_volume *v, const struct options *o, const char *why,
+		    bool *checkable)
+{
+	int err;
+
+	clear_bar();
+	printf("%s: journal: %s\n", o->device, why);
+	if (lnkfs_ext_journal(v))
+		return FSCK_UNCORRECTED;
+	*checkable = true;
+	if (!ask(o, "Make an empty journal"))
+		return FSCK_UNCORRECTED;
+	v->sb.s_state = cpu_to_le16(LNKFS_STATE_ERROR);
+	err = lnkfs_volume_write_super(v, false);
+	if (!err)
+		err = lnkfs_journal_format(v);
+	if (!err)
+		err = lnkfs_dev_sync(&v->dev);
+	if (err)
+		return complain(FSCK_ERROR, o->device, "journal: %s", strerror(-err));
+	printf("%s: journal: made anew, empty\n", o->device);
+	return FSCK_CORRECTED;
+}
+
 /*
  * Bring the volume to the state that its log says: on the device, or with -n
  * in what is read from it (@log has to stay).
@@ -159,11 +264,12 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs_log *log,
 		   bool *checkable)
 {
+	bool no_change = o->mode == NO_CHANGE;
 	const char *why;
 	int err;
 
 	*checkable = false;
-	err = lnkfs_volume_log_open(v, o->journal, o->no_change ? 0 : LNKFS_DEV_EXCL |
+	err = lnkfs_volume_log_open(v, o->journal, no_change ? 0 : LNKFS_DEV_EXCL |
 				    LNKFS_DEV_WRITE, log, &why);
 	if (err && err != -EFSCORRUPTED && err != -EFSBADCRC && lnkfs_ext_journal(v)) {
 		/* The log of a volume that was unmounted cleanly is empty. */
@@ -179,25 +285,148 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 		err = lnkfs_log_scan(log);
 	if (!err)
 		err = lnkfs_log_collect(log, &v->fs);
-	if (!err && !o->no_change)
+	if (!err && !no_change)
 		err = replay(v, log);
-	if (err == -EFSCORRUPTED || err == -EFSBADCRC) {
-		printf("%s: journal: %s\n", o->device,
-		       why ? why : "it names blocks that cannot be in it");
-		return FSCK_UNCORRECTED;
-	}
+	if (err == -EFSCORRUPTED || err == -EFSBADCRC)
+		return drop_log(v, o, why ? why : "it names blocks that cannot be in it",
+				checkable);
 	if (err)
 		return complain(FSCK_ERROR, o->device, "journal: %s", strerror(-err));
 	printf("%s: journal: %u transactions %s\n", o->device, log->commits,
-	       o->no_change ? "taken into account, not replayed" : "replayed");
+	       no_change ? "taken into account, not replayed" : "replayed");
 	*checkable = true;
-	if (o->no_change)
+	if (no_change)
 		v->dev.overlay = log;
 	if (!log->bad_blocks)
 		return FSCK_OK;
 	printf("%s: journal: %u blocks with a wrong checksum left out\n", o->device,
 	       log->bad_blocks);
-	return FSCK_UNCORRECTED;
+	return no_change ? FSCK_UNCORRECTED : FSCK_CORRECTED;
+}
+
+/* ---- check and repair ---- */
+
+static void summary(const struct lnkfs_volume *v, const struct options *o,
+		    const struct lnkfs_fsck_result *res)
+{
+	clear_bar();
+	printf("%s: %" PRIu64 " files, %" PRIu64 " directories, %" PRIu64 " symlinks (%" PRIu64
+	       " slow), %" PRIu64 " special files; %" PRIu64 "/%" PRIu64 " blocks\n", o->device,
+	       res->files, res->dirs, res->symlinks, res->slow_symlinks, res->specials,
+	       res->used_blocks, v->fs.blocks);
+	if (res->orphans)
+		printf("%s: %" PRIu64 " orphans, which the next mount frees\n", o->device,
+		       res->orphans);
+	if (!o->verbose)
+		return;
+	printf("%s: %" PRIu64 " names, %" PRIu64 " attributes, %" PRIu64 " inode blocks, %"
+	       PRIu64 " free blocks\n", o->device, res->names, res->xattrs, res->inode_blocks,
+	       res->free_blocks);
+}
+
+static struct lnkfs_fsck_ops ops_of(const struct options *o)
+{
+	return (struct lnkfs_fsck_ops){
+		.say = say,
+		.progress = o->progress >= 0 ? progress : NULL,
+	};
+}
+
+static int check(struct lnkfs_volume *v, const struct options *o, struct lnkfs_fsck_result *res)
+{
+	struct lnkfs_fsck_ops ops = ops_of(o);
+	u32 bad = 0;
+	int err = 0;
+
+	memset(res, 0, sizeof(*res));
+	if (!v->fs.group)
+		err = lnkfs_volume_load_groups_any(v, &bad);
+	if (!err)
+		err = lnkfs_fsck_volume(v, &ops, (void *)o, res);
+	if (err)
+		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
+	/* What is wrong with those has been said as they were read. */
+	res->problems += bad;
+	res->safe += bad;
+	return FSCK_OK;
+}
+
+/* Does the user want what was found to be repaired? */
+static bool wanted(const struct options *o, const struct lnkfs_fsck_result *res)
+{
+	char what[96];
+
+	if (o->mode == PREEN && res->problems != res->safe)
+		printf("%s: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n"
+		       "\t(i.e., without -a or -p options)\n", o->device);
+	if (o->mode == PREEN)
+		return res->problems == res->safe;
+	snprintf(what, sizeof(what), "%" PRIu64 " problems found. Repair them", res->problems);
+	if (ask(o, what))
+		return true;
+	printf("%s: %" PRIu64 " problems found%s\n", o->device, res->problems,
+	       o->mode == NO_CHANGE ? "" : "; -y repairs them");
+	return false;
+}
+
+static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_fsck_result *res)
+{
+	struct lnkfs_fsck_ops ops = ops_of(o);
+	struct lnkfs_repair_result done;
+	int round, err, ret;
+
+	for (round = 0; round < ROUNDS && res->problems; round++) {
+		clear_bar();
+		printf("%s: repairing %" PRIu64 " problems\n", o->device, res->problems);
+		err = lnkfs_repair_volume(v, &ops, (void *)o, &done);
+		if (!err)
+			err = lnkfs_cache_drop(v);
+		if (err)
+			return complain(FSCK_ERROR | FSCK_UNCORRECTED, o->device, "repair: %s%s",
+					strerror(-err), err == -EIO ?
+					"; copy what the device still reads to another one, "
+					"and repair that" : "");
+		lnkfs_volume_forget_groups(v);
+		ret = check(v, o, res);
+		if (ret)
+			return ret | FSCK_UNCORRECTED;
+		if (done.left)
+			break;
+	}
+	if (!res->problems)
+		return FSCK_CORRECTED;
+	printf("%s: %" PRIu64 " problems left\n", o->device, res->problems);
+	return FSCK_CORRECTED | FSCK_UNCORRECTED;
+}
+
+static int check_all(struct lnkfs_volume *v, const struct options *o, int ret)
+{
+	struct lnkfs_fsck_result res;
+	int err;
+
+	ret |= check(v, o, &res);
+	if (ret & FSCK_ERROR)
+		return ret;
+	if (res.problems) {
+		clear_bar();
+		if (o->mode == NO_CHANGE || !wanted(o, &res)) {
+			summary(v, o, &res);
+			if (o->mode == NO_CHANGE)
+				printf("%s: %" PRIu64 " problems found\n", o->device,
+				       res.problems);
+			return ret | FSCK_UNCORRECTED;
+		}
+		ret |= repair(v, o, &res);
+	}
+	summary(v, o, &res);
+	if (o->mode == NO_CHANGE || ret & (FSCK_UNCORRECTED | FSCK_ERROR))
+		return ret;
+	err = mark_clean(v, ret & FSCK_CORRECTED);
+	if (err)
+		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
+	if (ret & FSCK_CORRECTED)
+		printf("%s: repaired\n", o->device);
+	return ret;
 }
 
 static int say_clean(const struct lnkfs_volume *v, const struct options *o)
@@ -213,40 +442,103 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 {
 	struct lnkfs_log log;
 	bool checkable;
-	int ret;
+	int ret, vote = 0;
 
 	if (why)
 		printf("%s: superblock: %s; using the backup in block %" PRIu64 "\n", o->device,
 		       why, v->sb_block);
-	if (!why && !o->force && says_clean(v))
+	if (!o->super)
+		vote = lnkfs_super_vote(v);
+	if (vote < 0)
+		return complain(FSCK_ERROR, o->device, "%s", strerror(-vote));
+	if (vote)
+		printf("%s: superblock: its backups agree on something else, which is used\n",
+		       o->device);
+	if (!why && !vote && !o->super && !o->force && says_clean(v))
 		return say_clean(v, o);
-	if (in_use && !o->no_change)
+	if (in_use && o->mode != NO_CHANGE)
 		return complain(FSCK_ERROR, o->device, "in use; -n checks it all the same");
 	if (in_use)
 		printf("%s: in use: what is being changed may look wrong\n", o->device);
 
 	ret = recover(v, o, &log, &checkable);
 	/* As after a crash a mount would do: nothing else need be wrong. */
-	if (!ret && !why && !o->force && !o->no_change &&
-	    !(le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) && !mark_clean(v))
+	if (!ret && !why && !vote && !o->super && !o->force && o->mode != NO_CHANGE &&
+	    !(le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) && !mark_clean(v, false))
 		return say_clean(v, o);
 	if (checkable)
-		ret |= check_all(v, o, why);
+		ret = check_all(v, o, ret);
 	v->dev.overlay = NULL;
 	lnkfs_log_free(&log);
 	return ret;
 }
 
+/* ---- the command line ---- */
+
+static void canceled(int sig)
+{
+	static const char text[] = "\nfsck.lnkfs: canceled; the volume has to be checked again\n";
+	ssize_t n = write(2, text, sizeof(text) - 1);
+
+	(void)sig;
+	(void)n;
+	_exit(FSCK_CANCELED);
+}
+
+static bool number(const char *text, u64 max, u64 *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return isdigit((unsigned char)*text) && !*end && !errno && *value <= max;
+}
+
+static int bad_usage(const char *what)
+{
+	if (what)
+		fprintf(stderr, "fsck.lnkfs: %s\n", what);
+	fputs(usage_text, stderr);
+	return FSCK_USAGE;
+}
+
+/* Only one of -a and -p, -n, and -y. */
+static bool set_mode(struct options *o, enum mode mode)
+{
+	bool first = o->mode == ASK || o->mode == mode;
+
+	o->mode = mode;
+	return first;
+}
+
 static int parse_options(struct options *o, int argc, char **argv)
 {
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	u64 n;
 	int c;
 
-	while ((c = getopt(argc, argv, "afj:npyVC:")) != -1) {
+	o->progress = isatty(1) ? 0 : -1;
+	while ((c = getopt_long(argc, argv, "ab:C:fj:npvVy", longs, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 		case 'p':
 		case 'y':
-			o->repair = true;
+		case 'n':
+			if (!set_mode(o, c == 'y' ? YES : c == 'n' ? NO_CHANGE : PREEN))
+				return bad_usage("only one of -a or -p, -n, and -y");
+			break;
+		case 'b':
+			if (!number(optarg, LNKFS_MAX_BLOCKS, &o->super) || !o->super)
+				return bad_usage("-b takes the number of a block");
+			break;
+		case 'C':
+			if (!number(optarg, 1 << 16, &n))
+				return bad_usage("-C takes a file descriptor");
+			o->progress = (int)n;
 			break;
 		case 'f':
 			o->force = true;
@@ -254,23 +546,22 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case 'j':
 			o->journal = optarg;
 			break;
-		case 'n':
-			o->no_change = true;
+		case 'v':
+			o->verbose = true;
 			break;
-		case 'C':
-			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			fputs(help_text, stdout);
+			exit(FSCK_OK);
 		case 'V':
 			printf("fsck.lnkfs %s\n", LNKFS_VERSION);
 			exit(FSCK_OK);
 		default:
-			fputs(usage_text, stderr);
-			return FSCK_USAGE;
+			return bad_usage(NULL);
 		}
 	}
-	if (argc != optind + 1 || (o->no_change && o->repair)) {
-		fputs(usage_text, stderr);
-		return FSCK_USAGE;
-	}
+	if (argc != optind + 1)
+		return bad_usage(NULL);
 	o->device = argv[optind];
 	return FSCK_OK;
 }
@@ -286,11 +577,16 @@ int main(int argc, char **argv)
 	ret = parse_options(&o, argc, argv);
 	if (ret)
 		return ret;
+	signal(SIGINT, canceled);
+	signal(SIGTERM, canceled);
 	err = open_volume(&v, &o, &in_use, &why);
 	if (err)
 		return complain(FSCK_ERROR, o.device, "%s", why ? why : strerror(-err));
 	ret = check_device(&v, &o, in_use, why);
-	lnkfs_volume_close(&v);
+	clear_bar();
+	err = lnkfs_volume_close(&v);
+	if (err)
+		ret |= complain(FSCK_ERROR, o.device, "%s", strerror(-err));
 	if (fflush(stdout) || ferror(stdout))
 		return complain(FSCK_ERROR, "standard output", "%s", strerror(errno));
 	return ret;

@@ -35,12 +35,14 @@ static inline void volume_say(void *ctx, const char *text)
 }
 
 /* Walk everything, read back from the disk, freed blocks committed. */
-static inline void volume_walk(struct lnkfs_volume *v, lnkfs_fsck_say say,
+static inline void volume_walk(struct lnkfs_volume *v, void (*say)(void *, const char *),
 			       struct lnkfs_fsck_result *res)
 {
+	const struct lnkfs_fsck_ops ops = { .say = say };
+
 	lnkfs_volume_commit(v);
 	CHECK_EQ(lnkfs_cache_drop(v), 0);
-	CHECK_EQ(lnkfs_fsck_volume(v, say, NULL, res), 0);
+	CHECK_EQ(lnkfs_fsck_volume(v, &ops, NULL, res), 0);
 	CHECK_EQ(res->free_blocks, v->free_blocks);
 }
 

@@ -172,7 +172,7 @@ static u64 problems(char **first)
 		fs->group = calloc(fs->groups, sizeof(*fs->group));
 		return 1;
 	}
-	REQUIRE(!lnkfs_fsck_volume(&v, quiet, &text, &res));
+	REQUIRE(!lnkfs_fsck_volume(&v, &(struct lnkfs_fsck_ops){ .say = quiet }, &text, &res));
 	*first = (char *)text;
 	return res.problems;
 }

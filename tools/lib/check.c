@@ -14,6 +14,16 @@
 
 #include "check_priv.h"
 
+static void problem(struct lnkfs_fsck *c, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	c->res.problems++;
+	if (c->ops && c->ops->say)
+		c->ops->say(c->ctx, text);
+}
+
 /**
  * lnkfs_problem() - report a problem
  * @c: check
@@ -21,15 +31,39 @@
  */
 void lnkfs_problem(struct lnkfs_fsck *c, const char *fmt, ...)
 {
-	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	problem(c, fmt, ap);
 	va_end(ap);
-	c->res.problems++;
-	if (c->say)
-		c->say(c->say_ctx, text);
+}
+
+/**
+ * lnkfs_problem_safe() - report a problem that is mended without a loss
+ * @c: check
+ * @fmt: what is wrong, without a line end
+ */
+void lnkfs_problem_safe(struct lnkfs_fsck *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	c->res.safe++;
+	va_start(ap, fmt);
+	problem(c, fmt, ap);
+	va_end(ap);
+}
+
+/**
+ * lnkfs_progress() - tell how far a pass is
+ * @c: check
+ * @pass: which
+ * @done: steps done
+ * @total: of how many
+ */
+void lnkfs_progress(struct lnkfs_fsck *c, enum lnkfs_fsck_pass pass, u64 done, u64 total)
+{
+	if (c->ops && c->ops->progress)
+		c->ops->progress(c->ctx, pass, done, total);
 }
 
 /* What the core itself finds wrong comes here. */
@@ -41,17 +75,22 @@ static void core_report(void *ctx, int err, u64 ino, u64 block, const char *text
 		      strerror(-err));
 }
 
-/**
- * lnkfs_claim() - note that blocks have an owner
- * @c: check
- * @block: first block
- * @len: how many
- * @ino: owner, 0: the volume itself
- *
- * Return: 0; 1 when they are impossible or somebody else's, which has been
- * reported; -ENOMEM.
- */
-int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
+static int note_claim(struct lnkfs_claims *claims, u64 block, u64 len, bool data)
+{
+	if (claims->nr == claims->max) {
+		u64 max = claims->max ? claims->max * 2 : 64;
+		struct lnkfs_claim *list = realloc(claims->list, max * sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		claims->list = list;
+		claims->max = max;
+	}
+	claims->list[claims->nr++] = (struct lnkfs_claim){ block, len, data };
+	return 0;
+}
+
+static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
 {
 	struct lnkfs_fs *fs = c->fs;
 	int ret = 0;
@@ -62,6 +101,8 @@ int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
 			      ino, block, len);
 		return 1;
 	}
+	if (c->claims)
+		return note_claim(c->claims, block, len, data);
 	for (; len; block++, len--) {
 		u32 group = lnkfs_group_of(fs, block);
 		u32 off = (u32)(block - lnkfs_group_first(fs, group));
@@ -81,6 +122,33 @@ int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
 	return ret;
 }
 
+/**
+ * lnkfs_claim() - note that blocks have an owner
+ * @c: check
+ * @block: first block
+ * @len: how many
+ * @ino: owner, 0: the volume itself
+ *
+ * Return: 0; 1 when they are impossible or somebody else's, which has been
+ * reported; -ENOMEM.
+ */
+int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
+{
+	return claim(c, block, len, ino, false);
+}
+
+/**
+ * lnkfs_claim_data() - the same of blocks with a file's data
+ * @c: check
+ * @block: first block
+ * @len: how many
+ * @ino: owner
+ */
+int lnkfs_claim_data(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
+{
+	return claim(c, block, len, ino, true);
+}
+
 /* ---- superblock ---- */
 
 static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
@@ -97,21 +165,13 @@ static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
 	}
 	err = lnkfs_super_check(&sb, blocknr, 0, &why);
 	if (err) {
-		lnkfs_problem(c, "superblock at byte %" PRIu64 ": %s", byte, why);
+		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 ": %s", byte, why);
 		return;
 	}
-	if (memcmp(sb.s_meta_uuid, main->s_meta_uuid, sizeof(sb.s_meta_uuid)) ||
-	    memcmp(sb.s_hash_seed, main->s_hash_seed, sizeof(sb.s_hash_seed)) ||
-	    sb.s_block_bits != main->s_block_bits || sb.s_blocks != main->s_blocks ||
-	    sb.s_root_ino != main->s_root_ino ||
-	    memcmp(sb.s_quota_ino, main->s_quota_ino, sizeof(sb.s_quota_ino)) ||
-	    sb.s_journal_start != main->s_journal_start ||
-	    sb.s_journal_blocks != main->s_journal_blocks ||
-	    sb.s_feature_incompat != main->s_feature_incompat ||
-	    memcmp(sb.s_journal_uuid, main->s_journal_uuid, sizeof(sb.s_journal_uuid)))
-		lnkfs_problem(c, "superblock at byte %" PRIu64 " is not this volume's", byte);
+	if (lnkfs_super_differs(&sb, main))
+		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 " is not this volume's", byte);
 	if (sb.s_pad1 || memchr_inv(sb.s_reserved, 0, sizeof(sb.s_reserved)))
-		lnkfs_problem(c, "superblock at byte %" PRIu64 ": reserved bytes in use", byte);
+		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 ": reserved bytes in use", byte);
 }
 
 static void check_supers(struct lnkfs_fsck *c)
@@ -136,22 +196,22 @@ static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data)
 	u32 i;
 
 	if (memchr_inv(gb->d_pad, 0, sizeof(gb->d_pad)))
-		lnkfs_problem(c, "descriptors of group %u on: padding in use", first);
+		lnkfs_problem_safe(c, "descriptors of group %u on: padding in use", first);
 	for (i = 0; i < c->fs->desc_per_block; i++) {
 		const struct lnkfs_group_desc *d = &gb->d_desc[i];
 
 		if (first + i >= c->fs->groups) {
 			if (memchr_inv(d, 0, sizeof(*d)))
-				lnkfs_problem(c, "descriptor of group %u, which does not exist",
+				lnkfs_problem_safe(c, "descriptor of group %u, which does not exist",
 					      first + i);
 			continue;
 		}
 		if (memchr_inv(d->bg_reserved, 0, sizeof(d->bg_reserved)))
-			lnkfs_problem(c, "descriptor of group %u: reserved bytes in use",
+			lnkfs_problem_safe(c, "descriptor of group %u: reserved bytes in use",
 				      first + i);
 		if (le16_to_cpu(d->bg_flags) & ~(LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT |
 						 LNKFS_BG_ORPHANS))
-			lnkfs_problem(c, "descriptor of group %u: unknown flags", first + i);
+			lnkfs_problem_safe(c, "descriptor of group %u: unknown flags", first + i);
 	}
 }
 
@@ -169,7 +229,7 @@ static int check_desc_copy(struct lnkfs_fsck *c, u32 group)
 	if (!err)
 		err = lnkfs_verify_block(fs, data, LNKFS_B_GDESC, block, first, 0);
 	if (err)
-		lnkfs_problem(c, "descriptor copy in block %" PRIu64 ": %s", block,
+		lnkfs_problem_safe(c, "descriptor copy in block %" PRIu64 ": %s", block,
 			      strerror(-err));
 	free(data);
 	return 0;
@@ -223,16 +283,16 @@ static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 			continue;
 		c->res.leaked += have;
 		if (have)
-			lnkfs_problem(c, "block %" PRIu64 " is marked used, but nobody owns it",
+			lnkfs_problem_safe(c, "block %" PRIu64 " is marked used, but nobody owns it",
 				      lnkfs_group_first(fs, group) + off);
 		else
-			lnkfs_problem(c, "block %" PRIu64 " is in use, but marked free",
+			lnkfs_problem_safe(c, "block %" PRIu64 " is in use, but marked free",
 				      lnkfs_group_first(fs, group) + off);
 	}
 	c->res.used_blocks += used;
 	c->res.free_blocks += size - used;
 	if (fs->group[group].free_blocks != size - used)
-		lnkfs_problem(c, "group %u: descriptor says %u free blocks, its bitmap %u", group,
+		lnkfs_problem_safe(c, "group %u: descriptor says %u free blocks, its bitmap %u", group,
 			      fs->group[group].free_blocks, size - used);
 }
 
@@ -267,7 +327,7 @@ static int check_bitmap(struct lnkfs_fsck *c, u32 group)
 	}
 	map = lnkfs_bdata(buf);
 	if (map->m_header.h_pad || memchr_inv(map->m_pad, 0, sizeof(map->m_pad)))
-		lnkfs_problem(c, "block bitmap of group %u: padding in use", group);
+		lnkfs_problem_safe(c, "block bitmap of group %u: padding in use", group);
 	compare_bitmaps(c, group, map->m_bits);
 	lnkfs_bput(buf);
 	return 0;
@@ -306,8 +366,10 @@ static int run_passes(struct lnkfs_fsck *c)
 		err = lnkfs_fsck_quota(c);
 	if (!err)
 		err = lnkfs_fsck_names(c);
-	for (group = 0; !err && group < c->fs->groups; group++)
+	for (group = 0; !err && group < c->fs->groups; group++) {
 		err = check_bitmap(c, group);
+		lnkfs_progress(c, LNKFS_PASS_MAPS, group + 1, c->fs->groups);
+	}
 	return err;
 }
 
@@ -315,16 +377,16 @@ static int run_passes(struct lnkfs_fsck *c)
  * lnkfs_fsck_volume() - check everything
  * @v: volume, its groups loaded and its journal empty; what the cache holds
  *	dirty has been flushed
- * @say: receives the problems, or NULL
- * @ctx: its argument
+ * @ops: where problems and progress go; may be NULL
+ * @ctx: their argument
  * @res: filled in
  *
  * Memory grows with the number of inodes and with the number of groups in use.
  *
  * Return: 0 when the check was completed, whatever it found; -ENOMEM.
  */
-int lnkfs_fsck_volume(struct lnkfs_volume *v, lnkfs_fsck_say say, void *ctx,
-		       struct lnkfs_fsck_result *res)
+int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, void *ctx,
+		      struct lnkfs_fsck_result *res)
 {
 	void (*old_report)(void *, int, u64, u64, const char *) = v->report;
 	void *old_ctx = v->report_ctx;
@@ -339,8 +401,8 @@ int lnkfs_fsck_volume(struct lnkfs_volume *v, lnkfs_fsck_say say, void *ctx,
 		return -ENOMEM;
 	c->v = v;
 	c->fs = &v->fs;
-	c->say = say;
-	c->say_ctx = ctx;
+	c->ops = ops;
+	c->ctx = ctx;
 	c->owned = calloc(v->fs.groups, sizeof(*c->owned));
 	if (c->owned) {
 		v->report = core_report;

@@ -11,6 +11,7 @@
 /**
  * struct lnkfs_fsck_result - what a check found
  * @problems: contradictions, bad checksums, unreadable blocks
+ * @safe: of these, figures that are computed anew without a loss
  * @leaked: of these, blocks marked used that nobody owns
  * @files: regular files
  * @dirs: directories
@@ -26,6 +27,7 @@
  */
 struct lnkfs_fsck_result {
 	u64 problems;
+	u64 safe;
 	u64 leaked;
 	u64 files;
 	u64 dirs;
@@ -40,10 +42,26 @@ struct lnkfs_fsck_result {
 	u64 inode_blocks;
 };
 
-/* Receives one problem, a line without its end. */
-typedef void (*lnkfs_fsck_say)(void *ctx, const char *text);
+/* What a check or a repair is busy with. */
+enum lnkfs_fsck_pass {
+	LNKFS_PASS_INODES,
+	LNKFS_PASS_NAMES,
+	LNKFS_PASS_MAPS,
+	LNKFS_PASSES
+};
 
-int lnkfs_fsck_volume(struct lnkfs_volume *v, lnkfs_fsck_say say, void *ctx,
-		       struct lnkfs_fsck_result *res);
+/**
+ * struct lnkfs_fsck_ops - what a check or a repair calls; each may be NULL
+ * @say: a problem or what was mended, a line without its end
+ * @progress: @done of @total steps of the pass are done; the passes of a repair
+ *	are not those of a check, but have the same names
+ */
+struct lnkfs_fsck_ops {
+	void (*say)(void *ctx, const char *text);
+	void (*progress)(void *ctx, enum lnkfs_fsck_pass pass, u64 done, u64 total);
+};
+
+int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, void *ctx,
+		      struct lnkfs_fsck_result *res);
 
 #endif /* LNKFS_CHECK_H */

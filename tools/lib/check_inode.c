@@ -78,10 +78,10 @@ static int extent_seen(void *arg, u64 key, const void *value)
 	}
 	if (!(flags & LNKFS_EXT_UNWRITTEN) && !(w->ci->lflags & LNKFS_LF_TRUNCATING) &&
 	    w->ci->nlink && ((key + len - 1) << fs->block_bits) >= w->ci->size)
-		lnkfs_problem(w->c, "inode %" PRIu64 ": blocks written past the end", ino);
+		lnkfs_problem_safe(w->c, "inode %" PRIu64 ": blocks written past the end", ino);
 	w->next = key + len;
 	w->blocks += len;
-	err = lnkfs_claim(w->c, le64_to_cpu(x.x_block), len, ino);
+	err = lnkfs_claim_data(w->c, le64_to_cpu(x.x_block), len, ino);
 	return err < 0 ? err : 0;
 }
 
@@ -145,10 +145,28 @@ static int check_slow_link(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *b
 	return 0;
 }
 
+/**
+ * lnkfs_fsck_fork() - check the blocks of the contents of an inode
+ * @c: check
+ * @ci: the inode, which has passed lnkfs_inode_check(); no directory
+ * @blocks: gets their number, tree nodes included
+ *
+ * Return: 0, whatever was found; -ENOMEM.
+ */
+int lnkfs_fsck_fork(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks)
+{
+	*blocks = 0;
+	if (ci->fork == LNKFS_FORK_SLOW_LINK)
+		return check_slow_link(c, ci, blocks);
+	if (ci->fork == LNKFS_FORK_EXTENTS)
+		return check_extents(c, ci, blocks);
+	return 0;
+}
+
 /* The blocks of an inode that passed lnkfs_inode_check(); directories' come later. */
 static int check_blocks(struct lnkfs_fsck *c, struct lnkfs_cinode *ci)
 {
-	u64 blocks = 0, xattr_blocks;
+	u64 blocks, xattr_blocks;
 	int err;
 
 	err = lnkfs_fsck_xattrs(c, ci, &xattr_blocks);
@@ -158,14 +176,11 @@ static int check_blocks(struct lnkfs_fsck *c, struct lnkfs_cinode *ci)
 		c->inodes[c->nr_inodes - 1].xattr_blocks = (u32)xattr_blocks;
 		return 0;
 	}
-	if (ci->fork == LNKFS_FORK_SLOW_LINK)
-		err = check_slow_link(c, ci, &blocks);
-	else if (ci->fork == LNKFS_FORK_EXTENTS)
-		err = check_extents(c, ci, &blocks);
+	err = lnkfs_fsck_fork(c, ci, &blocks);
 	blocks += xattr_blocks;
 	if (!err && blocks != ci->blocks)
-		lnkfs_problem(c, "inode %" PRIu64 ": owns %" PRIu64 " blocks, says %" PRIu64,
-			      ci->ino, blocks, ci->blocks);
+		lnkfs_problem_safe(c, "inode %" PRIu64 ": owns %" PRIu64 " blocks, says %" PRIu64,
+				   ci->ino, blocks, ci->blocks);
 	return err;
 }
 
@@ -227,14 +242,14 @@ static int check_record(struct lnkfs_fsck *c, struct group_walk *w, const void *
 		return 0;
 	room = ci.area_len - ci.fork_len - ci.xattr_len;
 	if (memchr_inv(ci.area + ci.fork_len, 0, room))
-		lnkfs_problem(c, "inode %" PRIu64 ": unused bytes of the inline area are not zero",
+		lnkfs_problem_safe(c, "inode %" PRIu64 ": unused bytes of the inline area are not zero",
 			      ino);
 	count_type(c, &ci);
 	if (!ci.nlink || (ci.lflags & LNKFS_LF_TRUNCATING)) {
 		c->res.orphans++;
 		if (!lnkfs_test_bit((u32)(block - lnkfs_group_first(c->fs, w->group)), w->orph) ||
 		    !(c->fs->group[w->group].flags & LNKFS_BG_ORPHANS))
-			lnkfs_problem(c, "inode %" PRIu64 ": orphan that recovery would not find",
+			lnkfs_problem_safe(c, "inode %" PRIu64 ": orphan that recovery would not find",
 				      ino);
 	}
 	err = remember(c, &ci);
@@ -245,7 +260,7 @@ static void check_free_slot(struct lnkfs_fsck *c, const void *data, u64 block, u
 {
 	if (memchr_inv((const u8 *)data + slot * LNKFS_SLOT_SIZE + sizeof(struct lnkfs_slot), 0,
 		       LNKFS_SLOT_SIZE - sizeof(struct lnkfs_slot)))
-		lnkfs_problem(c, "block %" PRIu64 ": free slot %u is not zero", block, slot);
+		lnkfs_problem_safe(c, "block %" PRIu64 ": free slot %u is not zero", block, slot);
 }
 
 static int check_inode_block(struct lnkfs_fsck *c, struct group_walk *w, u32 off)
@@ -289,7 +304,7 @@ static int check_inode_block(struct lnkfs_fsck *c, struct group_walk *w, u32 off
 	lnkfs_bput(buf);
 	w->free_slots += free;
 	if (lnkfs_test_bit(off, w->full) != !free)
-		lnkfs_problem(c, "inode block %" PRIu64 " has %u free slots, the full map says %s",
+		lnkfs_problem_safe(c, "inode block %" PRIu64 " has %u free slots, the full map says %s",
 			      block, free, free ? "none" : "some");
 	return err;
 }
@@ -311,20 +326,20 @@ static void check_map_bits(struct lnkfs_fsck *c, const struct group_walk *w)
 			continue;
 		}
 		if (lnkfs_test_bit(off, w->full))
-			lnkfs_problem(c, "full bit of block %" PRIu64
+			lnkfs_problem_safe(c, "full bit of block %" PRIu64
 				      ", which is not an inode block", block);
 		if (orph)
-			lnkfs_problem(c, "orphan bit of block %" PRIu64
+			lnkfs_problem_safe(c, "orphan bit of block %" PRIu64
 				      ", which is not an inode block", block);
 	}
 	if (any && !(c->fs->group[w->group].flags & LNKFS_BG_ORPHANS))
-		lnkfs_problem(c, "group %u: orphan bits, but no orphan flag", w->group);
+		lnkfs_problem_safe(c, "group %u: orphan bits, but no orphan flag", w->group);
 }
 
 static void check_counter(struct lnkfs_fsck *c, u32 group, const char *what, u32 said, u32 found)
 {
 	if (said != found)
-		lnkfs_problem(c, "group %u: descriptor says %u %s, there are %u", group, said, what,
+		lnkfs_problem_safe(c, "group %u: descriptor says %u %s, there are %u", group, said, what,
 			      found);
 }
 
@@ -357,7 +372,7 @@ static int read_map(struct lnkfs_fsck *c, u32 group, enum lnkfs_btype type, lnkf
 	}
 	map = lnkfs_bdata(*buf);
 	if (map->m_header.h_pad || memchr_inv(map->m_pad, 0, sizeof(map->m_pad)))
-		lnkfs_problem(c, "inode maps of group %u: padding in use", group);
+		lnkfs_problem_safe(c, "inode maps of group %u: padding in use", group);
 	return 0;
 }
 
@@ -381,7 +396,7 @@ static int check_group(struct lnkfs_fsck *c, u32 group)
 		w.orph = (u8 *)lnkfs_bdata(orph) + LNKFS_MAP_HEADER;
 		err = walk_group(c, &w);
 	} else if (grp->flags & LNKFS_BG_ORPHANS) {
-		lnkfs_problem(c, "group %u: orphan flag, but no maps", group);
+		lnkfs_problem_safe(c, "group %u: orphan flag, but no maps", group);
 	}
 	check_counter(c, group, "inode blocks", grp->inode_blocks, w.inode_blocks);
 	check_counter(c, group, "free slots", grp->free_slots, w.free_slots);
@@ -410,6 +425,7 @@ int lnkfs_fsck_inodes(struct lnkfs_fsck *c)
 		err = check_group(c, group);
 		if (err)
 			return err;
+		lnkfs_progress(c, LNKFS_PASS_INODES, group + 1, c->fs->groups);
 	}
 	return 0;
 }

@@ -47,7 +47,7 @@ static int name_seen(void *ctx, const struct lnkfs_name *name)
 	}
 	info->names++;
 	if (name->type != (info->mode & S_IFMT) >> 12)
-		lnkfs_problem(c, "directory %" PRIu64 ": entry at %" PRIu64
+		lnkfs_problem_safe(c, "directory %" PRIu64 ": entry at %" PRIu64
 			      " has the wrong type for inode %" PRIu64, w->info->ino, name->pos,
 			      name->ino);
 	if (S_ISDIR(info->mode))
@@ -124,9 +124,9 @@ static void check_links(struct lnkfs_fsck *c, struct lnkfs_cinfo *info)
 		return;
 	}
 	if (!info->names && info->ino != c->fs->root_ino)
-		lnkfs_problem(c, "inode %" PRIu64 " has no name", info->ino);
+		lnkfs_problem_safe(c, "inode %" PRIu64 " has no name", info->ino);
 	else if (info->nlink != want)
-		lnkfs_problem(c, "inode %" PRIu64 " has %u links, says %u", info->ino, want,
+		lnkfs_problem_safe(c, "inode %" PRIu64 " has %u links, says %u", info->ino, want,
 			      info->nlink);
 	if (is_dir && !(info->flags & CINFO_LOST))
 		check_way(c, info);
@@ -157,7 +157,10 @@ int lnkfs_fsck_names(struct lnkfs_fsck *c)
 		err = check_dir_names(c, &c->inodes[i]);
 		if (err)
 			return err;
+		if (!(i & 255))
+			lnkfs_progress(c, LNKFS_PASS_NAMES, i, c->nr_inodes);
 	}
+	lnkfs_progress(c, LNKFS_PASS_NAMES, c->nr_inodes, c->nr_inodes);
 	for (i = 0; i < c->nr_inodes; i++)
 		check_links(c, &c->inodes[i]);
 	return 0;

@@ -37,6 +37,20 @@ struct lnkfs_cinfo {
 };
 
 /**
+ * struct lnkfs_usage - what the inodes of one owner take
+ * @id: the owner
+ * @seen: the quota file has an entry
+ * @space: bytes
+ * @inodes: how many
+ */
+struct lnkfs_usage {
+	u32 id;
+	bool seen;
+	u64 space;
+	u64 inodes;
+};
+
+/**
  * struct lnkfs_usages - usage of all users, groups or projects (check_quota.c)
  * @table: open hash
  * @size: its size, 0 or a power of two
@@ -49,13 +63,38 @@ struct lnkfs_usages {
 };
 
 /**
+ * struct lnkfs_claim - blocks that an inode owns
+ * @block: first block
+ * @len: how many
+ * @data: data of a file, not metadata
+ */
+struct lnkfs_claim {
+	u64 block;
+	u64 len;
+	bool data;
+};
+
+/**
+ * struct lnkfs_claims - all that an inode owns
+ * @list: they
+ * @nr: how many
+ * @max: room for
+ */
+struct lnkfs_claims {
+	struct lnkfs_claim *list;
+	u64 nr;
+	u64 max;
+};
+
+/**
  * struct lnkfs_fsck - a check under way
  * @v: volume
  * @fs: what the core sees of it
- * @say: where problems go
- * @say_ctx: its argument
+ * @ops: where problems and progress go; may be NULL
+ * @ctx: argument of @ops
  * @res: figures
  * @owned: per group, a bitmap of the blocks somebody owns, or NULL: nobody any
+ * @claims: of a repair: what the inode at hand owns is noted here instead
  * @inodes: all inodes, by number
  * @nr_inodes: how many
  * @max_inodes: room for
@@ -65,10 +104,11 @@ struct lnkfs_usages {
 struct lnkfs_fsck {
 	struct lnkfs_volume *v;
 	struct lnkfs_fs *fs;
-	lnkfs_fsck_say say;
-	void *say_ctx;
+	const struct lnkfs_fsck_ops *ops;
+	void *ctx;
 	struct lnkfs_fsck_result res;
 	u8 **owned;
+	struct lnkfs_claims *claims;
 	struct lnkfs_cinfo *inodes;
 	u64 nr_inodes;
 	u64 max_inodes;
@@ -93,20 +133,27 @@ struct lnkfs_fsck_inode {
 };
 
 void lnkfs_problem(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
+void lnkfs_problem_safe(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
+void lnkfs_progress(struct lnkfs_fsck *c, enum lnkfs_fsck_pass pass, u64 done, u64 total);
 int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino);
+int lnkfs_claim_data(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino);
 struct lnkfs_cinfo *lnkfs_cinfo_find(const struct lnkfs_fsck *c, u64 ino);
 
 /* check_inode.c */
 int lnkfs_fsck_inodes(struct lnkfs_fsck *c);
+int lnkfs_fsck_fork(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks);
 int lnkfs_fsck_block_seen(void *ctx, u64 block, enum lnkfs_btype type);
 void lnkfs_fsck_message(void *ctx, const char *text);
 
 /* check_xattr.c */
 int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks);
 
+bool lnkfs_acl_sound(const u8 *data, u32 len);
+
 /* check_quota.c */
 int lnkfs_fsck_charge(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
 		      struct lnkfs_cinfo *info);
+struct lnkfs_usage *lnkfs_usage_find(const struct lnkfs_usages *u, u32 id);
 int lnkfs_fsck_quota(struct lnkfs_fsck *c);
 void lnkfs_fsck_quota_free(struct lnkfs_fsck *c);
 

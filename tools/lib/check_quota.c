@@ -13,20 +13,6 @@
 
 static const char *const type_names[LNKFS_QUOTA_TYPES] = { "user", "group", "project" };
 
-/**
- * struct lnkfs_usage - what the inodes of one owner take
- * @id: the owner
- * @seen: the quota file has an entry
- * @space: bytes
- * @inodes: how many
- */
-struct lnkfs_usage {
-	u32 id;
-	bool seen;
-	u64 space;
-	u64 inodes;
-};
-
 /* ---- usage ---- */
 
 static struct lnkfs_usage *usage_slot(struct lnkfs_usage *table, u32 size, u32 id)
@@ -71,6 +57,20 @@ static int add_usage(struct lnkfs_usages *u, u32 id, u64 space)
 	slot->inodes++;
 	slot->space += space;
 	return 0;
+}
+
+/**
+ * lnkfs_usage_find() - usage of an owner
+ * @u: of which type
+ * @id: the owner
+ *
+ * Return: it, or NULL when nothing is the owner's.
+ */
+struct lnkfs_usage *lnkfs_usage_find(const struct lnkfs_usages *u, u32 id)
+{
+	struct lnkfs_usage *slot = u->size ? usage_slot(u->table, u->size, id) : NULL;
+
+	return slot && slot->inodes ? slot : NULL;
 }
 
 static bool is_quota_file(const struct lnkfs_fsck *c, u64 ino)
@@ -191,17 +191,17 @@ static void check_entry(struct quota_walk *w, const struct lnkfs_quota_entry *e)
 {
 	struct lnkfs_usages *u = &w->c->usage[w->type];
 	u32 id = le32_to_cpu(e->q_id);
-	struct lnkfs_usage none = { 0 }, *have = &none;
+	struct lnkfs_usage none = { 0 }, *have = lnkfs_usage_find(u, id);
 
-	if (u->size)
-		have = usage_slot(u->table, u->size, id);
-	if (have->inodes)
+	if (have)
 		have->seen = true;
+	else
+		have = &none;
 	if (e->q_pad)
 		lnkfs_problem(w->c, "%s quota file: ID %u: padding in use",
 			      type_names[w->type], id);
 	if (le64_to_cpu(e->q_space) != have->space || le64_to_cpu(e->q_inodes) != have->inodes)
-		lnkfs_problem(w->c, "%s %u has %" PRIu64 " bytes in %" PRIu64
+		lnkfs_problem_safe(w->c, "%s %u has %" PRIu64 " bytes in %" PRIu64
 			      " inodes, the quota file says %" PRIu64 " in %" PRIu64,
 			      type_names[w->type], id, have->space, have->inodes,
 			      le64_to_cpu(e->q_space), le64_to_cpu(e->q_inodes));
@@ -321,7 +321,7 @@ static void check_missing(struct quota_walk *w)
 
 	for (i = 0; i < u->size; i++)
 		if (u->table[i].inodes && !u->table[i].seen)
-			lnkfs_problem(w->c, "%s %u is missing in the quota file",
+			lnkfs_problem_safe(w->c, "%s %u is missing in the quota file",
 				      type_names[w->type], u->table[i].id);
 }
 

@@ -66,7 +66,12 @@ static u32 acl_next(u32 tag)
 	}
 }
 
-static bool acl_sound(const u8 *data, u32 len)
+/**
+ * lnkfs_acl_sound() - does an ACL make sense?
+ * @data: value of the attribute
+ * @len: its length
+ */
+bool lnkfs_acl_sound(const u8 *data, u32 len)
 {
 	u32 tag, last = 0, seen = 0;
 
@@ -94,7 +99,7 @@ static void check_acl(struct xattr_walk *w, const struct lnkfs_xattr_key *key, c
 		say(w, "ACL of a symlink");
 	if (key->space == LNKFS_XATTR_ACL_DEFAULT && !S_ISDIR(w->ci->mode))
 		say(w, "default ACL of what is no directory");
-	if (!acl_sound(value, len))
+	if (!lnkfs_acl_sound(value, len))
 		say(w, "an ACL makes no sense");
 }
 

@@ -43,6 +43,23 @@ static int find_backup(struct lnkfs_volume *v)
 	return -ENOENT;
 }
 
+/* The superblock that the caller wants. */
+static int read_wanted(struct lnkfs_volume *v, const char **why)
+{
+	u32 bits;
+	int err;
+
+	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
+		if (v->use_super > v->dev.bytes >> bits)
+			continue;
+		err = read_super(v, v->use_super << bits, v->use_super, why);
+		if (!err && v->sb.s_block_bits == bits)
+			return 0;
+	}
+	*why = "no superblock of lnkfs in that block";
+	return -EINVAL;
+}
+
 static int check_features(const struct lnkfs_volume *v, unsigned int flags, const char **why)
 {
 	const struct lnkfs_super_block *sb = &v->sb;
@@ -63,6 +80,22 @@ static int check_features(const struct lnkfs_volume *v, unsigned int flags, cons
 		return -EROFS;
 	}
 	return 0;
+}
+
+/**
+ * lnkfs_volume_forget_groups() - free what is known of the groups
+ * @v: volume
+ */
+void lnkfs_volume_forget_groups(struct lnkfs_volume *v)
+{
+	u32 i;
+
+	for (i = 0; v->fs.group && i < v->fs.groups; i++) {
+		free(v->fs.group[i].busy);
+		free(v->fs.group[i].kept);
+	}
+	free(v->fs.group);
+	v->fs.group = NULL;
 }
 
 /**
@@ -128,7 +161,7 @@ int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad)
 
 /**
  * lnkfs_volume_open_dev() - open the volume on a device that is open
- * @v: zeroed, but for @v->dev and for what says where reports go
+ * @v: zeroed, but for @v->dev, @v->use_super and what says where reports go
  * @flags: LNKFS_DEV_WRITE, LNKFS_VOL_*
  * @why: set to a phrase when something is wrong, also when a backup superblock
  *	had to be used and the volume was opened; else NULL
@@ -139,9 +172,13 @@ int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad)
  */
 int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char **why)
 {
-	int err = read_super(v, LNKFS_SUPER_OFFSET, 0, why);
+	int err;
 
-	if (err && (err != -EINVAL || flags & LNKFS_VOL_ANY_BACKUP) && !find_backup(v))
+	if (v->use_super > 1)
+		err = read_wanted(v, why);
+	else
+		err = read_super(v, LNKFS_SUPER_OFFSET, 0, why);
+	if (err && v->use_super <= 1 && (err != -EINVAL || flags & LNKFS_VOL_ANY_BACKUP) && !find_backup(v))
 		err = 0;
 	if (!err)
 		err = check_features(v, flags, why);
@@ -164,7 +201,7 @@ int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char
 
 /**
  * lnkfs_volume_open() - open a device or an image
- * @v: zeroed, but for what says where reports go
+ * @v: zeroed, but for @v->use_super and what says where reports go
  * @path: its name
  * @flags: LNKFS_DEV_*, LNKFS_VOL_*
  * @why: as lnkfs_volume_open_dev(); NULL when @path could not be opened
@@ -252,16 +289,10 @@ int lnkfs_volume_close(struct lnkfs_volume *v)
 {
 	int err = v->dev.readonly ? 0 : lnkfs_volume_flush(v);
 	int err2;
-	u32 i;
 
 	lnkfs_cache_free(v);
 	lnkfs_orphans_free(v);
-	for (i = 0; v->fs.group && i < v->fs.groups; i++) {
-		free(v->fs.group[i].busy);
-		free(v->fs.group[i].kept);
-	}
-	free(v->fs.group);
-	v->fs.group = NULL;
+	lnkfs_volume_forget_groups(v);
 	free(v->freed);
 	v->freed = NULL;
 	if (v->journal)

@@ -121,6 +121,8 @@ struct lnkfs_ocount {
  * @journal: device of its external journal, once that has been opened
  * @sb: superblock as it will be written (lnkfs_volume_write_super())
  * @sb_block: block that @sb was read from; not the primary's when a backup was used
+ * @use_super: block of the superblock that is to be used; 0: the primary, or a
+ *	backup when that cannot be
  * @hash: cache, by block
  * @hash_mask: its size - 1, a power of two
  * @newest: LRU list
@@ -152,6 +154,7 @@ struct lnkfs_volume {
 	struct lnkfs_dev *journal;
 	struct lnkfs_super_block sb;
 	u64 sb_block;
+	u64 use_super;
 
 	lnkfs_buf **hash;
 	u32 hash_mask;
@@ -226,10 +229,16 @@ int lnkfs_cache_flush(struct lnkfs_volume *v);
 int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
 
+/* super_vote.c */
+bool lnkfs_super_differs(const struct lnkfs_super_block *sb,
+			 const struct lnkfs_super_block *main);
+int lnkfs_super_vote(struct lnkfs_volume *v);
+
 /* volume.c */
 int lnkfs_volume_open(struct lnkfs_volume *v, const char *path, unsigned int flags,
 		      const char **why);
 int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char **why);
+void lnkfs_volume_forget_groups(struct lnkfs_volume *v);
 int lnkfs_volume_load_groups(struct lnkfs_volume *v);
 int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad);
 int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups);

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Repair of one directory: the entries that can be read, in new blocks.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "repair_priv.h"
+
+typedef int (*name_actor)(void *ctx, const struct lnkfs_name *name);
+
+/* ---- entries of a damaged run ---- */
+
+/* Is there an entry at @off? @sure: what came before ended there. */
+static bool entry_at(const struct lnkfs_fs *fs, const u8 *run, u32 len, u32 off, bool sure,
+		     u8 *copy)
+{
+	struct lnkfs_dirent *de = (struct lnkfs_dirent *)copy;
+	u32 need;
+
+	if (len - off < sizeof(*de))
+		return false;
+	memcpy(copy, run + off, sizeof(*de));
+	need = LNKFS_DIRENT_LEN(de->d_name_len);
+	if (!de->d_name_len || need > len - off)
+		return false;
+	memcpy(copy, run + off, need);
+	if ((!sure || le16_to_cpu(de->d_rec_len) != need) &&
+	    le32_to_cpu(de->d_hash) != lnkfs_dir_hash(fs, (char *)de->d_name, de->d_name_len))
+		return false;
+	de->d_rec_len = cpu_to_le16((u16)need);
+	de->d_hash = 0;
+	memset(de->d_name + de->d_name_len, 0, need - sizeof(*de) - de->d_name_len);
+	if (de->d_type > DT_SOCK)
+		de->d_type = DT_UNKNOWN;
+	return !lnkfs_dir_check_entries(copy, need);
+}
+
+static u32 hole_at(const u8 *run, u32 len, u32 off)
+{
+	const struct lnkfs_dirent *de = (const void *)(run + off);
+	u32 rec = le16_to_cpu(de->d_rec_len);
+
+	if (de->d_name_len || rec < 8 || rec % 8 || rec > len - off ||
+	    memchr_inv(run + off + 8, 0, rec - 8))
+		return 0;
+	return rec;
+}
+
+static int walk_run(struct lnkfs_repair *r, const u8 *run, u32 len, name_actor actor, void *ctx)
+{
+	u8 copy[LNKFS_DIRENT_LEN(LNKFS_NAME_LEN)] __attribute__((aligned(8)));
+	const struct lnkfs_dirent *de = (const void *)copy;
+	bool sure = true;
+	u32 off = 0, hole;
+	int err = 0;
+
+	while (off + 8 <= len && !err) {
+		if (entry_at(r->fs, run, len, off, sure, copy)) {
+			struct lnkfs_name name = {
+				.ino = le64_to_cpu(de->d_ino),
+				.type = de->d_type,
+				.len = de->d_name_len,
+				.name = (const char *)de->d_name,
+			};
+
+			err = actor(ctx, &name);
+			off += le16_to_cpu(de->d_rec_len);
+			sure = true;
+			continue;
+		}
+		hole = sure ? hole_at(run, len, off) : 0;
+		sure = hole;
+		off += hole ? hole : 8;
+	}
+	return err;
+}
+
+/* ---- blocks of a damaged directory ---- */
+
+/*
+ * Call @actor for the entries of every block that can be read, or, when it is
+ * NULL, claim the blocks. Nodes and blocks are noted in @s.
+ */
+static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
+		       const struct lnkfs_cinode *dir, u64 **blocks, u64 *nr, name_actor actor,
+		       void *ctx)
+{
+	u8 *data = malloc(r->fs->block_size);
+	struct lnkfs_extents list = {};
+	u64 i, n, max = 0;
+	int err;
+
+	err = data ? lnkfs_extents_salvage(s, &list) : -ENOMEM;
+	for (i = 0; i < list.nr && !err; i++) {
+		for (n = 0; n < list.x[i].len && !err; n++) {
+			u64 block = list.x[i].block + n;
+			const struct lnkfs_dir_block *db = (const void *)data;
+
+			err = lnkfs_header_read(r, dir, LNKFS_B_DIR, block, data);
+			if (err) {
+				err = err < 0 ? err : 0;
+				continue;
+			}
+			if (*nr == max) {
+				u64 *more = realloc(*blocks, (max + 64) * 2 * sizeof(u64));
+
+				if (!more) {
+					err = -ENOMEM;
+					break;
+				}
+				*blocks = more;
+				max = (max + 64) * 2;
+			}
+			(*blocks)[(*nr)++] = block;
+			if (actor)
+				err = walk_run(r, db->b_entries, r->fs->block_size - sizeof(*db),
+					       actor, ctx);
+		}
+	}
+	lnkfs_extents_free(&list);
+	free(data);
+	return err;
+}
+
+/**
+ * lnkfs_dir_claim() - claim the blocks of a damaged directory that can be read
+ * @r: repair
+ * @dir: the directory
+ *
+ * Return: 0, -EIO, -ENOMEM.
+ */
+int lnkfs_dir_claim(struct lnkfs_repair *r, struct lnkfs_cinode *dir)
+{
+	struct lnkfs_salvage s = { .r = r, .ci = dir };
+	u64 *blocks = NULL, nr = 0, i;
+	int err = 0;
+
+	if (dir->fork == LNKFS_FORK_DIR_BLOCKS)
+		err = walk_blocks(r, &s, dir, &blocks, &nr, NULL, NULL);
+	for (i = 0; i < nr && err >= 0; i++)
+		err = lnkfs_claim(r->c, blocks[i], 1, dir->ino);
+	for (i = 0; i < s.nr_nodes && err >= 0; i++)
+		err = lnkfs_claim(r->c, s.nodes[i], 1, dir->ino);
+	free(blocks);
+	lnkfs_salvage_end(&s);
+	return err < 0 ? err : 0;
+}
+
+static int damaged_names(struct lnkfs_repair *r, struct lnkfs_node *node, name_actor actor,
+			 void *ctx)
+{
+	struct lnkfs_salvage s = { .r = r, .ci = &node->ci };
+	u64 *blocks = NULL, nr = 0;
+	int err;
+
+	if (node->ci.fork == LNKFS_FORK_DIR_INLINE)
+		return walk_run(r, node->area, node->ci.fork_len, actor, ctx);
+	err = walk_blocks(r, &s, &node->ci, &blocks, &nr, actor, ctx);
+	free(blocks);
+	lnkfs_salvage_end(&s);
+	return err;
+}
+
+/**
+ * lnkfs_dir_names() - list a directory
+ * @r: repair, after lnkfs_repair_maps()
+ * @info: the directory, damaged or not
+ * @actor: called for every entry; 0 to go on. It changes nothing
+ * @ctx: its argument
+ *
+ * Return: 0, -EIO, -ENOMEM, or what @actor says.
+ */
+int lnkfs_dir_names(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+		    int (*actor)(void *ctx, const struct lnkfs_name *name), void *ctx)
+{
+	struct lnkfs_node node;
+	u64 pos = 0;
+	int err;
+
+	err = lnkfs_rinode_load(r, info->ino, &node);
+	if (err)
+		return err == -ENOMEM || err == -EIO ? err : 0;
+	if (info->flags & RI_FORK)
+		return damaged_names(r, &node, actor, ctx);
+	return lnkfs_dir_iterate(r->fs, &node.ci, &pos, lnkfs_dir_end(r->fs, &node.ci), actor,
+				 ctx);
+}
+
+/* ---- the new directory ---- */
+
+/**
+ * struct rebuild - a directory being made anew
+ * @r: repair
+ * @info: the directory
+ * @keep: decides about an entry; may change its type
+ * @node: the new inode
+ * @names: entries of it
+ * @doubles: of these, with a name of their own now
+ */
+struct rebuild {
+	struct lnkfs_repair *r;
+	struct lnkfs_rinode *info;
+	bool (*keep)(struct lnkfs_repair *r, struct lnkfs_rinode *dir, struct lnkfs_name *name);
+	struct lnkfs_node node;
+	u64 names;
+	u64 doubles;
+};
+
+/* A name that is there already gets a number behind it. */
+static int free_name(struct rebuild *b, const struct lnkfs_name *name, char *to, u32 *len)
+{
+	struct lnkfs_name found;
+	u32 n, keep;
+	char tail[16];
+	int err;
+
+	memcpy(to, name->name, name->len);
+	*len = name->len;
+	for (n = 1; ; n++) {
+		err = lnkfs_dir_lookup(b->r->fs, &b->node.ci, to, *len, &found);
+		if (err)
+			return err == -ENOENT ? 0 : err;
+		snprintf(tail, sizeof(tail), "~%u", n);
+		keep = min_t(u32, name->len, LNKFS_NAME_LEN - (u32)strlen(tail));
+		memcpy(to + keep, tail, strlen(tail));
+		*len = keep + (u32)strlen(tail);
+		b->doubles += n == 1;
+	}
+}
+
+static int add_name(void *ctx, const struct lnkfs_name *found)
+{
+	struct rebuild *b = ctx;
+	struct lnkfs_name name = *found;
+	char text[LNKFS_NAME_LEN + 16];
+	lnkfs_tx tx;
+	u64 pos;
+	u32 len;
+	int err;
+
+	if (!b->keep(b->r, b->info, &name))
+		return 0;
+	err = free_name(b, &name, text, &len);
+	if (err)
+		return err;
+	lnkfs_tx_begin(&tx, b->r->v, 0);
+	err = lnkfs_dir_add(&tx, b->r->fs, &b->node.ci, text, len, name.ino, name.type, &pos);
+	lnkfs_tx_end(&tx);
+	b->names += !err;
+	return err;
+}
+
+static int build(struct rebuild *b, struct lnkfs_node *old, struct lnkfs_salvage *s,
+		 u64 **blocks, u64 *nr)
+{
+	struct lnkfs_repair *r = b->r;
+	int err;
+
+	lnkfs_dir_init(&b->node.ci);
+	b->node.ci.blocks = b->info->xattr_blocks;
+	if (old->ci.fork == LNKFS_FORK_DIR_INLINE)
+		err = walk_run(r, old->area, old->ci.fork_len, add_name, b);
+	else
+		err = walk_blocks(r, s, &old->ci, blocks, nr, add_name, b);
+	if (!err)
+		err = lnkfs_repair_settle(r);
+	if (!err)
+		err = lnkfs_rinode_store(r, &b->node);
+	return err ? err : lnkfs_repair_settle(r);
+}
+
+/**
+ * lnkfs_dir_rebuild() - make a damaged directory anew
+ * @r: repair, after lnkfs_repair_maps()
+ * @info: the directory
+ * @keep: decides which entries it has
+ *
+ * Return: 0, -EIO, -ENOMEM.
+ */
+int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+		      bool (*keep)(struct lnkfs_repair *r, struct lnkfs_rinode *dir,
+				   struct lnkfs_name *name))
+{
+	struct rebuild b = { .r = r, .info = info, .keep = keep };
+	u64 *blocks = NULL, nr = 0;
+	struct lnkfs_node old;
+	struct lnkfs_salvage s = { .r = r, .ci = &old.ci };
+	int err;
+
+	err = lnkfs_rinode_load(r, info->ino, &old);
+	if (err)
+		return err == -ENOMEM || err == -EIO ? err : 0;
+	b.node = old;
+	b.node.ci.area = b.node.area;
+	err = build(&b, &old, &s, &blocks, &nr);
+	if (err == -ENOSPC) {
+		lnkfs_not_fixed(r, "directory %" PRIu64 ": no space to make it anew", info->ino);
+		err = 0;
+	} else if (!err) {
+		info->flags &= ~RI_FORK;
+		info->fork_blocks = b.node.ci.blocks - info->xattr_blocks;
+		lnkfs_fixed(r, "directory %" PRIu64 " made anew, with %" PRIu64
+			    " entries, %" PRIu64 " of them renamed", info->ino, b.names,
+			    b.doubles);
+		lnkfs_repair_free_nodes(r, blocks, nr);
+		lnkfs_repair_free_nodes(r, s.nodes, s.nr_nodes);
+	}
+	free(blocks);
+	lnkfs_salvage_end(&s);
+	return err;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of the repairer share.
+ */
+#ifndef LNKFS_REPAIR_PRIV_H
+#define LNKFS_REPAIR_PRIV_H
+
+#include "check_priv.h"
+#include "image.h"
+#include "repair.h"
+
+/* flags of struct lnkfs_rinode */
+#define RI_FORK		0x0001	/* the fork has to be made anew from what is left of it */
+#define RI_XATTR	0x0002	/* the attributes likewise */
+#define RI_GONE		0x0004	/* nothing can be done: freed */
+#define RI_QUOTA	0x0008	/* a quota file */
+#define RI_HOME		0x0010	/* a directory that its recorded parent names */
+#define RI_NAMED	0x0020	/* a directory whose name has been kept */
+#define RI_REACHED	0x0040	/* a directory below the root */
+#define RI_ON_WAY	0x0080	/* a directory on the way that is being followed */
+#define RI_TWICE	0x0100	/* has data that something else has, too */
+#define RI_LOST		0x0200	/* a directory that goes to lost+found */
+#define RI_PARENT	0x0400	/* a directory that records another parent */
+
+/**
+ * struct lnkfs_rinode - what the repairer remembers of an inode
+ * @ino: its number
+ * @parent: of a directory: the one it is to be in; 0: none is known
+ * @fork_blocks: blocks of its contents, when @flags has not RI_FORK
+ * @xattr_blocks: blocks of its attributes, when @flags has not RI_XATTR
+ * @nlink: links it records
+ * @names: names that have been kept
+ * @subdirs: of a directory: directories kept in it
+ * @mode: type and permissions
+ * @flags: RI_*
+ */
+struct lnkfs_rinode {
+	u64 ino;
+	u64 parent;
+	u64 fork_blocks;
+	u32 xattr_blocks;
+	u32 nlink;
+	u32 names;
+	u32 subdirs;
+	u16 mode;
+	u16 flags;
+};
+
+/**
+ * struct lnkfs_rgroup - what the repairer finds out about a group
+ * @imap: inode blocks: a bitmap of the blocks of the group, or NULL: none
+ * @meta: blocks of metadata of inodes, likewise
+ * @data: blocks of data of files
+ * @twice: of these, those that two files have
+ * @taken: of those, the ones that a file has kept
+ */
+struct lnkfs_rgroup {
+	u8 *imap;
+	u8 *meta;
+	u8 *data;
+	u8 *twice;
+	u8 *taken;
+};
+
+/**
+ * struct lnkfs_repair - a repair under way
+ * @v: volume
+ * @fs: what the core sees of it
+ * @c: the checker's frame, for its checks of single inodes; it only counts
+ * @claims: what the inode at hand owns
+ * @group: what is known of the groups
+ * @inodes: all inodes, by number
+ * @nr: how many
+ * @max: room for
+ * @ops: where lines and progress go; may be NULL
+ * @ctx: argument of @ops
+ * @res: figures
+ * @conflicts: blocks of data that something else has, too
+ * @new_quota: types whose quota file is lost
+ */
+struct lnkfs_repair {
+	struct lnkfs_volume *v;
+	struct lnkfs_fs *fs;
+	struct lnkfs_fsck *c;
+	struct lnkfs_claims claims;
+	struct lnkfs_rgroup *group;
+	struct lnkfs_rinode *inodes;
+	u64 nr;
+	u64 max;
+	const struct lnkfs_fsck_ops *ops;
+	void *ctx;
+	struct lnkfs_repair_result *res;
+	u64 conflicts;
+	bool new_quota[LNKFS_QUOTA_TYPES];
+};
+
+void lnkfs_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
+void lnkfs_not_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
+int lnkfs_repair_settle(struct lnkfs_repair *r);
+struct lnkfs_rinode *lnkfs_rinode_find(const struct lnkfs_repair *r, u64 ino);
+int lnkfs_rinode_load(struct lnkfs_repair *r, u64 ino, struct lnkfs_node *node);
+int lnkfs_rinode_store(struct lnkfs_repair *r, const struct lnkfs_node *node);
+int lnkfs_read_raw(struct lnkfs_repair *r, u64 block, void *data);
+
+/* repair_super.c */
+int lnkfs_repair_supers(struct lnkfs_repair *r);
+
+/* repair_inode.c: inode blocks and records */
+int lnkfs_repair_find_inodes(struct lnkfs_repair *r);
+int lnkfs_repair_inode_block(struct lnkfs_repair *r, u64 block);
+bool lnkfs_looks_like_inodes(const struct lnkfs_fs *fs, const void *data, u64 block);
+
+/* repair_record.c: a record whose fields make no sense */
+bool lnkfs_repair_record(struct lnkfs_repair *r, const void *data, u64 block, u32 slot,
+			 struct lnkfs_node *node);
+
+/* repair_space.c: who owns what */
+int lnkfs_repair_claim_all(struct lnkfs_repair *r);
+int lnkfs_repair_maps(struct lnkfs_repair *r);
+bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block);
+int lnkfs_group_mark(struct lnkfs_repair *r, u8 **map, u32 off);
+
+/* repair_tree.c: what can be read of a tree */
+/**
+ * struct lnkfs_salvage - a walk over what is left of a tree
+ * @r: repair
+ * @ci: inode
+ * @tree: LNKFS_TREE_*
+ * @vsize: bytes of a value
+ * @record: called for every record of a leaf; 0 to go on
+ * @ctx: its argument
+ * @nodes: node blocks, in the order in which they were met
+ * @nr_nodes: how many
+ * @max_nodes: room for
+ */
+struct lnkfs_salvage {
+	struct lnkfs_repair *r;
+	const struct lnkfs_cinode *ci;
+	u8 tree;
+	u8 vsize;
+	int (*record)(void *ctx, u64 key, const void *value);
+	void *ctx;
+	u64 *nodes;
+	u64 nr_nodes;
+	u64 max_nodes;
+};
+
+int lnkfs_salvage_tree(struct lnkfs_salvage *s, const void *root, u32 size);
+void lnkfs_salvage_end(struct lnkfs_salvage *s);
+int lnkfs_header_read(struct lnkfs_repair *r, const struct lnkfs_cinode *ci,
+		      enum lnkfs_btype type, u64 block, void *data);
+void lnkfs_repair_free_nodes(struct lnkfs_repair *r, const u64 *nodes, u64 nr);
+
+/* repair_file.c */
+
+/**
+ * struct lnkfs_extents - extents of a file
+ * @x: they
+ * @nr: how many
+ * @max: room for
+ */
+struct lnkfs_extents {
+	struct lnkfs_ext *x;
+	u64 nr;
+	u64 max;
+};
+
+int lnkfs_extents_salvage(struct lnkfs_salvage *s, struct lnkfs_extents *list);
+void lnkfs_extents_free(struct lnkfs_extents *list);
+int lnkfs_repair_file(struct lnkfs_repair *r, struct lnkfs_rinode *info);
+
+/* repair_xattr.c */
+int lnkfs_xattrs_claim(struct lnkfs_repair *r, struct lnkfs_cinode *ci);
+int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info);
+
+/* repair_dir.c */
+int lnkfs_dir_claim(struct lnkfs_repair *r, struct lnkfs_cinode *dir);
+int lnkfs_dir_names(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+		    int (*actor)(void *ctx, const struct lnkfs_name *name), void *ctx);
+int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+		      bool (*keep)(struct lnkfs_repair *r, struct lnkfs_rinode *dir,
+				   struct lnkfs_name *name));
+
+/* repair_names.c */
+int lnkfs_repair_names(struct lnkfs_repair *r);
+
+/* repair_quota.c */
+int lnkfs_repair_quota(struct lnkfs_repair *r);
+
+#endif /* LNKFS_REPAIR_PRIV_H */

@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who owns what: every inode is asked, and maps, bitmaps and descriptors are
+ * written anew from the answers.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "repair_priv.h"
+
+/* ---- bitmaps of our own ---- */
+
+/**
+ * lnkfs_group_mark() - set a bit in a bitmap of a group
+ * @r: repair
+ * @map: the bitmap; made when it is NULL
+ * @off: block in the group
+ *
+ * Return: 0, -ENOMEM.
+ */
+int lnkfs_group_mark(struct lnkfs_repair *r, u8 **map, u32 off)
+{
+	if (!*map)
+		*map = calloc(1, r->fs->block_size);
+	if (!*map)
+		return -ENOMEM;
+	lnkfs_set_bit(off, *map);
+	return 0;
+}
+
+static bool marked(const u8 *map, u32 off)
+{
+	return map && lnkfs_test_bit(off, map);
+}
+
+/**
+ * lnkfs_is_meta() - does a block hold inodes, or metadata of one?
+ * @r: repair, after lnkfs_repair_claim_all()
+ * @block: block of the volume
+ */
+bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block)
+{
+	u32 group = lnkfs_group_of(r->fs, block);
+	u32 off = (u32)(block - lnkfs_group_first(r->fs, group));
+
+	return marked(r->group[group].imap, off) || marked(r->group[group].meta, off);
+}
+
+/* ---- claims ---- */
+
+static int commit_block(struct lnkfs_repair *r, u64 block, bool data)
+{
+	u32 group = lnkfs_group_of(r->fs, block);
+	u32 off = (u32)(block - lnkfs_group_first(r->fs, group));
+	struct lnkfs_rgroup *g = &r->group[group];
+
+	if (!data) {
+		r->conflicts += marked(g->data, off);
+		return lnkfs_group_mark(r, &g->meta, off);
+	}
+	if (marked(g->data, off)) {
+		r->conflicts++;
+		return lnkfs_group_mark(r, &g->twice, off);
+	}
+	r->conflicts += lnkfs_is_meta(r, block);
+	return lnkfs_group_mark(r, &g->data, off);
+}
+
+static int commit_claims(struct lnkfs_repair *r, const struct lnkfs_rinode *info)
+{
+	int err = 0;
+	u64 i, n;
+
+	for (i = 0; i < r->claims.nr; i++) {
+		const struct lnkfs_claim *cl = &r->claims.list[i];
+		bool data = cl->data && !(info->flags & RI_QUOTA);
+
+		for (n = 0; n < cl->len && !err; n++)
+			err = commit_block(r, cl->block + n, data);
+	}
+	return err;
+}
+
+static int claim_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+			struct lnkfs_cinode *ci)
+{
+	u64 before = r->c->res.problems, blocks;
+	int err;
+
+	err = lnkfs_fsck_xattrs(r->c, ci, &blocks);
+	info->xattr_blocks = (u32)blocks;
+	if (err || r->c->res.problems == before)
+		return err;
+	info->flags |= RI_XATTR;
+	r->claims.nr = 0;
+	return lnkfs_xattrs_claim(r, ci);
+}
+
+static int claim_dir(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs_cinode *ci)
+{
+	static const struct lnkfs_check_ops ops = {
+		.block = lnkfs_fsck_block_seen,
+	};
+	struct lnkfs_fsck_inode w = { .c = r->c, .ci = ci };
+	u64 before = r->c->res.problems, mark = r->claims.nr, said = ci->blocks;
+	struct lnkfs_check_dir_result res;
+	int err;
+
+	/* A wrong number of blocks is no reason to make it anew. */
+	ci->blocks = 0;
+	err = lnkfs_check_dir(r->fs, ci, &ops, &w, &res);
+	ci->blocks = said;
+	if (err)
+		return err;
+	info->fork_blocks = res.blocks + res.nodes;
+	if (res.problems == (info->fork_blocks ? 1 : 0) && r->c->res.problems == before)
+		return 0;
+	info->flags |= RI_FORK;
+	r->claims.nr = mark;
+	return lnkfs_dir_claim(r, ci);
+}
+
+static int claim_file_salvaged(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
+{
+	struct lnkfs_salvage s = { .r = r, .ci = ci };
+	struct lnkfs_extents list;
+	int err;
+	u64 i;
+
+	err = lnkfs_extents_salvage(&s, &list);
+	for (i = 0; i < list.nr && !err; i++)
+		err = lnkfs_claim_data(r->c, list.x[i].block, list.x[i].len, ci->ino);
+	for (i = 0; i < s.nr_nodes && !err; i++)
+		err = lnkfs_claim(r->c, s.nodes[i], 1, ci->ino);
+	lnkfs_extents_free(&list);
+	lnkfs_salvage_end(&s);
+	return err;
+}
+
+/* A file that the superblock calls a quota file, and that is none. */
+static int check_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+			    struct lnkfs_cinode *ci)
+{
+	struct lnkfs_salvage s = { .r = r, .ci = ci };
+	void *data = malloc(r->fs->block_size);
+	struct lnkfs_extents list = {};
+	u32 type;
+	int err;
+
+	err = data ? lnkfs_extents_salvage(&s, &list) : -ENOMEM;
+	if (!err)
+		err = list.nr ? lnkfs_header_read(r, ci, LNKFS_B_QUOTA, list.x[0].block, data) : 1;
+	if (err == 1) {
+		err = 0;
+		info->flags &= ~RI_QUOTA;
+		for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
+			if (le64_to_cpu(r->v->sb.s_quota_ino[type]) != ci->ino)
+				continue;
+			r->v->sb.s_quota_ino[type] = 0;
+			r->new_quota[type] = true;
+		}
+		lnkfs_fixed(r, "inode %" PRIu64 " is no quota file", ci->ino);
+	}
+	lnkfs_extents_free(&list);
+	lnkfs_salvage_end(&s);
+	free(data);
+	return err;
+}
+
+static int claim_fork(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs_cinode *ci)
+{
+	u64 before = r->c->res.problems, mark = r->claims.nr;
+	int err;
+
+	if (S_ISDIR(ci->mode))
+		return claim_dir(r, info, ci);
+	err = lnkfs_fsck_fork(r->c, ci, &info->fork_blocks);
+	if (!err && info->flags & RI_QUOTA)
+		err = check_quota_file(r, info, ci);
+	if (err || r->c->res.problems == before)
+		return err;
+	r->claims.nr = mark;
+	if (S_ISREG(ci->mode)) {
+		info->flags |= RI_FORK;
+		return claim_file_salvaged(r, ci);
+	}
+	r->claims.nr = 0;
+	info->flags |= RI_GONE;
+	lnkfs_fixed(r, "inode %" PRIu64 ": a symlink whose target is damaged, freed", ci->ino);
+	return 0;
+}
+
+/* @changed: the record is. */
+static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+		       struct lnkfs_cinode *ci, bool *changed)
+{
+	u64 blocks;
+	int err;
+
+	r->claims.nr = 0;
+	err = claim_xattrs(r, info, ci);
+	if (!err)
+		err = claim_fork(r, info, ci);
+	if (!err)
+		err = commit_claims(r, info);
+	if (err || info->flags & RI_GONE)
+		return err;
+	blocks = info->fork_blocks + info->xattr_blocks;
+	if (!(info->flags & (RI_FORK | RI_XATTR)) && ci->blocks != blocks) {
+		lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64,
+			    ci->ino, blocks, ci->blocks);
+		ci->blocks = blocks;
+		*changed = true;
+	}
+	return 0;
+}
+
+static void free_record(void *data, u32 slot, u32 count)
+{
+	for (; count; slot++, count--) {
+		struct lnkfs_slot *sl = (void *)((u8 *)data + slot * LNKFS_SLOT_SIZE);
+
+		memset(sl, 0, LNKFS_SLOT_SIZE);
+		sl->sl_magic = cpu_to_le16(LNKFS_SLOT_MAGIC);
+		sl->sl_type = LNKFS_SLOT_FREE;
+		sl->sl_count = 1;
+	}
+}
+
+static int claim_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot, u32 count,
+			bool *changed)
+{
+	struct lnkfs_rinode *info;
+	struct lnkfs_node node;
+	bool store = false;
+	int err;
+
+	info = lnkfs_rinode_find(r, (block << r->fs->slot_bits) + slot);
+	memset(&node.ci, 0, sizeof(node.ci));
+	node.ci.area = node.area;
+	if (!info || lnkfs_inode_decode(r->fs, data, block, slot, &node.ci))
+		return 0;
+	err = claim_inode(r, info, &node.ci, &store);
+	if (err)
+		return err;
+	if (info->flags & RI_GONE)
+		free_record(data, slot, count);
+	else if (store)
+		lnkfs_inode_encode(&node.ci, data, slot);
+	*changed |= store || info->flags & RI_GONE;
+	return 0;
+}
+
+static int claim_inode_block(struct lnkfs_repair *r, u64 block)
+{
+	u32 slot = 0, slots = 1u << r->fs->slot_bits;
+	u8 *data = malloc(r->fs->block_size);
+	bool changed = false;
+	int err;
+
+	err = data ? lnkfs_read_raw(r, block, data) : -ENOMEM;
+	while (!err && slot < slots) {
+		const struct lnkfs_slot *sl = (void *)(data + slot * LNKFS_SLOT_SIZE);
+		u32 count = sl->sl_type == LNKFS_SLOT_HEAD ? sl->sl_count : 1;
+
+		if (sl->sl_type == LNKFS_SLOT_HEAD)
+			err = claim_record(r, data, block, slot, count, &changed);
+		slot += count ? count : 1;
+	}
+	if (!err && changed) {
+		lnkfs_seal_block(r->fs, data, LNKFS_B_INODE, block);
+		err = lnkfs_dev_write(&r->v->dev, block << r->fs->block_bits, data,
+				      r->fs->block_size);
+	}
+	free(data);
+	return err;
+}
+
+/* ---- inode blocks that the map does not know ---- */
+
+static int by_ino(const void *a, const void *b)
+{
+	const struct lnkfs_rinode *x = a, *y = b;
+
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+static bool nobodys(const struct lnkfs_repair *r, u32 group, u32 off)
+{
+	const struct lnkfs_rgroup *g = &r->group[group];
+	u64 block = lnkfs_group_first(r->fs, group) + off;
+
+	return !marked(g->imap, off) && !marked(g->meta, off) && !marked(g->data, off) &&
+	       lnkfs_block_valid(r->fs, block, 1);
+}
+
+static int adopt(struct lnkfs_repair *r, u32 group, u32 off)
+{
+	u64 block = lnkfs_group_first(r->fs, group) + off;
+	int err;
+
+	err = lnkfs_group_mark(r, &r->group[group].imap, off);
+	if (!err)
+		err = lnkfs_repair_inode_block(r, block);
+	if (err || !marked(r->group[group].imap, off))
+		return err;
+	lnkfs_fixed(r, "block %" PRIu64 " is an inode block that was not in the map", block);
+	qsort(r->inodes, r->nr, sizeof(*r->inodes), by_ino);
+	return claim_inode_block(r, block);
+}
+
+/*
+ * Blocks in use that nobody owns may be inode blocks. Those of a group whose
+ * bitmap is lost are all looked at when there are fewer inodes than the
+ * descriptor says.
+ */
+static int look_for_inodes(struct lnkfs_repair *r, u32 group, void *data)
+{
+	u64 block = lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP), first;
+	struct lnkfs_map_block *map = malloc(r->fs->block_size);
+	u32 off, size = lnkfs_group_size(r->fs, group);
+	int err = map ? lnkfs_read_raw(r, block, map) : -ENOMEM;
+
+	if (err || lnkfs_verify_block(r->fs, map, LNKFS_B_BITMAP, block, group, 0))
+		goto out;
+	first = lnkfs_group_first(r->fs, group);
+	for (off = lnkfs_group_overhead(r->fs, group); off < size && !err; off++) {
+		if (!lnkfs_test_bit(off, map->m_bits) || !nobodys(r, group, off))
+			continue;
+		err = lnkfs_read_raw(r, first + off, data);
+		if (!err && lnkfs_looks_like_inodes(r->fs, data, first + off))
+			err = adopt(r, group, off);
+	}
+out:
+	free(map);
+	return err;
+}
+
+/* ---- blocks with two owners ---- */
+
+static bool has_conflict(const struct lnkfs_repair *r, const struct lnkfs_extents *list)
+{
+	u64 i, n;
+
+	for (i = 0; i < list->nr; i++) {
+		for (n = 0; n < list->x[i].len; n++) {
+			u64 block = list->x[i].block + n;
+			u32 group = lnkfs_group_of(r->fs, block);
+			u32 off = (u32)(block - lnkfs_group_first(r->fs, group));
+
+			if (lnkfs_is_meta(r, block) || marked(r->group[group].twice, off))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int find_conflicts(struct lnkfs_repair *r)
+{
+	u8 *data = malloc(r->fs->block_size);
+	int err = data ? 0 : -ENOMEM;
+	u64 i;
+
+	for (i = 0; i < r->nr && !err; i++) {
+		struct lnkfs_rinode *info = &r->inodes[i];
+		u64 block = lnkfs_ino_block(r->fs, info->ino);
+		struct lnkfs_extents list = {};
+		struct lnkfs_node node = { .ci = { .area = node.area } };
+		struct lnkfs_salvage s = { .r = r, .ci = &node.ci };
+
+		if (!S_ISREG(info->mode) || info->flags & (RI_GONE | RI_QUOTA))
+			continue;
+		err = lnkfs_read_raw(r, block, data);
+		if (err || lnkfs_inode_decode(r->fs, data, block,
+					      lnkfs_ino_slot(r->fs, info->ino), &node.ci))
+			continue;
+		err = lnkfs_extents_salvage(&s, &list);
+		if (!err && has_conflict(r, &list))
+			info->flags |= RI_TWICE;
+		lnkfs_extents_free(&list);
+		lnkfs_salvage_end(&s);
+	}
+	free(data);
+	return err;
+}
+
+/**
+ * lnkfs_repair_claim_all() - find out what every inode owns
+ * @r: repair, after lnkfs_repair_find_inodes()
+ *
+ * Return: 0, -EIO, -ENOMEM.
+ */
+int lnkfs_repair_claim_all(struct lnkfs_repair *r)
+{
+	void *data = malloc(r->fs->block_size);
+	int err = data ? 0 : -ENOMEM;
+	u32 group, off;
+
+	for (group = 0; group < r->fs->groups && !err; group++) {
+		for (off = 0; r->group[group].imap && !err && off < r->fs->group_blocks; off++)
+			if (marked(r->group[group].imap, off))
+				err = claim_inode_block(r, lnkfs_group_first(r->fs, group) + off);
+		lnkfs_progress(r->c, LNKFS_PASS_INODES, r->fs->groups + group + 1,
+			       2 * r->fs->groups);
+	}
+	for (group = 0; group < r->fs->groups && !err; group++)
+		err = look_for_inodes(r, group, data);
+	free(data);
+	return err || !r->conflicts ? err : find_conflicts(r);
+}
+
+/* ---- maps, bitmaps, descriptors ---- */
+
+/**
+ * struct maps - the maps of a group as they are to be
+ * @bits: block bitmap, inode block map, full map, orphan map
+ * @desc: descriptor
+ */
+struct maps {
+	struct lnkfs_map_block *bits[4];
+	struct lnkfs_group_desc desc;
+};
+
+/* What an inode block adds to the figures and maps of its group. */
+static int add_inode_block(struct lnkfs_repair *r, u32 group, u32 off, struct maps *m,
+			   void *data)
+{
+	u64 block = lnkfs_group_first(r->fs, group) + off;
+	u32 slot, count, free = 0, slots = 1u << r->fs->slot_bits;
+	int err = lnkfs_read_raw(r, block, data);
+
+	if (err)
+		return err;
+	for (slot = 0; slot < slots; slot += count) {
+		const struct lnkfs_inode *di = (void *)((u8 *)data + slot * LNKFS_SLOT_SIZE);
+
+		count = max_t(u32, di->i_slot.sl_count, 1);
+		if (di->i_slot.sl_type != LNKFS_SLOT_HEAD) {
+			free++;
+			continue;
+		}
+		le32_add_cpu(&m->desc.bg_used_inodes, 1);
+		if (S_ISDIR(le16_to_cpu(di->i_mode)))
+			le32_add_cpu(&m->desc.bg_used_dirs, 1);
+		if (!di->i_nlink || le32_to_cpu(di->i_lflags) & LNKFS_LF_TRUNCATING) {
+			lnkfs_set_bit(off, m->bits[3]->m_bits);
+			m->desc.bg_flags |= cpu_to_le16(LNKFS_BG_ORPHANS);
+		}
+	}
+	le32_add_cpu(&m->desc.bg_inode_blocks, 1);
+	le32_add_cpu(&m->desc.bg_free_slots, free);
+	lnkfs_set_bit(off, m->bits[1]->m_bits);
+	if (!free)
+		lnkfs_set_bit(off, m->bits[2]->m_bits);
+	return 0;
+}
+
+static bool in_journal(const struct lnkfs_fs *fs, u64 block)
+{
+	return block >= fs->journal_start && block < fs->journal_start + fs->journal_blocks;
+}
+
+static int make_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *data)
+{
+	u32 off, used = 0, overhead = lnkfs_group_overhead(r->fs, group);
+	u32 size = lnkfs_group_size(r->fs, group), i;
+	struct lnkfs_rgroup *g = &r->group[group];
+	u64 first = lnkfs_group_first(r->fs, group);
+	int err = 0;
+
+	memset(&m->desc, 0, sizeof(m->desc));
+	for (i = 0; i < 4; i++) {
+		enum lnkfs_btype type = LNKFS_B_BITMAP + i;
+
+		memset(m->bits[i], 0, r->fs->block_size);
+		lnkfs_header_init(r->fs, m->bits[i], type,
+				  lnkfs_group_map_block(r->fs, group, type), group, 0);
+	}
+	for (off = 0; off < r->fs->group_blocks && !err; off++) {
+		bool inodes = marked(g->imap, off);
+
+		if (off < size && off >= overhead && !inodes && !marked(g->meta, off) &&
+		    !marked(g->data, off) && !in_journal(r->fs, first + off))
+			continue;
+		lnkfs_set_bit(off, m->bits[0]->m_bits);
+		used += off < size;
+		if (inodes)
+			err = add_inode_block(r, group, off, m, data);
+	}
+	m->desc.bg_free_blocks = cpu_to_le32(size - used);
+	if (used == overhead)
+		m->desc.bg_flags |= cpu_to_le16(LNKFS_BG_BLOCK_UNINIT);
+	if (!m->desc.bg_inode_blocks)
+		m->desc.bg_flags |= cpu_to_le16(LNKFS_BG_INODE_UNINIT);
+	for (i = 0; i < 4; i++)
+		lnkfs_seal_block(r->fs, m->bits[i], LNKFS_B_BITMAP + i,
+				 lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP + i));
+	return err;
+}
+
+static int write_if_changed(struct lnkfs_repair *r, u64 block, const void *want, void *have,
+			    bool *changed)
+{
+	int err = lnkfs_read_raw(r, block, have);
+
+	if (err || !memcmp(want, have, r->fs->block_size))
+		return err;
+	*changed = true;
+	return lnkfs_dev_write(&r->v->dev, block << r->fs->block_bits, want, r->fs->block_size);
+}
+
+/* An orphan bit too many does no harm: do not write for that alone. */
+static void keep_orphan_bits(struct lnkfs_repair *r, u32 group, struct maps *m, void *data)
+{
+	u64 block = lnkfs_group_map_block(r->fs, group, LNKFS_B_ORPHMAP);
+	const struct lnkfs_map_block *old = data;
+	u32 off;
+
+	if (lnkfs_read_raw(r, block, data) ||
+	    lnkfs_verify_block(r->fs, data, LNKFS_B_ORPHMAP, block, group, 0))
+		return;
+	for (off = 0; off < r->fs->group_blocks; off++) {
+		if (!lnkfs_test_bit(off, old->m_bits) || !marked(r->group[group].imap, off))
+			continue;
+		lnkfs_set_bit(off, m->bits[3]->m_bits);
+		m->desc.bg_flags |= cpu_to_le16(LNKFS_BG_ORPHANS);
+	}
+	lnkfs_seal_block(r->fs, m->bits[3], LNKFS_B_ORPHMAP, block);
+}
+
+static int write_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *data)
+{
+	u16 flags = le16_to_cpu(m->desc.bg_flags);
+	bool changed = false;
+	int err = 0;
+	u32 i;
+
+	if (!(flags & LNKFS_BG_INODE_UNINIT))
+		keep_orphan_bits(r, group, m, data);
+	for (i = 0; i < 4 && !err; i++) {
+		if (flags & (i ? LNKFS_BG_INODE_UNINIT : LNKFS_BG_BLOCK_UNINIT))
+			continue;
+		err = write_if_changed(r, lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP + i),
+				       m->bits[i], data, &changed);
+	}
+	if (changed)
+		lnkfs_fixed(r, "group %u: maps written anew", group);
+	return err;
+}
+
+/* Maps and descriptors of a run of groups, and the copies of these. */
+static int mend_run(struct lnkfs_repair *r, u32 first, struct maps *m, void *data,
+		    struct lnkfs_gdesc_block *gb)
+{
+	u32 group, end = min_t(u32, first + r->fs->desc_per_block, r->fs->groups);
+	u64 block = lnkfs_gdesc_block(r->fs, first);
+	bool changed = false;
+	int err = 0;
+
+	memset(gb, 0, r->fs->block_size);
+	lnkfs_header_init(r->fs, gb, LNKFS_B_GDESC, block, first, 0);
+	for (group = first; group < end && !err; group++) {
+		err = make_maps(r, group, m, data);
+		if (!err)
+			err = write_maps(r, group, m, data);
+		gb->d_desc[group - first] = m->desc;
+		lnkfs_progress(r->c, LNKFS_PASS_MAPS, group + 1, r->fs->groups);
+	}
+	lnkfs_seal_block(r->fs, gb, LNKFS_B_GDESC, block);
+	if (!err)
+		err = write_if_changed(r, block, gb, data, &changed);
+	if (changed)
+		lnkfs_fixed(r, "descriptors of group %u on written anew", first);
+	for (group = first + 1; group < end && !err; group++) {
+		if (!lnkfs_group_has_desc(r->fs, group))
+			continue;
+		block = lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP) - 1;
+		err = lnkfs_read_raw(r, block, data);
+		if (err || !lnkfs_verify_block(r->fs, data, LNKFS_B_GDESC, block, first, 0))
+			continue;
+		gb->d_header.h_blocknr = cpu_to_le64(block);
+		lnkfs_seal_block(r->fs, gb, LNKFS_B_GDESC, block);
+		err = lnkfs_dev_write(&r->v->dev, block << r->fs->block_bits, gb,
+				      r->fs->block_size);
+		lnkfs_fixed(r, "copy of descriptors in block %" PRIu64 " written anew", block);
+	}
+	return err;
+}
+
+/**
+ * lnkfs_repair_maps() - make bitmaps, maps and descriptors what they should be
+ * @r: repair, after lnkfs_repair_claim_all()
+ *
+ * From then on the core can be used: the volume's groups are loaded.
+ *
+ * Return: 0, -EIO, -ENOMEM.
+ */
+int lnkfs_repair_maps(struct lnkfs_repair *r)
+{
+	void *gb = malloc(r->fs->block_size), *data = malloc(r->fs->block_size);
+	struct maps m = {};
+	int err = gb && data ? 0 : -ENOMEM;
+	u32 i, first;
+
+	for (i = 0; i < 4; i++) {
+		m.bits[i] = malloc(r->fs->block_size);
+		if (!m.bits[i])
+			err = -ENOMEM;
+	}
+	for (first = 0; first < r->fs->groups && !err; first += r->fs->desc_per_block)
+		err = mend_run(r, first, &m, data, gb);
+	for (i = 0; i < 4; i++)
+		free(m.bits[i]);
+	free(data);
+	free(gb);
+	if (!err)
+		err = lnkfs_cache_drop(r->v);
+	if (err)
+		return err;
+	lnkfs_volume_forget_groups(r->v);
+	return lnkfs_volume_load_groups(r->v);
+}
