@@ -31,21 +31,34 @@
 /**
  * struct except - a difference that is expected
  * @path: of what
+ * @ino: its inode on the sound volume, or 0
  * @what: in what
- * @value: what it should be, or NULL: anything
+ * @value: what it should be
+ * @has_value: if not, it may be anything
  */
 struct except {
 	char path[500];
+	u64 ino;
 	char what[300];
 	char value[500];
 	bool has_value;
 };
 
+/**
+ * struct comparison - of two volumes
+ * @was: the sound one
+ * @is: the repaired one
+ * @except: what is expected to differ
+ * @nr: how many
+ * @seen: inodes of @was that have been compared
+ * @out: gets what differs otherwise
+ */
 struct comparison {
 	const struct manifest *was;
 	const struct manifest *is;
 	struct except except[MAX_EXCEPT];
 	u32 nr;
+	bool *seen;
 	FILE *out;
 };
 
@@ -55,6 +68,17 @@ static struct except *find(struct comparison *c, const char *path, const char *w
 
 	for (i = 0; i < c->nr; i++)
 		if (!strcmp(c->except[i].path, path) && !strcmp(c->except[i].what, what))
+			return &c->except[i];
+	return NULL;
+}
+
+/* Likewise of an inode, whichever of its names was given. */
+static struct except *find_in(struct comparison *c, const struct mnode *n, const char *what)
+{
+	u32 i;
+
+	for (i = 0; i < c->nr; i++)
+		if (c->except[i].ino == n->ci.ino && !strcmp(c->except[i].what, what))
 			return &c->except[i];
 	return NULL;
 }
@@ -80,29 +104,31 @@ static bool entries_change(struct comparison *c, const char *path)
 	return false;
 }
 
-static void number(struct comparison *c, const char *path, const char *what, u64 was, u64 is)
+/* A figure of @n, an inode of the sound volume. */
+static void number(struct comparison *c, const struct mnode *n, const char *what, u64 was, u64 is)
 {
-	const struct except *e = find(c, path, what);
+	const struct except *e = find_in(c, n, what);
 
 	if (e && e->has_value)
 		was = strtoull(e->value, NULL, 0);
 	else if (e)
 		return;
 	if (was != is)
-		fprintf(c->out, "%s: %s is %" PRIu64 ", should be %" PRIu64 "\n", path, what, is, was);
+		fprintf(c->out, "%s: %s is %" PRIu64 ", should be %" PRIu64 "\n", n->path, what, is,
+			was);
 }
 
-static void text(struct comparison *c, const char *path, const char *what, const char *was,
+static void text(struct comparison *c, const struct mnode *n, const char *what, const char *was,
 		 const char *is)
 {
-	const struct except *e = find(c, path, what);
+	const struct except *e = find_in(c, n, what);
 
 	if (e && e->has_value)
 		was = e->value;
 	else if (e)
 		return;
 	if (strcmp(was ? was : "", is ? is : ""))
-		fprintf(c->out, "%s: %s is %s, should be %s\n", path, what, is ? is : "none",
+		fprintf(c->out, "%s: %s is %s, should be %s\n", n->path, what, is ? is : "none",
 			was ? was : "none");
 }
 
@@ -121,14 +147,13 @@ static bool in_hole(const struct except *e, u64 lblk)
 	return lblk >= first && lblk < first + count;
 }
 
-static void data(struct comparison *c, const char *path, const struct mnode *was,
-		 const struct mnode *is)
+static void data(struct comparison *c, const struct mnode *was, const struct mnode *is)
 {
-	const struct except *hole = find(c, path, "hole");
+	const struct except *hole = find_in(c, was, "hole");
 	u32 i = 0, k = 0, bad = 0;
 	u64 first = 0;
 
-	if (find(c, path, "data"))
+	if (find_in(c, was, "data"))
 		return;
 	while (i < was->nr_block || k < is->nr_block) {
 		u64 a = i < was->nr_block ? was->block[i].lblk : ~0ULL;
@@ -147,60 +172,58 @@ static void data(struct comparison *c, const char *path, const struct mnode *was
 		k += b <= a;
 	}
 	if (bad)
-		fprintf(c->out, "%s: %u blocks differ, from %" PRIu64 " on\n", path, bad, first);
+		fprintf(c->out, "%s: %u blocks differ, from %" PRIu64 " on\n", was->path, bad, first);
 }
 
-static void attrs(struct comparison *c, const char *path, const struct mnode *was,
-		  const struct mnode *is)
+static void attrs(struct comparison *c, const struct mnode *was, const struct mnode *is)
 {
 	u32 i;
 
 	for (i = 0; i < was->nr_attr; i++) {
 		const struct mattr *a = &was->attr[i], *b = mnode_attr(is, a->name);
-		const struct except *e = find(c, path, a->name);
+		const struct except *e = find_in(c, was, a->name);
 
 		if (e && !e->has_value)
 			continue;
 		if (e && b)
-			fprintf(c->out, "%s: %s is still there\n", path, a->name);
+			fprintf(c->out, "%s: %s is still there\n", was->path, a->name);
 		else if (!e && (!b || b->err || a->len != b->len || a->hash != b->hash))
-			fprintf(c->out, "%s: %s %s\n", path, a->name, b ? "has another value" : "is gone");
+			fprintf(c->out, "%s: %s %s\n", was->path, a->name, b ? "has another value" : "is gone");
 	}
 	for (i = 0; i < is->nr_attr; i++)
-		if (!mnode_attr(was, is->attr[i].name) && !find(c, path, is->attr[i].name))
-			fprintf(c->out, "%s: %s has come from nowhere\n", path, is->attr[i].name);
+		if (!mnode_attr(was, is->attr[i].name) && !find_in(c, was, is->attr[i].name))
+			fprintf(c->out, "%s: %s has come from nowhere\n", was->path, is->attr[i].name);
 }
 
-static void inode(struct comparison *c, const char *path, const struct mnode *was,
-		  const struct mnode *is)
+static void inode(struct comparison *c, const struct mnode *was, const struct mnode *is)
 {
-	bool dir = S_ISDIR(was->ci.mode), moved = dir && entries_change(c, path);
+	bool dir = S_ISDIR(was->ci.mode), moved = dir && entries_change(c, was->path);
 
 	if (is->error)
-		fprintf(c->out, "%s: %s\n", path, strerror(-is->error));
-	number(c, path, "mode", was->ci.mode, is->ci.mode);
-	number(c, path, "uid", was->ci.uid, is->ci.uid);
-	number(c, path, "gid", was->ci.gid, is->ci.gid);
-	number(c, path, "projid", was->ci.projid, is->ci.projid);
-	number(c, path, "flags", was->ci.flags, is->ci.flags);
-	number(c, path, "lflags", was->ci.lflags & ~LNKFS_LF_TRUNCATING, is->ci.lflags);
-	number(c, path, "atime", was->ci.atime, is->ci.atime);
-	number(c, path, "btime", was->ci.btime, is->ci.btime);
+		fprintf(c->out, "%s: %s\n", was->path, strerror(-is->error));
+	number(c, was, "mode", was->ci.mode, is->ci.mode);
+	number(c, was, "uid", was->ci.uid, is->ci.uid);
+	number(c, was, "gid", was->ci.gid, is->ci.gid);
+	number(c, was, "projid", was->ci.projid, is->ci.projid);
+	number(c, was, "flags", was->ci.flags, is->ci.flags);
+	number(c, was, "lflags", was->ci.lflags & ~LNKFS_LF_TRUNCATING, is->ci.lflags);
+	number(c, was, "atime", was->ci.atime, is->ci.atime);
+	number(c, was, "btime", was->ci.btime, is->ci.btime);
 	if (!moved) {
-		number(c, path, "mtime", was->ci.mtime, is->ci.mtime);
-		number(c, path, "ctime", was->ci.ctime, is->ci.ctime);
+		number(c, was, "mtime", was->ci.mtime, is->ci.mtime);
+		number(c, was, "ctime", was->ci.ctime, is->ci.ctime);
 	}
 	if (!dir) {
-		number(c, path, "nlink", was->ci.nlink, is->ci.nlink);
-		number(c, path, "size", was->ci.size, is->ci.size);
+		number(c, was, "nlink", was->ci.nlink, is->ci.nlink);
+		number(c, was, "size", was->ci.size, is->ci.size);
 		if (!(was->ci.lflags & LNKFS_LF_TRUNCATING))
-			number(c, path, "blocks", was->ci.blocks, is->ci.blocks);
+			number(c, was, "blocks", was->ci.blocks, is->ci.blocks);
 	}
-	text(c, path, "target", was->target, is->target);
-	number(c, path, "major", was->major, is->major);
-	number(c, path, "minor", was->minor, is->minor);
-	data(c, path, was, is);
-	attrs(c, path, was, is);
+	text(c, was, "target", was->target, is->target);
+	number(c, was, "major", was->major, is->major);
+	number(c, was, "minor", was->minor, is->minor);
+	data(c, was, is);
+	attrs(c, was, is);
 }
 
 /* ---- the tree ---- */
@@ -219,7 +242,10 @@ static void entry(struct comparison *c, const char *path, const struct mnode *wa
 	if (was->ci.ino != is->ci.ino && !find(c, path, "ino"))
 		fprintf(c->out, "%s: is inode %" PRIu64 ", was %" PRIu64 "\n", path, is->ci.ino,
 			was->ci.ino);
-	inode(c, path, was, is);
+	if (c->seen[was - c->was->node])
+		return;
+	c->seen[was - c->was->node] = true;
+	inode(c, was, is);
 	if (S_ISDIR(was->ci.mode))
 		directory(c, path, was, is);
 }
@@ -245,12 +271,12 @@ static void name_below(struct comparison *c, const char *dir, const char *path,
 			fprintf(c->out, "%s: is still there\n", path);
 		return;
 	}
-	if (!is && find(c, dir, "names")) {
+	if (find(c, dir, "names") && (!is || is->ino != was->ino)) {
 		if (!manifest_find(c->is, was->ino))
 			fprintf(c->out, "%s: is nowhere\n", path);
 		return;
 	}
-	if (is && is->type != was->type && !find(c, path, "mode"))
+	if (is && is->type != was->type && !find_in(c, node, "mode"))
 		fprintf(c->out, "%s: its entry says type %u\n", path, is->type);
 	entry(c, path, node, is ? manifest_find(c->is, is->ino) : NULL);
 }
@@ -303,6 +329,18 @@ static void lost(struct comparison *c)
 	}
 }
 
+/* Has a name changed in a directory in which names may be lost? */
+static bool other_name(struct comparison *c, const char *path, const struct mnode *was,
+		       const struct mname *name)
+{
+	u32 i;
+
+	for (i = 0; i < was->nr_name && find(c, path, "names"); i++)
+		if (was->name[i].ino == name->ino)
+			return true;
+	return false;
+}
+
 static void directory(struct comparison *c, const char *path, const struct mnode *was,
 		      const struct mnode *is)
 {
@@ -319,6 +357,7 @@ static void directory(struct comparison *c, const char *path, const struct mnode
 			continue;
 		snprintf(sub, sizeof(sub), "%s/%s", prefix, is->name[i].name);
 		if (!find(c, sub, "new") && !find(c, sub, "free") &&
+		    !other_name(c, path, was, &is->name[i]) &&
 		    !(!strcmp(path, "/lost+found") && was_lost(c, is->name[i].name)))
 			fprintf(c->out, "%s: has come from nowhere\n", sub);
 	}
@@ -340,6 +379,10 @@ static void super(struct comparison *c)
 	for (f = kinds[K_SUPER].fields; f->name; f++) {
 		for (i = 0; i < ARRAY_SIZE(free_fields) && strcmp(f->name, free_fields[i]); i++)
 			;
+		/* Quota files may have been made anew. */
+		if (!strncmp(f->name, "s_quota_ino", 11) && !memchr_inv(was + f->at, 0, 8) ==
+		    !memchr_inv(is + f->at, 0, 8))
+			continue;
 		if (i == ARRAY_SIZE(free_fields) && !find(c, "super", f->name) &&
 		    memcmp(was + f->at, is + f->at, f->size))
 			fprintf(c->out, "super: %s is another one\n", f->name);
@@ -385,6 +428,7 @@ static void add_word(struct comparison *c, const char *word)
 {
 	struct except *e = &c->except[c->nr];
 	const char *colon, *eq = strchr(word, '=');
+	const struct mnode *n;
 	char buf[500];
 
 	if (!strcmp(word, "same"))
@@ -405,6 +449,8 @@ static void add_word(struct comparison *c, const char *word)
 		snprintf(e->path, sizeof(e->path), "%.*s", (int)(colon - buf), buf);
 		snprintf(e->what, sizeof(e->what), "%s", colon + 1);
 	}
+	n = e->path[0] == '/' ? manifest_path(c->was, e->path) : NULL;
+	e->ino = n ? n->ci.ino : 0;
 	e->has_value = eq;
 	if (eq)
 		snprintf(e->value, sizeof(e->value), "%s", eq + 1);
@@ -450,6 +496,9 @@ void expect_text(const struct manifest *was, const struct manifest *is, const ch
 	c->was = was;
 	c->is = is;
 	c->out = out;
+	c->seen = calloc(was->nr, sizeof(*c->seen));
+	if (!c->seen)
+		die("no memory");
 	add_words(c, list);
 	if (is->error) {
 		fprintf(out, "the volume cannot be read: %s\n", strerror(-is->error));
@@ -460,6 +509,7 @@ void expect_text(const struct manifest *was, const struct manifest *is, const ch
 		super(c);
 		quota(c);
 	}
+	free(c->seen);
 	free(c);
 }
 
@@ -483,13 +533,15 @@ static bool touched(const struct touched *t, u64 ino)
 /* What a file is, apart from its names. */
 static void whole_inode(struct comparison *c, const struct mnode *was, const struct mnode *is)
 {
-	if (S_ISDIR(was->ci.mode)) {
-		add_word(c, "x:mtime");
-		add_word(c, "x:ctime");
+	static const char *const free_of_all[] = { "nlink", "ctime", "mtime" };
+	u32 i;
+
+	c->nr = S_ISDIR(was->ci.mode) ? 3 : 2;
+	for (i = 0; i < c->nr; i++) {
+		c->except[i].ino = was->ci.ino;
+		strcpy(c->except[i].what, free_of_all[i]);
 	}
-	add_word(c, "x:nlink");
-	add_word(c, "x:ctime");
-	inode(c, "x", was, is);
+	inode(c, was, is);
 	c->nr = 0;
 }
 
@@ -562,7 +614,7 @@ void expect_damage(const struct manifest *was, const struct manifest *is, const 
 		fclose(mem);
 		c->out = old;
 		if (len)
-			fprintf(out, "%s, now %s: %s", a->path, b->path, text + 3);
+			fprintf(out, "inode %" PRIu64 ", now %s: %s", a->ci.ino, b->path, text);
 		free(text);
 		if (S_ISDIR(a->ci.mode))
 			whole_names(c, &t, a, b);
