@@ -78,6 +78,19 @@ static void add_seal(struct damage *d, const struct object *o)
 	d->seal[d->nr_seal++] = *o;
 }
 
+/* The inodes whose records have some of these bytes. */
+static void add_records(struct damage *d, u64 at, u32 len)
+{
+	u32 i;
+
+	for (i = 0; i < d->cat->nr; i++) {
+		const struct object *o = &d->cat->obj[i];
+
+		if (o->kind == &kinds[K_INODE] && o->at < at + len && at < o->at + o->len)
+			add_owner(d, o->ino);
+	}
+}
+
 /**
  * damage_bytes() - change bytes of a structure
  * @d: damage
@@ -97,6 +110,8 @@ void damage_bytes(struct damage *d, const struct object *o, u32 at, const u8 *da
 	if (seal)
 		add_seal(d, o);
 	add_owner(d, o->ino);
+	if (o->kind == &kinds[K_INOBLK])
+		add_records(d, o->at + at, len);
 }
 
 /**
