@@ -215,52 +215,38 @@ static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data)
 	}
 }
 
-static int check_desc_copy(struct lnkfs_fsck *c, u32 group)
+/* Read a block of the volume's own, without the core's words on a bad one. */
+static int read_own(struct lnkfs_fsck *c, enum lnkfs_btype type, u64 block, u32 owner, void *data)
 {
-	struct lnkfs_fs *fs = c->fs;
-	u64 block = lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP) - 1;
-	u32 first = group - group % fs->desc_per_block;
-	void *data = malloc(fs->block_size);
-	int err;
+	int err = lnkfs_dev_read(&c->v->dev, block << c->fs->block_bits, data, c->fs->block_size);
 
-	if (!data)
-		return -ENOMEM;
-	err = lnkfs_dev_read(&c->v->dev, block << fs->block_bits, data, fs->block_size);
-	if (!err)
-		err = lnkfs_verify_block(fs, data, LNKFS_B_GDESC, block, first, 0);
-	if (err)
-		lnkfs_problem_safe(c, "descriptor copy in block %" PRIu64 ": %s", block,
-			      strerror(-err));
-	free(data);
-	return 0;
+	return err ? err : lnkfs_verify_block(c->fs, data, type, block, owner, 0);
 }
 
 static int check_descs(struct lnkfs_fsck *c)
 {
 	struct lnkfs_fs *fs = c->fs;
-	lnkfs_buf *buf;
-	u32 group;
+	void *data = malloc(fs->block_size);
+	u32 group, first;
+	u64 block;
 	int err;
 
+	if (!data)
+		return -ENOMEM;
 	for (group = 0; group < fs->groups; group++) {
 		if (!lnkfs_group_has_desc(fs, group))
 			continue;
-		if (group % fs->desc_per_block) {
-			err = check_desc_copy(c, group);
-			if (err)
-				return err;
-			continue;
-		}
-		err = lnkfs_bread(fs, lnkfs_gdesc_block(fs, group), LNKFS_B_GDESC, group, 0, &buf);
-		if (err == -ENOMEM)
-			return err;
-		if (err) {
-			lnkfs_problem(c, "descriptors of group %u on: %s", group, strerror(-err));
-			continue;
-		}
-		check_desc_fields(c, group, lnkfs_bdata(buf));
-		lnkfs_bput(buf);
+		first = group - group % fs->desc_per_block;
+		block = lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP) - 1;
+		err = read_own(c, LNKFS_B_GDESC, block, first, data);
+		if (err)
+			lnkfs_problem_safe(c, "%s of group %u on, in block %" PRIu64 ": %s",
+					   group == first ? "descriptors" : "copy of descriptors",
+					   first, block, strerror(-err));
+		else if (group == first)
+			check_desc_fields(c, group, data);
 	}
+	free(data);
 	return 0;
 }
 
@@ -296,40 +282,39 @@ static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 			      fs->group[group].free_blocks, size - used);
 }
 
+/* The bitmap of a group that has none on the disk yet. */
+static void fresh_bitmap(struct lnkfs_fsck *c, u32 group, u8 *bits)
+{
+	u32 off;
+
+	memset(bits, 0, c->fs->group_blocks / 8);
+	for (off = 0; off < lnkfs_group_overhead(c->fs, group); off++)
+		lnkfs_set_bit(off, bits);
+	for (off = lnkfs_group_size(c->fs, group); off < c->fs->group_blocks; off++)
+		lnkfs_set_bit(off, bits);
+}
+
 static int check_bitmap(struct lnkfs_fsck *c, u32 group)
 {
 	struct lnkfs_fs *fs = c->fs;
-	const struct lnkfs_map_block *map;
-	lnkfs_buf *buf;
-	u32 off;
-	u8 *fresh;
-	int err;
+	struct lnkfs_map_block *map = malloc(fs->block_size);
+	int err = 0;
 
+	if (!map)
+		return -ENOMEM;
 	if (fs->group[group].flags & LNKFS_BG_BLOCK_UNINIT) {
-		fresh = calloc(1, fs->block_size);
-		if (!fresh)
-			return -ENOMEM;
-		for (off = 0; off < lnkfs_group_overhead(fs, group); off++)
-			lnkfs_set_bit(off, fresh);
-		for (off = lnkfs_group_size(fs, group); off < fs->group_blocks; off++)
-			lnkfs_set_bit(off, fresh);
-		compare_bitmaps(c, group, fresh);
-		free(fresh);
-		return 0;
+		fresh_bitmap(c, group, map->m_bits);
+	} else {
+		err = read_own(c, LNKFS_B_BITMAP,
+			       lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP), group, map);
+		if (!err && (map->m_header.h_pad || memchr_inv(map->m_pad, 0, sizeof(map->m_pad))))
+			lnkfs_problem_safe(c, "block bitmap of group %u: padding in use", group);
 	}
-	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP), LNKFS_B_BITMAP,
-			  group, 0, &buf);
-	if (err) {
-		if (err == -ENOMEM)
-			return err;
-		lnkfs_problem(c, "block bitmap of group %u: %s", group, strerror(-err));
-		return 0;
-	}
-	map = lnkfs_bdata(buf);
-	if (map->m_header.h_pad || memchr_inv(map->m_pad, 0, sizeof(map->m_pad)))
-		lnkfs_problem_safe(c, "block bitmap of group %u: padding in use", group);
-	compare_bitmaps(c, group, map->m_bits);
-	lnkfs_bput(buf);
+	if (err)
+		lnkfs_problem_safe(c, "block bitmap of group %u: %s", group, strerror(-err));
+	else
+		compare_bitmaps(c, group, map->m_bits);
+	free(map);
 	return 0;
 }
 

@@ -132,6 +132,7 @@ int lnkfs_group_mark(struct lnkfs_repair *r, u8 **map, u32 off);
  * @nodes: node blocks, in the order in which they were met
  * @nr_nodes: how many
  * @max_nodes: room for
+ * @seen: the same as an open hash of twice that size
  */
 struct lnkfs_salvage {
 	struct lnkfs_repair *r;
@@ -143,9 +144,12 @@ struct lnkfs_salvage {
 	u64 *nodes;
 	u64 nr_nodes;
 	u64 max_nodes;
+	u64 *seen;
 };
 
 int lnkfs_salvage_tree(struct lnkfs_salvage *s, const void *root, u32 size);
+bool lnkfs_salvage_seen(const struct lnkfs_salvage *s, u64 block);
+int lnkfs_salvage_note(struct lnkfs_salvage *s, u64 block);
 void lnkfs_salvage_end(struct lnkfs_salvage *s);
 int lnkfs_header_read(struct lnkfs_repair *r, const struct lnkfs_cinode *ci,
 		      enum lnkfs_btype type, u64 block, void *data);
