@@ -90,6 +90,25 @@ static int note_claim(struct lnkfs_claims *claims, u64 block, u64 len, bool data
 	return 0;
 }
 
+/* Other threads do the same: 1 when it had an owner. */
+static int own_block(struct lnkfs_fsck *c, u32 group, u32 off)
+{
+	u8 *map = __atomic_load_n(&c->owned[group], __ATOMIC_ACQUIRE), *new;
+	u8 bit = (u8)(1u << (off & 7));
+
+	if (!map) {
+		new = calloc(1, c->fs->block_size);
+		if (!new)
+			return -ENOMEM;
+		if (__atomic_compare_exchange_n(&c->owned[group], &map, new, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			map = new;
+		else
+			free(new);
+	}
+	return !!(__atomic_fetch_or(&map[off >> 3], bit, __ATOMIC_RELAXED) & bit);
+}
+
 static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
 {
 	struct lnkfs_fs *fs = c->fs;
@@ -107,17 +126,15 @@ static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
 		u32 group = lnkfs_group_of(fs, block);
 		u32 off = (u32)(block - lnkfs_group_first(fs, group));
 
-		if (!c->owned[group]) {
-			c->owned[group] = calloc(1, fs->block_size);
-			if (!c->owned[group])
-				return -ENOMEM;
-		}
-		if (lnkfs_test_bit(off, c->owned[group])) {
+		int had = own_block(c, group, off);
+
+		if (had < 0)
+			return had;
+		if (had) {
 			lnkfs_problem(c, "block %" PRIu64 " has two owners, one of them inode %"
 				      PRIu64, block, ino);
 			ret = 1;
 		}
-		lnkfs_set_bit(off, c->owned[group]);
 	}
 	return ret;
 }
@@ -294,8 +311,9 @@ static void fresh_bitmap(struct lnkfs_fsck *c, u32 group, u8 *bits)
 		lnkfs_set_bit(off, bits);
 }
 
-static int check_bitmap(struct lnkfs_fsck *c, u32 group)
+static int check_bitmap(struct lnkfs_fsck *c, u64 piece)
 {
+	u32 group = (u32)piece;
 	struct lnkfs_fs *fs = c->fs;
 	struct lnkfs_map_block *map = malloc(fs->block_size);
 	int err = 0;
@@ -338,7 +356,6 @@ static int claim_fixed(struct lnkfs_fsck *c)
 
 static int run_passes(struct lnkfs_fsck *c)
 {
-	u32 group;
 	int err;
 
 	check_supers(c);
@@ -351,10 +368,9 @@ static int run_passes(struct lnkfs_fsck *c)
 		err = lnkfs_fsck_quota(c);
 	if (!err)
 		err = lnkfs_fsck_names(c);
-	for (group = 0; !err && group < c->fs->groups; group++) {
-		err = check_bitmap(c, group);
-		lnkfs_progress(c, LNKFS_PASS_MAPS, group + 1, c->fs->groups);
-	}
+	if (!err)
+		err = lnkfs_fsck_pieces(c, LNKFS_PASS_MAPS, c->fs->groups, c->fs->groups,
+					check_bitmap);
 	return err;
 }
 

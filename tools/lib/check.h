@@ -61,6 +61,9 @@ struct lnkfs_fsck_ops {
 	void (*progress)(void *ctx, enum lnkfs_fsck_pass pass, u64 done, u64 total);
 };
 
+/* Inodes that are worth a second thread. */
+extern u64 lnkfs_threads_from;
+
 int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, void *ctx,
 		      struct lnkfs_fsck_result *res);
 
