@@ -269,28 +269,44 @@ static int check_descs(struct lnkfs_fsck *c)
 
 /* ---- block bitmaps ---- */
 
+static void wrong_bits(struct lnkfs_fsck *c, u64 block, u32 len, bool used)
+{
+	char text[64];
+
+	c->res.leaks += used;
+	c->res.leaked += used ? len : 0;
+	if (len == 1)
+		snprintf(text, sizeof(text), "block %" PRIu64 " is", block);
+	else
+		snprintf(text, sizeof(text), "blocks %" PRIu64 " to %" PRIu64 " are", block,
+			 block + len - 1);
+	if (used)
+		lnkfs_problem_safe(c, "%s marked used, but nobody owns %s", text,
+				   len == 1 ? "it" : "them");
+	else
+		lnkfs_problem_safe(c, "%s in use, but marked free", text);
+}
+
 static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 {
 	static const u8 none[1u << LNKFS_MAX_BLOCK_BITS];
 	struct lnkfs_fs *fs = c->fs;
 	const u8 *owned = c->owned[group] ? c->owned[group] : none;
 	u32 size = lnkfs_group_size(fs, group);
-	u32 off, used = 0;
+	u32 off, len, used = 0;
 
-	for (off = 0; off < fs->group_blocks; off++) {
+	for (off = 0; off < fs->group_blocks; off += len) {
 		int have = lnkfs_test_bit(off, disk);
 		int want = off >= size || lnkfs_test_bit(off, owned);
 
-		used += off < size && have;
-		if (have == want)
-			continue;
-		c->res.leaked += have;
-		if (have)
-			lnkfs_problem_safe(c, "block %" PRIu64 " is marked used, but nobody owns it",
-				      lnkfs_group_first(fs, group) + off);
-		else
-			lnkfs_problem_safe(c, "block %" PRIu64 " is in use, but marked free",
-				      lnkfs_group_first(fs, group) + off);
+		for (len = 1; off + len < fs->group_blocks; len++)
+			if (lnkfs_test_bit(off + len, disk) != have ||
+			    (off + len >= size || lnkfs_test_bit(off + len, owned)) != want)
+				break;
+		if (have && off < size)
+			used += min(len, size - off);
+		if (have != want)
+			wrong_bits(c, lnkfs_group_first(fs, group) + off, len, have);
 	}
 	c->res.used_blocks += used;
 	c->res.free_blocks += size - used;

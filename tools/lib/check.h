@@ -12,7 +12,8 @@
  * struct lnkfs_fsck_result - what a check found
  * @problems: contradictions, bad checksums, unreadable blocks
  * @safe: of these, figures that are computed anew without a loss
- * @leaked: of these, blocks marked used that nobody owns
+ * @leaks: of these, runs of blocks marked used that nobody owns
+ * @leaked: blocks in those
  * @files: regular files
  * @dirs: directories
  * @symlinks: of either kind
@@ -28,6 +29,7 @@
 struct lnkfs_fsck_result {
 	u64 problems;
 	u64 safe;
+	u64 leaks;
 	u64 leaked;
 	u64 files;
 	u64 dirs;

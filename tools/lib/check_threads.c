@@ -138,6 +138,7 @@ static void add_figures(struct lnkfs_fsck_result *to, const struct lnkfs_fsck_re
 {
 	to->problems += from->problems;
 	to->safe += from->safe;
+	to->leaks += from->leaks;
 	to->leaked += from->leaked;
 	to->files += from->files;
 	to->dirs += from->dirs;
