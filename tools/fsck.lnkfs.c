@@ -375,13 +375,15 @@ static bool wanted(const struct options *o, const struct lnkfs_fsck_result *res)
 static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_fsck_result *res)
 {
 	struct lnkfs_fsck_ops ops = ops_of(o);
-	struct lnkfs_repair_result done;
+	struct lnkfs_repair_result done = {};
 	int round, err, ret;
 
 	for (round = 0; round < ROUNDS && res->problems; round++) {
+		bool tight = done.left;
+
 		clear_bar();
 		printf("%s: repairing %" PRIu64 " problems\n", o->device, res->problems);
-		err = lnkfs_repair_volume(v, &ops, (void *)o, &done);
+		err = lnkfs_repair_volume(v, &ops, (void *)o, tight, &done);
 		if (!err)
 			err = lnkfs_cache_drop(v);
 		if (err)
@@ -393,7 +395,7 @@ static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_
 		ret = check(v, o, res);
 		if (ret)
 			return ret | FSCK_UNCORRECTED;
-		if (done.left)
+		if (tight && done.left)
 			break;
 	}
 	if (!res->problems)

@@ -76,6 +76,7 @@ struct lnkfs_rgroup {
  * @ctx: argument of @ops
  * @res: figures
  * @conflicts: blocks of data that something else has, too
+ * @tight: there is no space for the new beside the old
  * @new_quota: types whose quota file is lost
  */
 struct lnkfs_repair {
@@ -91,8 +92,18 @@ struct lnkfs_repair {
 	void *ctx;
 	struct lnkfs_repair_result *res;
 	u64 conflicts;
+	bool tight;
 	bool new_quota[LNKFS_QUOTA_TYPES];
 };
+
+/*
+ * What ends a repair. Whatever else the core says of one inode, the others can be
+ * repaired, and the check that follows tells what is left.
+ */
+static inline int lnkfs_fatal(int err)
+{
+	return err == -EIO || err == -ENOMEM ? err : 0;
+}
 
 void lnkfs_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
 void lnkfs_not_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);

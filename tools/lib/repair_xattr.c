@@ -279,13 +279,15 @@ int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 
 	err = lnkfs_rinode_load(r, info->ino, &node);
 	if (err)
-		return err == -ENOMEM || err == -EIO ? err : 0;
+		return lnkfs_fatal(err);
 	err = walk_all(&w, r, &node.ci);
 	if (!err) {
 		memset(node.ci.area + node.ci.area_len - node.ci.xattr_len, 0, node.ci.xattr_len);
 		node.ci.xattr_len = 0;
 		node.ci.xattr_block = 0;
 		node.ci.blocks = contents;
+		if (r->tight)
+			lnkfs_repair_free_nodes(r, w.s.nodes, w.s.nr_nodes);
 		err = set_all(r, &w, &node.ci, &count);
 	}
 	if (err == -ENOSPC) {
@@ -303,7 +305,8 @@ int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 	if (!err) {
 		lnkfs_fixed(r, "inode %" PRIu64 ": attributes set anew: %" PRIu64 ", at least %"
 			    PRIu64 " lost", info->ino, count, w.lost);
-		lnkfs_repair_free_nodes(r, w.s.nodes, w.s.nr_nodes);
+		if (!r->tight)
+			lnkfs_repair_free_nodes(r, w.s.nodes, w.s.nr_nodes);
 	}
 out:
 	end_walk(&w);
