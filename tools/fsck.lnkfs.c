@@ -335,19 +335,22 @@ static struct lnkfs_fsck_ops ops_of(const struct options *o)
 static int check(struct lnkfs_volume *v, const struct options *o, struct lnkfs_fsck_result *res)
 {
 	struct lnkfs_fsck_ops ops = ops_of(o);
-	u32 bad = 0;
+	u32 bad;
 	int err = 0;
 
 	memset(res, 0, sizeof(*res));
-	if (!v->fs.group)
+	if (!v->fs.group) {
+		/* What is wrong with them is the checker's to say. */
+		v->report = NULL;
+		v->quiet = true;
 		err = lnkfs_volume_load_groups_any(v, &bad);
+		v->report = core_says;
+		v->quiet = false;
+	}
 	if (!err)
 		err = lnkfs_fsck_volume(v, &ops, (void *)o, res);
 	if (err)
 		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
-	/* What is wrong with those has been said as they were read. */
-	res->problems += bad;
-	res->safe += bad;
 	return FSCK_OK;
 }
 
@@ -372,13 +375,15 @@ static bool wanted(const struct options *o, const struct lnkfs_fsck_result *res)
 static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_fsck_result *res)
 {
 	struct lnkfs_fsck_ops ops = ops_of(o);
-	struct lnkfs_repair_result done;
+	struct lnkfs_repair_result done = {};
 	int round, err, ret;
 
 	for (round = 0; round < ROUNDS && res->problems; round++) {
+		bool tight = done.left;
+
 		clear_bar();
 		printf("%s: repairing %" PRIu64 " problems\n", o->device, res->problems);
-		err = lnkfs_repair_volume(v, &ops, (void *)o, &done);
+		err = lnkfs_repair_volume(v, &ops, (void *)o, tight, &done);
 		if (!err)
 			err = lnkfs_cache_drop(v);
 		if (err)
@@ -390,7 +395,7 @@ static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_
 		ret = check(v, o, res);
 		if (ret)
 			return ret | FSCK_UNCORRECTED;
-		if (done.left)
+		if (tight && done.left)
 			break;
 	}
 	if (!res->problems)
@@ -399,19 +404,21 @@ static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_
 	return FSCK_CORRECTED | FSCK_UNCORRECTED;
 }
 
+/* @ret: what has come before; nothing is changed when it was an error. */
 static int check_all(struct lnkfs_volume *v, const struct options *o, int ret)
 {
+	bool change = o->mode != NO_CHANGE && !(ret & FSCK_ERROR);
 	struct lnkfs_fsck_result res;
 	int err;
 
-	ret |= check(v, o, &res);
-	if (ret & FSCK_ERROR)
-		return ret;
+	err = check(v, o, &res);
+	if (err)
+		return ret | err;
 	if (res.problems) {
 		clear_bar();
-		if (o->mode == NO_CHANGE || !wanted(o, &res)) {
+		if (!change || !wanted(o, &res)) {
 			summary(v, o, &res);
-			if (o->mode == NO_CHANGE)
+			if (!change)
 				printf("%s: %" PRIu64 " problems found\n", o->device,
 				       res.problems);
 			return ret | FSCK_UNCORRECTED;
@@ -419,7 +426,7 @@ static int check_all(struct lnkfs_volume *v, const struct options *o, int ret)
 		ret |= repair(v, o, &res);
 	}
 	summary(v, o, &res);
-	if (o->mode == NO_CHANGE || ret & (FSCK_UNCORRECTED | FSCK_ERROR))
+	if (!change || ret & (FSCK_UNCORRECTED | FSCK_ERROR))
 		return ret;
 	err = mark_clean(v, ret & FSCK_CORRECTED);
 	if (err)

@@ -158,6 +158,19 @@ static void quiet(void *ctx, const char *text)
 		*(const char **)ctx = strdup(text);
 }
 
+/* Several threads have to find what one finds. */
+static void check_threads(const struct lnkfs_fsck_result *one)
+{
+	u64 from = lnkfs_threads_from;
+	struct lnkfs_fsck_result res;
+
+	REQUIRE(!lnkfs_cache_drop(&v));
+	lnkfs_threads_from = 0;
+	REQUIRE(!lnkfs_fsck_volume(&v, NULL, NULL, &res));
+	lnkfs_threads_from = from;
+	CHECK(!memcmp(&res, one, sizeof(res)));
+}
+
 /* Problems of the disk as it stands; also a volume that cannot be opened. */
 static u64 problems(char **first)
 {
@@ -174,6 +187,7 @@ static u64 problems(char **first)
 	}
 	REQUIRE(!lnkfs_fsck_volume(&v, &(struct lnkfs_fsck_ops){ .say = quiet }, &text, &res));
 	*first = (char *)text;
+	check_threads(&res);
 	return res.problems;
 }
 

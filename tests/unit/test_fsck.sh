@@ -68,13 +68,24 @@ for bs in 1024 2048 4096; do
 	cp vol broken
 	poke broken $((root * 256 + 0xf0)) '\377'
 	gives "$bs: a bad record" 4 "inode $root" -f broken
-	gives "$bs: a bad record, repair asked for" 4 'repair is not available' -f -y broken
+	gives "$bs: a bad record, nobody to ask" 4 '-y repairs them' -f broken
 	gives "$bs: a bad record, at boot, volume clean" 0 'clean' -p broken
-	gives "$bs: a bad record, at boot, forced" 4 'problems found' -f -p broken
+	gives "$bs: a bad record, at boot, forced" 4 'RUN fsck MANUALLY' -f -p broken
+	gives "$bs: the same with -a" 4 'RUN fsck MANUALLY' -f -a broken
 	before=$(sha256sum <broken)
 	gives "$bs: a bad record, -n" 4 'problems found' -f -n broken
 	[ "$before" = "$(sha256sum <broken)" ]
 	result $? "$bs: the broken volume is untouched"
+	gives "$bs: a bad record, repaired" 1 'broken: repaired' -f -y broken
+	gives "$bs: after that" 0 '2 directories' -f broken
+
+	# A figure of a descriptor, its checksum wrong with it.
+	cp vol broken
+	gd=$((bs == 1024 ? 2 : 1))
+	poke broken $((gd * bs + 64 + 4)) '\007'
+	gives "$bs: a wrong figure" 4 'descriptor' -f broken
+	gives "$bs: a wrong figure, at boot" 1 'broken: repaired' -f -p broken
+	gives "$bs: after that" 0 'broken: clean' broken
 
 	# jbd2's s_start: big-endian, 28 bytes into the journal.
 	journal=$(number vol $((1024 + 0xa0)) 8)
@@ -82,15 +93,22 @@ for bs in 1024 2048 4096; do
 	poke broken $((journal * bs + 28)) '\000\000\000\001'
 	gives "$bs: a journal that says nothing sensible" 4 'the journal has no checksums' -f broken
 	gives "$bs: a journal that says nothing sensible, -n" 4 'journal' -f -n broken
+	gives "$bs: a journal that says nothing sensible, at boot" 4 'journal' -f -p broken
+	gives "$bs: a journal that says nothing sensible, repaired" 1 'made anew' -f -y broken
+	gives "$bs: after that" 0 '2 directories' -f broken
 	cp vol broken
 	poke broken $((journal * bs)) '\000'
 	gives "$bs: no journal" 4 'no journal superblock' -f broken
+	gives "$bs: no journal, repaired" 1 'made anew' -f -y broken
+	gives "$bs: after that" 0 '2 directories' -f broken
 
 	# The first descriptor's checksum.
 	cp vol broken
 	gd=$((bs == 1024 ? 2 : 1))
 	poke broken $((gd * bs + 4)) '\000\001\002\003'
 	gives "$bs: bad descriptors" 4 'descriptor' -f broken
+	gives "$bs: bad descriptors, at boot" 1 'written anew' -f -p broken
+	gives "$bs: after that" 0 '2 directories' -f broken
 done
 
 # Groups of 1 KiB blocks are small: there is a backup in the second.
@@ -100,6 +118,13 @@ poke broken $((1024 + 0x80)) '\001'
 gives 'a bad superblock, found out by its checksum' 4 'using the backup' broken
 poke broken 1024 'XXXX'
 gives 'no superblock, but a backup' 4 'using the backup' broken
+gives 'a backup that is named' 4 'primary\|superblock at byte 1024' -n -b 7680 broken
+gives 'no backup there' 8 'no superblock of lnkfs in that block' -b 7681 broken
+gives 'no superblock, at boot' 1 'broken: repaired' -p broken
+gives 'after that' 0 '2 directories' -f broken
+poke broken $((1024 + 0x90)) '\377\377'
+cp broken other
+gives 'the superblock damaged, outvoted' 4 'superblock' -f broken
 dd if=/dev/zero of=broken bs=1M count=64 conv=notrunc status=none
 gives 'no volume at all' 8 'not an lnkfs' broken
 : >empty
@@ -112,6 +137,13 @@ gives 'no device named' 16 'usage'
 gives 'two devices named' 16 'usage' vol vol
 gives 'an unknown option' 16 'usage' -z vol
 gives '-n with -y' 16 'usage' -n -y vol
+gives '-a with -y' 16 'only one of' -a -y vol
+gives '-b without a number' 16 'takes the number' -b x vol
+gives '-b 0' 16 'takes the number' -b 0 vol
+gives '-C without a number' 16 'takes a file descriptor' -C x vol
+gives 'help' 0 'Exit status' --help
+"$TOOLS/fsck.lnkfs" -f -C 3 vol 3>out >/dev/null && grep -q '^2 100 100 vol$' out
+result $? 'progress for another program'
 gives 'version' 0 '^fsck.lnkfs [0-9]' -V
 "$TOOLS/fsck.lnkfs" -f vol >/dev/full 2>err
 [ $? = 8 ]

@@ -1128,7 +1128,7 @@ static void compare_all(void)
 	u32 i;
 
 	volume_walk(&v, say, &res);
-	REQUIRE(res.problems == res.leaked);
+	REQUIRE(res.problems == res.leaks);
 	REQUIRE(res.leaked <= leaks_allowed);
 	for (i = 0; i < MAX_NODES; i++) {
 		struct node *n = &nodes[i];

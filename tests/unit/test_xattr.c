@@ -134,7 +134,7 @@ static void say_all_but_leaks(void *ctx, const char *text)
 static void check_volume(struct lnkfs_fsck_result *res)
 {
 	volume_walk(&v, say_all_but_leaks, res);
-	CHECK_EQ(res->problems, leaks ? res->leaked : 0);
+	CHECK_EQ(res->problems, leaks ? res->leaks : 0);
 }
 
 static void reload(void)

@@ -8,6 +8,7 @@
 #include "volume.h"
 
 #define MIN_BUFS	64
+#define PREFETCH	(256u << 10)	/* bytes read at once, at most */
 
 static lnkfs_buf **chain_of(const struct lnkfs_volume *v, u64 block)
 {
@@ -246,6 +247,43 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 	}
 	*out = b;
 	return 0;
+}
+
+/**
+ * lnkfs_prefetch() - read blocks that will be wanted, in one go
+ * @v: volume
+ * @block: first block
+ * @len: how many
+ *
+ * Those in the cache stay as they are. Nothing is verified or reported: that is
+ * left to lnkfs_bread(), and so is a block that cannot be read.
+ */
+void lnkfs_prefetch(struct lnkfs_volume *v, u64 block, u64 len)
+{
+	u32 size = v->fs.block_size, bits = v->fs.block_bits;
+	u64 i, n = min_t(u64, len, PREFETCH >> bits);
+	lnkfs_buf *b;
+	u8 *data;
+
+	/* In memory there is nothing to be won. */
+	if (v->dev.mem || n < 2 || block >= v->fs.blocks)
+		return;
+	n = min_t(u64, n, v->fs.blocks - block);
+	data = malloc(n << bits);
+	if (!data)
+		return;
+	if (!lnkfs_dev_read(&v->dev, block << bits, data, n << bits)) {
+		for (i = 0; i < n; i++) {
+			b = get(v, block + i);
+			if (!b)
+				break;
+			if (!b->valid)
+				memcpy(b->data, data + (i << bits), size);
+			b->valid = true;
+			b->refs--;
+		}
+	}
+	free(data);
 }
 
 /**

@@ -90,6 +90,25 @@ static int note_claim(struct lnkfs_claims *claims, u64 block, u64 len, bool data
 	return 0;
 }
 
+/* Other threads do the same: 1 when it had an owner. */
+static int own_block(struct lnkfs_fsck *c, u32 group, u32 off)
+{
+	u8 *map = __atomic_load_n(&c->owned[group], __ATOMIC_ACQUIRE), *new;
+	u8 bit = (u8)(1u << (off & 7));
+
+	if (!map) {
+		new = calloc(1, c->fs->block_size);
+		if (!new)
+			return -ENOMEM;
+		if (__atomic_compare_exchange_n(&c->owned[group], &map, new, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			map = new;
+		else
+			free(new);
+	}
+	return !!(__atomic_fetch_or(&map[off >> 3], bit, __ATOMIC_RELAXED) & bit);
+}
+
 static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
 {
 	struct lnkfs_fs *fs = c->fs;
@@ -107,17 +126,15 @@ static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
 		u32 group = lnkfs_group_of(fs, block);
 		u32 off = (u32)(block - lnkfs_group_first(fs, group));
 
-		if (!c->owned[group]) {
-			c->owned[group] = calloc(1, fs->block_size);
-			if (!c->owned[group])
-				return -ENOMEM;
-		}
-		if (lnkfs_test_bit(off, c->owned[group])) {
+		int had = own_block(c, group, off);
+
+		if (had < 0)
+			return had;
+		if (had) {
 			lnkfs_problem(c, "block %" PRIu64 " has two owners, one of them inode %"
 				      PRIu64, block, ino);
 			ret = 1;
 		}
-		lnkfs_set_bit(off, c->owned[group]);
 	}
 	return ret;
 }
@@ -215,56 +232,60 @@ static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data)
 	}
 }
 
-static int check_desc_copy(struct lnkfs_fsck *c, u32 group)
+/* Read a block of the volume's own, without the core's words on a bad one. */
+static int read_own(struct lnkfs_fsck *c, enum lnkfs_btype type, u64 block, u32 owner, void *data)
 {
-	struct lnkfs_fs *fs = c->fs;
-	u64 block = lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP) - 1;
-	u32 first = group - group % fs->desc_per_block;
-	void *data = malloc(fs->block_size);
-	int err;
+	int err = lnkfs_dev_read(&c->v->dev, block << c->fs->block_bits, data, c->fs->block_size);
 
-	if (!data)
-		return -ENOMEM;
-	err = lnkfs_dev_read(&c->v->dev, block << fs->block_bits, data, fs->block_size);
-	if (!err)
-		err = lnkfs_verify_block(fs, data, LNKFS_B_GDESC, block, first, 0);
-	if (err)
-		lnkfs_problem_safe(c, "descriptor copy in block %" PRIu64 ": %s", block,
-			      strerror(-err));
-	free(data);
-	return 0;
+	return err ? err : lnkfs_verify_block(c->fs, data, type, block, owner, 0);
 }
 
 static int check_descs(struct lnkfs_fsck *c)
 {
 	struct lnkfs_fs *fs = c->fs;
-	lnkfs_buf *buf;
-	u32 group;
+	void *data = malloc(fs->block_size);
+	u32 group, first;
+	u64 block;
 	int err;
 
+	if (!data)
+		return -ENOMEM;
 	for (group = 0; group < fs->groups; group++) {
 		if (!lnkfs_group_has_desc(fs, group))
 			continue;
-		if (group % fs->desc_per_block) {
-			err = check_desc_copy(c, group);
-			if (err)
-				return err;
-			continue;
-		}
-		err = lnkfs_bread(fs, lnkfs_gdesc_block(fs, group), LNKFS_B_GDESC, group, 0, &buf);
-		if (err == -ENOMEM)
-			return err;
-		if (err) {
-			lnkfs_problem(c, "descriptors of group %u on: %s", group, strerror(-err));
-			continue;
-		}
-		check_desc_fields(c, group, lnkfs_bdata(buf));
-		lnkfs_bput(buf);
+		first = group - group % fs->desc_per_block;
+		block = lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP) - 1;
+		err = read_own(c, LNKFS_B_GDESC, block, first, data);
+		if (err)
+			lnkfs_problem_safe(c, "%s of group %u on, in block %" PRIu64 ": %s",
+					   group == first ? "descriptors" : "copy of descriptors",
+					   first, block, strerror(-err));
+		else if (group == first)
+			check_desc_fields(c, group, data);
 	}
+	free(data);
 	return 0;
 }
 
 /* ---- block bitmaps ---- */
+
+static void wrong_bits(struct lnkfs_fsck *c, u64 block, u32 len, bool used)
+{
+	char text[64];
+
+	c->res.leaks += used;
+	c->res.leaked += used ? len : 0;
+	if (len == 1)
+		snprintf(text, sizeof(text), "block %" PRIu64 " is", block);
+	else
+		snprintf(text, sizeof(text), "blocks %" PRIu64 " to %" PRIu64 " are", block,
+			 block + len - 1);
+	if (used)
+		lnkfs_problem_safe(c, "%s marked used, but nobody owns %s", text,
+				   len == 1 ? "it" : "them");
+	else
+		lnkfs_problem_safe(c, "%s in use, but marked free", text);
+}
 
 static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 {
@@ -272,22 +293,20 @@ static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 	struct lnkfs_fs *fs = c->fs;
 	const u8 *owned = c->owned[group] ? c->owned[group] : none;
 	u32 size = lnkfs_group_size(fs, group);
-	u32 off, used = 0;
+	u32 off, len, used = 0;
 
-	for (off = 0; off < fs->group_blocks; off++) {
+	for (off = 0; off < fs->group_blocks; off += len) {
 		int have = lnkfs_test_bit(off, disk);
 		int want = off >= size || lnkfs_test_bit(off, owned);
 
-		used += off < size && have;
-		if (have == want)
-			continue;
-		c->res.leaked += have;
-		if (have)
-			lnkfs_problem_safe(c, "block %" PRIu64 " is marked used, but nobody owns it",
-				      lnkfs_group_first(fs, group) + off);
-		else
-			lnkfs_problem_safe(c, "block %" PRIu64 " is in use, but marked free",
-				      lnkfs_group_first(fs, group) + off);
+		for (len = 1; off + len < fs->group_blocks; len++)
+			if (lnkfs_test_bit(off + len, disk) != have ||
+			    (off + len >= size || lnkfs_test_bit(off + len, owned)) != want)
+				break;
+		if (have && off < size)
+			used += min(len, size - off);
+		if (have != want)
+			wrong_bits(c, lnkfs_group_first(fs, group) + off, len, have);
 	}
 	c->res.used_blocks += used;
 	c->res.free_blocks += size - used;
@@ -296,40 +315,40 @@ static void compare_bitmaps(struct lnkfs_fsck *c, u32 group, const u8 *disk)
 			      fs->group[group].free_blocks, size - used);
 }
 
-static int check_bitmap(struct lnkfs_fsck *c, u32 group)
+/* The bitmap of a group that has none on the disk yet. */
+static void fresh_bitmap(struct lnkfs_fsck *c, u32 group, u8 *bits)
 {
-	struct lnkfs_fs *fs = c->fs;
-	const struct lnkfs_map_block *map;
-	lnkfs_buf *buf;
 	u32 off;
-	u8 *fresh;
-	int err;
 
+	memset(bits, 0, c->fs->group_blocks / 8);
+	for (off = 0; off < lnkfs_group_overhead(c->fs, group); off++)
+		lnkfs_set_bit(off, bits);
+	for (off = lnkfs_group_size(c->fs, group); off < c->fs->group_blocks; off++)
+		lnkfs_set_bit(off, bits);
+}
+
+static int check_bitmap(struct lnkfs_fsck *c, u64 piece)
+{
+	u32 group = (u32)piece;
+	struct lnkfs_fs *fs = c->fs;
+	struct lnkfs_map_block *map = malloc(fs->block_size);
+	int err = 0;
+
+	if (!map)
+		return -ENOMEM;
 	if (fs->group[group].flags & LNKFS_BG_BLOCK_UNINIT) {
-		fresh = calloc(1, fs->block_size);
-		if (!fresh)
-			return -ENOMEM;
-		for (off = 0; off < lnkfs_group_overhead(fs, group); off++)
-			lnkfs_set_bit(off, fresh);
-		for (off = lnkfs_group_size(fs, group); off < fs->group_blocks; off++)
-			lnkfs_set_bit(off, fresh);
-		compare_bitmaps(c, group, fresh);
-		free(fresh);
-		return 0;
+		fresh_bitmap(c, group, map->m_bits);
+	} else {
+		err = read_own(c, LNKFS_B_BITMAP,
+			       lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP), group, map);
+		if (!err && (map->m_header.h_pad || memchr_inv(map->m_pad, 0, sizeof(map->m_pad))))
+			lnkfs_problem_safe(c, "block bitmap of group %u: padding in use", group);
 	}
-	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP), LNKFS_B_BITMAP,
-			  group, 0, &buf);
-	if (err) {
-		if (err == -ENOMEM)
-			return err;
-		lnkfs_problem(c, "block bitmap of group %u: %s", group, strerror(-err));
-		return 0;
-	}
-	map = lnkfs_bdata(buf);
-	if (map->m_header.h_pad || memchr_inv(map->m_pad, 0, sizeof(map->m_pad)))
-		lnkfs_problem_safe(c, "block bitmap of group %u: padding in use", group);
-	compare_bitmaps(c, group, map->m_bits);
-	lnkfs_bput(buf);
+	if (err)
+		lnkfs_problem_safe(c, "block bitmap of group %u: %s", group, strerror(-err));
+	else
+		compare_bitmaps(c, group, map->m_bits);
+	free(map);
 	return 0;
 }
 
@@ -353,7 +372,6 @@ static int claim_fixed(struct lnkfs_fsck *c)
 
 static int run_passes(struct lnkfs_fsck *c)
 {
-	u32 group;
 	int err;
 
 	check_supers(c);
@@ -366,10 +384,9 @@ static int run_passes(struct lnkfs_fsck *c)
 		err = lnkfs_fsck_quota(c);
 	if (!err)
 		err = lnkfs_fsck_names(c);
-	for (group = 0; !err && group < c->fs->groups; group++) {
-		err = check_bitmap(c, group);
-		lnkfs_progress(c, LNKFS_PASS_MAPS, group + 1, c->fs->groups);
-	}
+	if (!err)
+		err = lnkfs_fsck_pieces(c, LNKFS_PASS_MAPS, c->fs->groups, c->fs->groups,
+					check_bitmap);
 	return err;
 }
 

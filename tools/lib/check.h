@@ -12,7 +12,8 @@
  * struct lnkfs_fsck_result - what a check found
  * @problems: contradictions, bad checksums, unreadable blocks
  * @safe: of these, figures that are computed anew without a loss
- * @leaked: of these, blocks marked used that nobody owns
+ * @leaks: of these, runs of blocks marked used that nobody owns
+ * @leaked: blocks in those
  * @files: regular files
  * @dirs: directories
  * @symlinks: of either kind
@@ -28,6 +29,7 @@
 struct lnkfs_fsck_result {
 	u64 problems;
 	u64 safe;
+	u64 leaks;
 	u64 leaked;
 	u64 files;
 	u64 dirs;
@@ -60,6 +62,9 @@ struct lnkfs_fsck_ops {
 	void (*say)(void *ctx, const char *text);
 	void (*progress)(void *ctx, enum lnkfs_fsck_pass pass, u64 done, u64 total);
 };
+
+/* Inodes that are worth a second thread. */
+extern u64 lnkfs_threads_from;
 
 int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, void *ctx,
 		      struct lnkfs_fsck_result *res);

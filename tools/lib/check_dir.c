@@ -7,6 +7,7 @@
  * more keys than that.
  */
 #include "check_dir.h"
+#include "volume.h"
 
 /**
  * struct dir_check - a directory being checked
@@ -175,6 +176,7 @@ static int check_extent(void *arg, u64 key, const void *value)
 		return 0;
 	}
 	dc->end = key + len;
+	lnkfs_prefetch(lnkfs_volume_of(fs), block, len);
 	for (i = 0; i < len && !err; i++)
 		err = check_block(dc, key + i, block + i);
 	return err;

@@ -8,6 +8,9 @@
 
 #include "check_priv.h"
 
+#define READ_AHEAD	64	/* blocks of a group that are read at once */
+#define GAP		8	/* of others among them */
+
 /**
  * struct group_walk - a group being looked at
  * @group: its number
@@ -343,14 +346,28 @@ static void check_counter(struct lnkfs_fsck *c, u32 group, const char *what, u32
 			      found);
 }
 
+/* Read the inode blocks from @off on; returns where to do that again. */
+static u32 read_ahead(struct lnkfs_fsck *c, const struct group_walk *w, u32 off, u32 size)
+{
+	u32 end = min_t(u32, size, off + READ_AHEAD), last = off, at = off;
+
+	/* Up to the last one that is not far from the others. */
+	while ((at = (u32)lnkfs_find_next_bit(w->imap, end, at + 1)) < end && at - last <= GAP)
+		last = at;
+	lnkfs_prefetch(c->v, lnkfs_group_first(c->fs, w->group) + off, last - off + 1);
+	return last + 1;
+}
+
 static int walk_group(struct lnkfs_fsck *c, struct group_walk *w)
 {
 	u32 size = lnkfs_group_size(c->fs, w->group);
-	u32 off = 0;
+	u32 off = 0, ahead = 0;
 	int err;
 
 	check_map_bits(c, w);
 	while ((off = (u32)lnkfs_find_next_bit(w->imap, size, off)) < size) {
+		if (off >= ahead)
+			ahead = read_ahead(c, w, off, size);
 		err = check_inode_block(c, w, off++);
 		if (err)
 			return err;
@@ -376,8 +393,9 @@ static int read_map(struct lnkfs_fsck *c, u32 group, enum lnkfs_btype type, lnkf
 	return 0;
 }
 
-static int check_group(struct lnkfs_fsck *c, u32 group)
+static int check_group(struct lnkfs_fsck *c, u64 piece)
 {
+	u32 group = (u32)piece;
 	const struct lnkfs_group *grp = &c->fs->group[group];
 	struct group_walk w = { .group = group };
 	lnkfs_buf *imap = NULL, *full = NULL, *orph = NULL;
@@ -418,16 +436,12 @@ out:
  */
 int lnkfs_fsck_inodes(struct lnkfs_fsck *c)
 {
+	u64 inodes = 0;
 	u32 group;
-	int err;
 
-	for (group = 0; group < c->fs->groups; group++) {
-		err = check_group(c, group);
-		if (err)
-			return err;
-		lnkfs_progress(c, LNKFS_PASS_INODES, group + 1, c->fs->groups);
-	}
-	return 0;
+	for (group = 0; group < c->fs->groups; group++)
+		inodes += c->fs->group[group].used_inodes;
+	return lnkfs_fsck_pieces(c, LNKFS_PASS_INODES, c->fs->groups, inodes, check_group);
 }
 
 /**

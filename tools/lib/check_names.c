@@ -18,7 +18,7 @@ static bool name_legal(const struct lnkfs_name *name)
 static void subdir_seen(struct lnkfs_fsck *c, struct lnkfs_cinfo *dir, struct lnkfs_cinfo *sub)
 {
 	dir->subdirs++;
-	if (sub->flags & CINFO_NAMED)
+	if (__atomic_fetch_or(&sub->flags, CINFO_NAMED, __ATOMIC_RELAXED) & CINFO_NAMED)
 		lnkfs_problem(c, "directory %" PRIu64 " has a second name, in %" PRIu64, sub->ino,
 			      dir->ino);
 	if (sub->ino == c->fs->root_ino)
@@ -26,7 +26,6 @@ static void subdir_seen(struct lnkfs_fsck *c, struct lnkfs_cinfo *dir, struct ln
 	if (sub->parent != dir->ino)
 		lnkfs_problem(c, "directory %" PRIu64 " is in %" PRIu64 ", but says its parent is %"
 			      PRIu64, sub->ino, dir->ino, sub->parent);
-	sub->flags |= CINFO_NAMED;
 }
 
 static int name_seen(void *ctx, const struct lnkfs_name *name)
@@ -45,7 +44,7 @@ static int name_seen(void *ctx, const struct lnkfs_name *name)
 			      ", which does not exist", w->info->ino, name->pos, name->ino);
 		return 0;
 	}
-	info->names++;
+	__atomic_fetch_add(&info->names, 1, __ATOMIC_RELAXED);
 	if (name->type != (info->mode & S_IFMT) >> 12)
 		lnkfs_problem_safe(c, "directory %" PRIu64 ": entry at %" PRIu64
 			      " has the wrong type for inode %" PRIu64, w->info->ino, name->pos,
@@ -79,6 +78,11 @@ static int check_dir_names(struct lnkfs_fsck *c, struct lnkfs_cinfo *dir)
 	if (!dir->nlink && res.entries)
 		lnkfs_problem(c, "directory %" PRIu64 " has no links, but entries", dir->ino);
 	return err < 0 ? err : 0;
+}
+
+static int check_piece(struct lnkfs_fsck *c, u64 piece)
+{
+	return S_ISDIR(c->inodes[piece].mode) ? check_dir_names(c, &c->inodes[piece]) : 0;
 }
 
 /*
@@ -151,16 +155,9 @@ int lnkfs_fsck_names(struct lnkfs_fsck *c)
 		if (root->parent != root->ino)
 			lnkfs_problem(c, "the root directory is not its own parent");
 	}
-	for (i = 0; i < c->nr_inodes; i++) {
-		if (!S_ISDIR(c->inodes[i].mode))
-			continue;
-		err = check_dir_names(c, &c->inodes[i]);
-		if (err)
-			return err;
-		if (!(i & 255))
-			lnkfs_progress(c, LNKFS_PASS_NAMES, i, c->nr_inodes);
-	}
-	lnkfs_progress(c, LNKFS_PASS_NAMES, c->nr_inodes, c->nr_inodes);
+	err = lnkfs_fsck_pieces(c, LNKFS_PASS_NAMES, c->nr_inodes, c->nr_inodes, check_piece);
+	if (err)
+		return err;
 	for (i = 0; i < c->nr_inodes; i++)
 		check_links(c, &c->inodes[i]);
 	return 0;

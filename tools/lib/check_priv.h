@@ -139,6 +139,12 @@ int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino);
 int lnkfs_claim_data(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino);
 struct lnkfs_cinfo *lnkfs_cinfo_find(const struct lnkfs_fsck *c, u64 ino);
 
+/* check_threads.c */
+typedef int (*lnkfs_fsck_piece)(struct lnkfs_fsck *c, u64 piece);
+
+int lnkfs_fsck_pieces(struct lnkfs_fsck *c, enum lnkfs_fsck_pass pass, u64 count, u64 work,
+		      lnkfs_fsck_piece fn);
+
 /* check_inode.c */
 int lnkfs_fsck_inodes(struct lnkfs_fsck *c);
 int lnkfs_fsck_fork(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks);
@@ -154,6 +160,7 @@ bool lnkfs_acl_sound(const u8 *data, u32 len);
 int lnkfs_fsck_charge(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
 		      struct lnkfs_cinfo *info);
 struct lnkfs_usage *lnkfs_usage_find(const struct lnkfs_usages *u, u32 id);
+int lnkfs_usages_add(struct lnkfs_usages *to, const struct lnkfs_usages *from);
 int lnkfs_fsck_quota(struct lnkfs_fsck *c);
 void lnkfs_fsck_quota_free(struct lnkfs_fsck *c);
 

@@ -41,7 +41,7 @@ static int grow_usage(struct lnkfs_usages *u)
 	return 0;
 }
 
-static int add_usage(struct lnkfs_usages *u, u32 id, u64 space)
+static int add_usage(struct lnkfs_usages *u, u32 id, u64 space, u64 inodes)
 {
 	struct lnkfs_usage *slot;
 	int err;
@@ -54,9 +54,28 @@ static int add_usage(struct lnkfs_usages *u, u32 id, u64 space)
 	slot = usage_slot(u->table, u->size, id);
 	u->used += !slot->inodes;
 	slot->id = id;
-	slot->inodes++;
+	slot->inodes += inodes;
 	slot->space += space;
 	return 0;
+}
+
+/**
+ * lnkfs_usages_add() - add usage to other usage
+ * @to: the sum
+ * @from: what is added
+ *
+ * Return: 0, -ENOMEM.
+ */
+int lnkfs_usages_add(struct lnkfs_usages *to, const struct lnkfs_usages *from)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < from->size && !err; i++)
+		if (from->table[i].inodes)
+			err = add_usage(to, from->table[i].id, from->table[i].space,
+					from->table[i].inodes);
+	return err;
 }
 
 /**
@@ -105,7 +124,7 @@ int lnkfs_fsck_charge(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
 	for (type = 0; type < LNKFS_QUOTA_TYPES && !err; type++)
 		if (c->v->sb.s_quota_ino[type])
 			err = add_usage(&c->usage[type], ids[type],
-					ci->blocks << c->fs->block_bits);
+					ci->blocks << c->fs->block_bits, 1);
 	return err;
 }
 

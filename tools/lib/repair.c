@@ -166,6 +166,7 @@ static int repair_inodes(struct lnkfs_repair *r)
 			err = lnkfs_repair_xattrs(r, info);
 		if (!err && S_ISREG(info->mode) && info->flags & (RI_FORK | RI_TWICE))
 			err = lnkfs_repair_file(r, info);
+		err = lnkfs_fatal(err);
 		if (!(i & 255))
 			lnkfs_progress(r->c, LNKFS_PASS_MAPS, i, r->nr);
 	}
@@ -246,6 +247,8 @@ static int begin(struct lnkfs_repair *r, struct lnkfs_fsck_ops *mute)
  * @v: volume open for writing; its journal is empty
  * @ops: where progress and lines on what is mended go; may be NULL
  * @ctx: their argument
+ * @tight: a repair had no space: free what is to be replaced before its
+ *	replacement is made. When that is interrupted, what was in it is lost.
  * @res: filled in
  *
  * Afterwards the volume's groups are loaded, and everything is durable; the
@@ -258,10 +261,17 @@ static int begin(struct lnkfs_repair *r, struct lnkfs_fsck_ops *mute)
  * another one first; -ENOMEM.
  */
 int lnkfs_repair_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, void *ctx,
-			struct lnkfs_repair_result *res)
+			bool tight, struct lnkfs_repair_result *res)
 {
 	void (*old_report)(void *, int, u64, u64, const char *) = v->report;
-	struct lnkfs_repair r = { .v = v, .fs = &v->fs, .ops = ops, .ctx = ctx, .res = res };
+	struct lnkfs_repair r = {
+		.v = v,
+		.fs = &v->fs,
+		.ops = ops,
+		.ctx = ctx,
+		.tight = tight,
+		.res = res,
+	};
 	struct lnkfs_fsck_ops mute;
 	void *old_ctx = v->report_ctx;
 	int err;

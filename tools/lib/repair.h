@@ -18,6 +18,6 @@ struct lnkfs_repair_result {
 };
 
 int lnkfs_repair_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, void *ctx,
-			struct lnkfs_repair_result *res);
+			bool tight, struct lnkfs_repair_result *res);
 
 #endif /* LNKFS_REPAIR_H */

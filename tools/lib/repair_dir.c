@@ -181,7 +181,7 @@ int lnkfs_dir_names(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 
 	err = lnkfs_rinode_load(r, info->ino, &node);
 	if (err)
-		return err == -ENOMEM || err == -EIO ? err : 0;
+		return lnkfs_fatal(err);
 	if (info->flags & RI_FORK)
 		return damaged_names(r, &node, actor, ctx);
 	return lnkfs_dir_iterate(r->fs, &node.ci, &pos, lnkfs_dir_end(r->fs, &node.ci), actor,
@@ -191,84 +191,147 @@ int lnkfs_dir_names(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 /* ---- the new directory ---- */
 
 /**
+ * struct kept - an entry of the new directory
+ * @next: list
+ * @ino: inode
+ * @type: DT_*
+ * @len: bytes of the name
+ * @name: the name
+ */
+struct kept {
+	struct kept *next;
+	u64 ino;
+	u8 type;
+	u8 len;
+	char name[];
+};
+
+/**
  * struct rebuild - a directory being made anew
  * @r: repair
  * @info: the directory
  * @keep: decides about an entry; may change its type
+ * @old: the inode as it was
  * @node: the new inode
- * @names: entries of it
+ * @s: walk over the old one
+ * @blocks: directory blocks of the old one
+ * @nr: how many
+ * @list: entries
+ * @tail: end of the list
+ * @names: how many
  * @doubles: of these, with a name of their own now
  */
 struct rebuild {
 	struct lnkfs_repair *r;
 	struct lnkfs_rinode *info;
 	bool (*keep)(struct lnkfs_repair *r, struct lnkfs_rinode *dir, struct lnkfs_name *name);
+	struct lnkfs_node old;
 	struct lnkfs_node node;
+	struct lnkfs_salvage s;
+	u64 *blocks;
+	u64 nr;
+	struct kept *list;
+	struct kept **tail;
 	u64 names;
 	u64 doubles;
 };
 
+static int keep_name(void *ctx, const struct lnkfs_name *found)
+{
+	struct rebuild *b = ctx;
+	struct lnkfs_name name = *found;
+	struct kept *k;
+
+	if (!b->keep(b->r, b->info, &name))
+		return 0;
+	k = malloc(sizeof(*k) + name.len);
+	if (!k)
+		return -ENOMEM;
+	k->next = NULL;
+	k->ino = name.ino;
+	k->type = name.type;
+	k->len = name.len;
+	memcpy(k->name, name.name, name.len);
+	*b->tail = k;
+	b->tail = &k->next;
+	b->names++;
+	return 0;
+}
+
 /* A name that is there already gets a number behind it. */
-static int free_name(struct rebuild *b, const struct lnkfs_name *name, char *to, u32 *len)
+static int free_name(struct rebuild *b, const struct kept *k, char *to, u32 *len)
 {
 	struct lnkfs_name found;
 	u32 n, keep;
 	char tail[16];
 	int err;
 
-	memcpy(to, name->name, name->len);
-	*len = name->len;
+	memcpy(to, k->name, k->len);
+	*len = k->len;
 	for (n = 1; ; n++) {
 		err = lnkfs_dir_lookup(b->r->fs, &b->node.ci, to, *len, &found);
 		if (err)
 			return err == -ENOENT ? 0 : err;
 		snprintf(tail, sizeof(tail), "~%u", n);
-		keep = min_t(u32, name->len, LNKFS_NAME_LEN - (u32)strlen(tail));
+		keep = min_t(u32, k->len, LNKFS_NAME_LEN - (u32)strlen(tail));
 		memcpy(to + keep, tail, strlen(tail));
 		*len = keep + (u32)strlen(tail);
 		b->doubles += n == 1;
 	}
 }
 
-static int add_name(void *ctx, const struct lnkfs_name *found)
+static int add_names(struct rebuild *b)
 {
-	struct rebuild *b = ctx;
-	struct lnkfs_name name = *found;
 	char text[LNKFS_NAME_LEN + 16];
+	const struct kept *k;
 	lnkfs_tx tx;
 	u64 pos;
 	u32 len;
-	int err;
+	int err = 0;
 
-	if (!b->keep(b->r, b->info, &name))
-		return 0;
-	err = free_name(b, &name, text, &len);
-	if (err)
-		return err;
-	lnkfs_tx_begin(&tx, b->r->v, 0);
-	err = lnkfs_dir_add(&tx, b->r->fs, &b->node.ci, text, len, name.ino, name.type, &pos);
-	lnkfs_tx_end(&tx);
-	b->names += !err;
+	for (k = b->list; k && !err; k = k->next) {
+		err = free_name(b, k, text, &len);
+		if (err)
+			break;
+		lnkfs_tx_begin(&tx, b->r->v, 0);
+		err = lnkfs_dir_add(&tx, b->r->fs, &b->node.ci, text, len, k->ino, k->type,
+				    &pos);
+		lnkfs_tx_end(&tx);
+	}
 	return err;
 }
 
-static int build(struct rebuild *b, struct lnkfs_node *old, struct lnkfs_salvage *s,
-		 u64 **blocks, u64 *nr)
+static void free_old(struct rebuild *b)
+{
+	lnkfs_repair_free_nodes(b->r, b->blocks, b->nr);
+	lnkfs_repair_free_nodes(b->r, b->s.nodes, b->s.nr_nodes);
+}
+
+static int build(struct rebuild *b)
 {
 	struct lnkfs_repair *r = b->r;
 	int err;
 
+	if (b->old.ci.fork == LNKFS_FORK_DIR_INLINE)
+		err = walk_run(r, b->old.area, b->old.ci.fork_len, keep_name, b);
+	else
+		err = walk_blocks(r, &b->s, &b->old.ci, &b->blocks, &b->nr, keep_name, b);
+	if (err)
+		return err;
+	if (r->tight)
+		free_old(b);
 	lnkfs_dir_init(&b->node.ci);
 	b->node.ci.blocks = b->info->xattr_blocks;
-	if (old->ci.fork == LNKFS_FORK_DIR_INLINE)
-		err = walk_run(r, old->area, old->ci.fork_len, add_name, b);
-	else
-		err = walk_blocks(r, s, &old->ci, blocks, nr, add_name, b);
+	err = add_names(b);
 	if (!err)
 		err = lnkfs_repair_settle(r);
 	if (!err)
 		err = lnkfs_rinode_store(r, &b->node);
-	return err ? err : lnkfs_repair_settle(r);
+	if (!err)
+		err = lnkfs_repair_settle(r);
+	if (!err && !r->tight)
+		free_old(b);
+	return err;
 }
 
 /**
@@ -284,17 +347,18 @@ int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 				   struct lnkfs_name *name))
 {
 	struct rebuild b = { .r = r, .info = info, .keep = keep };
-	u64 *blocks = NULL, nr = 0;
-	struct lnkfs_node old;
-	struct lnkfs_salvage s = { .r = r, .ci = &old.ci };
+	struct kept *k;
 	int err;
 
-	err = lnkfs_rinode_load(r, info->ino, &old);
+	err = lnkfs_rinode_load(r, info->ino, &b.old);
 	if (err)
-		return err == -ENOMEM || err == -EIO ? err : 0;
-	b.node = old;
+		return lnkfs_fatal(err);
+	b.node = b.old;
 	b.node.ci.area = b.node.area;
-	err = build(&b, &old, &s, &blocks, &nr);
+	b.s.r = r;
+	b.s.ci = &b.old.ci;
+	b.tail = &b.list;
+	err = build(&b);
 	if (err == -ENOSPC) {
 		lnkfs_not_fixed(r, "directory %" PRIu64 ": no space to make it anew", info->ino);
 		err = 0;
@@ -304,10 +368,12 @@ int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		lnkfs_fixed(r, "directory %" PRIu64 " made anew, with %" PRIu64
 			    " entries, %" PRIu64 " of them renamed", info->ino, b.names,
 			    b.doubles);
-		lnkfs_repair_free_nodes(r, blocks, nr);
-		lnkfs_repair_free_nodes(r, s.nodes, s.nr_nodes);
 	}
-	free(blocks);
-	lnkfs_salvage_end(&s);
+	while ((k = b.list)) {
+		b.list = k->next;
+		free(k);
+	}
+	free(b.blocks);
+	lnkfs_salvage_end(&b.s);
 	return err;
 }

@@ -191,11 +191,11 @@ static int copy_part(struct fate *f, struct lnkfs_ext part)
 		lnkfs_tx_begin(&tx, r->v, 0);
 		err = lnkfs_balloc(&tx, r->fs, part.block, 1, want, 0, &start, &got);
 		lnkfs_tx_end(&tx);
-		if (err == -ENOSPC) {
+		if (err == -ENOSPC && r->tight) {
 			f->holes += part.len;
-			lnkfs_not_fixed(r, "inode %" PRIu64 ": no space for a copy of %" PRIu64
-					" blocks that another file has, too", f->info->ino,
-					part.len);
+			lnkfs_fixed(r, "inode %" PRIu64 ": no space for a copy of %" PRIu64
+				    " blocks that another file has, too: left out",
+				    f->info->ino, part.len);
 			return 0;
 		}
 		if (!err && !(part.flags & LNKFS_EXT_UNWRITTEN))
@@ -309,22 +309,24 @@ int lnkfs_repair_file(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 
 	err = lnkfs_rinode_load(r, info->ino, &node);
 	if (err)
-		return err == -ENOMEM || err == -EIO ? err : 0;
+		return lnkfs_fatal(err);
 	err = lnkfs_extents_salvage(&s, &list);
 	for (i = 0; i < list.nr && !err; i++)
 		err = share_out(&f, &list.x[i]);
 	if (!err && (info->flags & RI_FORK || f.holes || f.copies)) {
+		if (r->tight)
+			lnkfs_repair_free_nodes(r, s.nodes, s.nr_nodes);
 		err = build(r, info, &node, &f.out);
-		if (err == -ENOSPC) {
-			lnkfs_not_fixed(r, "inode %" PRIu64 ": no space for its extent map",
-					info->ino);
-			err = 0;
-		} else if (!err) {
+		if (!err)
 			lnkfs_fixed(r, "inode %" PRIu64 ": extent map made anew: %" PRIu64
 				    " extents; %" PRIu64 " blocks copied, %" PRIu64 " lost",
 				    info->ino, f.out.nr, f.copies, f.holes);
+		if (!err && !r->tight)
 			lnkfs_repair_free_nodes(r, s.nodes, s.nr_nodes);
-		}
+	}
+	if (err == -ENOSPC) {
+		lnkfs_not_fixed(r, "inode %" PRIu64 ": no space for its extent map", info->ino);
+		err = 0;
 	}
 	lnkfs_extents_free(&f.out);
 	lnkfs_extents_free(&list);

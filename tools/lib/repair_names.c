@@ -185,7 +185,7 @@ static int list_all(struct lnkfs_repair *r, int (*actor)(void *, const struct ln
 		struct listing l = { r, &r->inodes[i] };
 
 		if (S_ISDIR(l.dir->mode) && !(l.dir->flags & RI_GONE))
-			err = lnkfs_dir_names(r, l.dir, actor, &l);
+			err = lnkfs_fatal(lnkfs_dir_names(r, l.dir, actor, &l));
 		if (!(i & 255))
 			lnkfs_progress(r->c, LNKFS_PASS_NAMES, i / 2, r->nr);
 	}
@@ -443,13 +443,13 @@ static int mend_lost(struct lnkfs_repair *r)
 		lost = is_lost(r, &r->inodes[i]);
 	if (lost)
 		err = make_lpf(r, &lpf);
-	if (err == -ENOSPC) {
+	if (err == -ENOSPC)
 		lnkfs_not_fixed(r, "no space for lost+found");
-		return 0;
-	}
+	if (err)
+		return lnkfs_fatal(err);
 	for (i = 0; i < r->nr && lost && !err; i++)
 		if (is_lost(r, &r->inodes[i]))
-			err = reconnect(r, &r->inodes[i], lpf);
+			err = lnkfs_fatal(reconnect(r, &r->inodes[i], lpf));
 	want = lpf ? lpf : find_lpf(r);
 	if (!err && le64_to_cpu(r->v->sb.s_lpf_ino) != want) {
 		r->v->sb.s_lpf_ino = cpu_to_le64(want);
@@ -474,7 +474,7 @@ static int mend_links(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 		return 0;
 	err = lnkfs_rinode_load(r, info->ino, &node);
 	if (err)
-		return err == -ENOMEM || err == -EIO ? err : 0;
+		return lnkfs_fatal(err);
 	if (info->nlink != want)
 		lnkfs_fixed(r, "inode %" PRIu64 " has %u links, not %u", info->ino, want,
 			    info->nlink);
@@ -508,7 +508,7 @@ int lnkfs_repair_names(struct lnkfs_repair *r)
 		err = place_dirs(r);
 	for (i = 0; i < r->nr && !err; i++) {
 		if (S_ISDIR(r->inodes[i].mode) && !(r->inodes[i].flags & RI_GONE))
-			err = mend_entries(r, &r->inodes[i]);
+			err = lnkfs_fatal(mend_entries(r, &r->inodes[i]));
 		if (!(i & 255))
 			lnkfs_progress(r->c, LNKFS_PASS_NAMES, r->nr / 2 + i / 2, r->nr);
 	}
@@ -516,6 +516,6 @@ int lnkfs_repair_names(struct lnkfs_repair *r)
 		err = mend_lost(r);
 	for (i = 0; i < r->nr && !err; i++)
 		if (!(r->inodes[i].flags & RI_GONE))
-			err = mend_links(r, &r->inodes[i]);
+			err = lnkfs_fatal(mend_links(r, &r->inodes[i]));
 	return err ? err : lnkfs_repair_settle(r);
 }

@@ -76,6 +76,7 @@ struct lnkfs_rgroup {
  * @ctx: argument of @ops
  * @res: figures
  * @conflicts: blocks of data that something else has, too
+ * @tight: there is no space for the new beside the old
  * @new_quota: types whose quota file is lost
  */
 struct lnkfs_repair {
@@ -91,8 +92,18 @@ struct lnkfs_repair {
 	void *ctx;
 	struct lnkfs_repair_result *res;
 	u64 conflicts;
+	bool tight;
 	bool new_quota[LNKFS_QUOTA_TYPES];
 };
+
+/*
+ * What ends a repair. Whatever else the core says of one inode, the others can be
+ * repaired, and the check that follows tells what is left.
+ */
+static inline int lnkfs_fatal(int err)
+{
+	return err == -EIO || err == -ENOMEM ? err : 0;
+}
 
 void lnkfs_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
 void lnkfs_not_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
@@ -132,6 +143,7 @@ int lnkfs_group_mark(struct lnkfs_repair *r, u8 **map, u32 off);
  * @nodes: node blocks, in the order in which they were met
  * @nr_nodes: how many
  * @max_nodes: room for
+ * @seen: the same as an open hash of twice that size
  */
 struct lnkfs_salvage {
 	struct lnkfs_repair *r;
@@ -143,9 +155,12 @@ struct lnkfs_salvage {
 	u64 *nodes;
 	u64 nr_nodes;
 	u64 max_nodes;
+	u64 *seen;
 };
 
 int lnkfs_salvage_tree(struct lnkfs_salvage *s, const void *root, u32 size);
+bool lnkfs_salvage_seen(const struct lnkfs_salvage *s, u64 block);
+int lnkfs_salvage_note(struct lnkfs_salvage *s, u64 block);
 void lnkfs_salvage_end(struct lnkfs_salvage *s);
 int lnkfs_header_read(struct lnkfs_repair *r, const struct lnkfs_cinode *ci,
 		      enum lnkfs_btype type, u64 block, void *data);

@@ -210,7 +210,7 @@ static int write_new(struct old_file *f, bool old)
 	lnkfs_fixed(r, "%s quota file made anew", type_names[f->type]);
 	if (!err && old)
 		err = free_file(r, &f->node);
-	return err == -EIO || err == -ENOMEM ? err : 0;
+	return lnkfs_fatal(err);
 }
 
 static int rebuild(struct lnkfs_repair *r, u32 type)
@@ -251,8 +251,7 @@ static int charge_all(struct lnkfs_repair *r)
 		err = lnkfs_rinode_load(r, r->inodes[i].ino, &node);
 		if (!err)
 			err = lnkfs_fsck_charge(r->c, &node.ci, &info);
-		if (err != -ENOMEM && err != -EIO)
-			err = 0;
+		err = lnkfs_fatal(err);
 	}
 	return err;
 }

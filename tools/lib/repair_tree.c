@@ -44,30 +44,62 @@ int lnkfs_header_read(struct lnkfs_repair *r, const struct lnkfs_cinode *ci,
 	return h->h_checksum == crc ? 0 : 1;
 }
 
-static int note_node(struct lnkfs_salvage *s, u64 block)
+static u64 *seen_slot(u64 *seen, u64 room, u64 block)
 {
-	if (s->nr_nodes == s->max_nodes) {
-		u64 max = s->max_nodes ? s->max_nodes * 2 : 64;
-		u64 *nodes = realloc(s->nodes, max * sizeof(*nodes));
+	u64 i = (block * 0x9e3779b97f4a7c15ULL >> 20) & (room - 1);
 
-		if (!nodes)
-			return -ENOMEM;
-		s->nodes = nodes;
-		s->max_nodes = max;
-	}
-	s->nodes[s->nr_nodes++] = block;
+	while (seen[i] && seen[i] != block)
+		i = (i + 1) & (room - 1);
+	return &seen[i];
+}
+
+/* Room for one more, in a table that is half empty. */
+static int grow(struct lnkfs_salvage *s)
+{
+	u64 max = s->max_nodes ? s->max_nodes * 2 : 64, i;
+	u64 *nodes = realloc(s->nodes, max * sizeof(*nodes));
+	u64 *seen;
+
+	if (!nodes)
+		return -ENOMEM;
+	s->nodes = nodes;
+	seen = calloc(2 * max, sizeof(*seen));
+	if (!seen)
+		return -ENOMEM;
+	for (i = 0; i < s->nr_nodes; i++)
+		*seen_slot(seen, 2 * max, nodes[i]) = nodes[i];
+	free(s->seen);
+	s->seen = seen;
+	s->max_nodes = max;
 	return 0;
 }
 
-/* Has the walk been at this node before? */
-static bool seen(const struct lnkfs_salvage *s, u64 block)
+/**
+ * lnkfs_salvage_seen() - has the walk been at this block?
+ * @s: walk
+ * @block: block, not 0
+ */
+bool lnkfs_salvage_seen(const struct lnkfs_salvage *s, u64 block)
 {
-	u64 i;
+	return s->seen && *seen_slot(s->seen, 2 * s->max_nodes, block);
+}
 
-	for (i = 0; i < s->nr_nodes; i++)
-		if (s->nodes[i] == block)
-			return true;
-	return false;
+/**
+ * lnkfs_salvage_note() - note a block that can be read
+ * @s: walk
+ * @block: block, not 0, that it has not been at
+ *
+ * Return: 0, -ENOMEM.
+ */
+int lnkfs_salvage_note(struct lnkfs_salvage *s, u64 block)
+{
+	int err = s->nr_nodes == s->max_nodes ? grow(s) : 0;
+
+	if (err)
+		return err;
+	s->nodes[s->nr_nodes++] = block;
+	*seen_slot(s->seen, 2 * s->max_nodes, block) = block;
+	return 0;
 }
 
 static int walk_records(struct lnkfs_salvage *s, const u8 *records, u32 count, u32 level);
@@ -79,7 +111,7 @@ static int walk_node(struct lnkfs_salvage *s, u64 block, u32 level)
 	int err;
 	u8 *data;
 
-	if (seen(s, block))
+	if (lnkfs_salvage_seen(s, block))
 		return 0;
 	data = malloc(s->r->fs->block_size);
 	if (!data)
@@ -90,7 +122,7 @@ static int walk_node(struct lnkfs_salvage *s, u64 block, u32 level)
 	    le16_to_cpu(node->n_level) == level) {
 		cap = (s->r->fs->block_size - (u32)sizeof(*node)) / record;
 		count = min_t(u32, le16_to_cpu(node->n_count), cap);
-		err = note_node(s, block);
+		err = lnkfs_salvage_note(s, block);
 		if (!err)
 			err = walk_records(s, node->n_records, count, level);
 	}
@@ -145,7 +177,9 @@ int lnkfs_salvage_tree(struct lnkfs_salvage *s, const void *root, u32 size)
 void lnkfs_salvage_end(struct lnkfs_salvage *s)
 {
 	free(s->nodes);
+	free(s->seen);
 	s->nodes = NULL;
+	s->seen = NULL;
 	s->nr_nodes = 0;
 	s->max_nodes = 0;
 }

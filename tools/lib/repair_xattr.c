@@ -44,33 +44,6 @@ struct xwalk {
 	struct attr **tail;
 };
 
-static int note_block(struct xwalk *w, u64 block)
-{
-	u64 *nodes = w->s.nodes;
-
-	if (w->s.nr_nodes == w->s.max_nodes) {
-		u64 max = w->s.max_nodes ? w->s.max_nodes * 2 : 64;
-
-		nodes = realloc(nodes, max * sizeof(*nodes));
-		if (!nodes)
-			return -ENOMEM;
-		w->s.nodes = nodes;
-		w->s.max_nodes = max;
-	}
-	nodes[w->s.nr_nodes++] = block;
-	return 0;
-}
-
-static bool noted(const struct xwalk *w, u64 block)
-{
-	u64 i;
-
-	for (i = 0; i < w->s.nr_nodes; i++)
-		if (w->s.nodes[i] == block)
-			return true;
-	return false;
-}
-
 static bool may_have(const struct xwalk *w, const struct lnkfs_xattr_key *key, const u8 *value,
 		     u32 len)
 {
@@ -124,6 +97,11 @@ static int keep(struct xwalk *w, const struct lnkfs_xattr_key *key, const u8 *va
 	return 0;
 }
 
+static int note_once(struct xwalk *w, u64 block)
+{
+	return lnkfs_salvage_seen(&w->s, block) ? 0 : lnkfs_salvage_note(&w->s, block);
+}
+
 /* A value in blocks of its own; they are noted when all of it is there. */
 static int big_value(struct xwalk *w, struct lnkfs_xattr_place *pl,
 		     const struct lnkfs_xattr_entry *e, const struct lnkfs_xattr_key *key)
@@ -143,7 +121,7 @@ static int big_value(struct xwalk *w, struct lnkfs_xattr_place *pl,
 	}
 	for (i = 0; i < e->e_extents && !err; i++)
 		for (n = 0; n < lnkfs_xattr_extent_len(x[i]) && !err; n++)
-			err = note_block(w, lnkfs_xattr_extent_block(x[i]) + n);
+			err = note_once(w, lnkfs_xattr_extent_block(x[i]) + n);
 	if (!err)
 		err = keep(w, key, value, len);
 out:
@@ -194,14 +172,14 @@ static int walk_block(struct xwalk *w, u64 block, bool leaf_only)
 	struct lnkfs_xattr_block *xb;
 	int err;
 
-	if (noted(w, block))
+	if (lnkfs_salvage_seen(&w->s, block))
 		return 0;
 	xb = malloc(w->r->fs->block_size);
 	if (!xb)
 		return -ENOMEM;
 	err = lnkfs_header_read(w->r, &w->ci, LNKFS_B_XATTR, block, xb);
 	if (!err)
-		err = note_block(w, block);
+		err = lnkfs_salvage_note(&w->s, block);
 	if (!err && xb->x_kind == LNKFS_XBLOCK_HEAD && !leaf_only) {
 		w->s.tree = LNKFS_TREE_XATTR;
 		w->s.vsize = sizeof(__le64);
@@ -301,13 +279,15 @@ int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 
 	err = lnkfs_rinode_load(r, info->ino, &node);
 	if (err)
-		return err == -ENOMEM || err == -EIO ? err : 0;
+		return lnkfs_fatal(err);
 	err = walk_all(&w, r, &node.ci);
 	if (!err) {
 		memset(node.ci.area + node.ci.area_len - node.ci.xattr_len, 0, node.ci.xattr_len);
 		node.ci.xattr_len = 0;
 		node.ci.xattr_block = 0;
 		node.ci.blocks = contents;
+		if (r->tight)
+			lnkfs_repair_free_nodes(r, w.s.nodes, w.s.nr_nodes);
 		err = set_all(r, &w, &node.ci, &count);
 	}
 	if (err == -ENOSPC) {
@@ -325,7 +305,8 @@ int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 	if (!err) {
 		lnkfs_fixed(r, "inode %" PRIu64 ": attributes set anew: %" PRIu64 ", at least %"
 			    PRIu64 " lost", info->ino, count, w.lost);
-		lnkfs_repair_free_nodes(r, w.s.nodes, w.s.nr_nodes);
+		if (!r->tight)
+			lnkfs_repair_free_nodes(r, w.s.nodes, w.s.nr_nodes);
 	}
 out:
 	end_walk(&w);

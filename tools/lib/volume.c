@@ -131,10 +131,25 @@ int lnkfs_volume_load_groups(struct lnkfs_volume *v)
 	return 0;
 }
 
+/* Has the map of a group's inode blocks ever been written? */
+static bool has_inodes(struct lnkfs_volume *v, u32 group)
+{
+	u64 block = lnkfs_group_map_block(&v->fs, group, LNKFS_B_IMAP);
+	void *data = malloc(v->fs.block_size);
+	bool yes;
+
+	yes = data && !lnkfs_dev_read(&v->dev, block << v->fs.block_bits, data,
+				      v->fs.block_size) &&
+	      !lnkfs_verify_block(&v->fs, data, LNKFS_B_IMAP, block, group, 0);
+	free(data);
+	return yes;
+}
+
 /**
  * lnkfs_volume_load_groups_any() - read the group descriptors that can be used
  * @v: volume without groups, only to be read
- * @bad: set to the number of those that cannot: their groups count as full
+ * @bad: set to the number of those that cannot: their groups count as full, and
+ *	as without inodes when there is no map of these
  *
  * So that files can be found on a volume with damaged descriptors.
  *
@@ -154,6 +169,8 @@ int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad)
 			continue;
 		memset(&fs->group[i], 0, sizeof(fs->group[i]));
 		lnkfs_lock_init(&fs->group[i].lock);
+		if (!has_inodes(v, i))
+			fs->group[i].flags = LNKFS_BG_INODE_UNINIT;
 		++*bad;
 	}
 	return 0;

@@ -225,6 +225,7 @@ void lnkfs_orphans_free(struct lnkfs_volume *v);
 
 /* cache.c */
 int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);
+void lnkfs_prefetch(struct lnkfs_volume *v, u64 block, u64 len);
 int lnkfs_cache_flush(struct lnkfs_volume *v);
 int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
