@@ -109,9 +109,21 @@ static int own_block(struct lnkfs_fsck *c, u32 group, u32 off)
 	return !!(__atomic_fetch_or(&map[off >> 3], bit, __ATOMIC_RELAXED) & bit);
 }
 
+static void two_owners(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
+{
+	if (len == 1)
+		lnkfs_problem(c, "block %" PRIu64 " has two owners, one of them inode %" PRIu64,
+			      block, ino);
+	else
+		lnkfs_problem(c, "blocks %" PRIu64 " to %" PRIu64
+			      " have two owners, one of them inode %" PRIu64, block,
+			      block + len - 1, ino);
+}
+
 static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
 {
 	struct lnkfs_fs *fs = c->fs;
+	u64 run = 0;
 	int ret = 0;
 
 	if (block >= fs->blocks || len > fs->blocks - block ||
@@ -124,16 +136,17 @@ static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
 		return note_claim(c->claims, block, len, data);
 	for (; len; block++, len--) {
 		u32 group = lnkfs_group_of(fs, block);
-		u32 off = (u32)(block - lnkfs_group_first(fs, group));
-
-		int had = own_block(c, group, off);
+		int had = own_block(c, group, (u32)(block - lnkfs_group_first(fs, group)));
 
 		if (had < 0)
 			return had;
 		if (had) {
-			lnkfs_problem(c, "block %" PRIu64 " has two owners, one of them inode %"
-				      PRIu64, block, ino);
+			run++;
 			ret = 1;
+		}
+		if (run && (!had || len == 1)) {
+			two_owners(c, block - run + !!had, run, ino);
+			run = 0;
 		}
 	}
 	return ret;

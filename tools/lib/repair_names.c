@@ -384,13 +384,15 @@ static u64 find_lpf(struct lnkfs_repair *r)
 static int make_lpf(struct lnkfs_repair *r, u64 *ino)
 {
 	struct lnkfs_rinode *lpf = lnkfs_rinode_find(r, le64_to_cpu(r->v->sb.s_lpf_ino));
+	struct lnkfs_node node;
 	int err;
 
 	*ino = find_lpf(r);
 	if (*ino)
 		return 0;
-	/* It may have lost nothing but its name. */
-	if (is_dir(lpf) && !(lpf->flags & RI_NAMED) && lpf->ino != r->fs->root_ino) {
+	/* It may have lost nothing but its name; its number may be another's by now. */
+	if (is_dir(lpf) && !(lpf->flags & RI_NAMED) && lpf->ino != r->fs->root_ino &&
+	    !(lpf->mode & 077) && !lnkfs_rinode_load(r, lpf->ino, &node) && !node.ci.uid) {
 		*ino = lpf->ino;
 	} else {
 		err = new_dir(r, 0700, r->fs->root_ino, ino);
