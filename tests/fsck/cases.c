@@ -352,12 +352,9 @@ static void run_sound(struct suite *s)
 
 		img_copy(&v->work, &v->img);
 		for (k = 0; k < ARRAY_SIZE(runs) && good; k++) {
-			int want = k == 1 ? v->r->clean : 0;
 			int status = fsck_run(runs[k], v->work.path, &s->out);
 
-			good = status == want;
-			if (!good)
-				complain(s, "%s: exit status %d, should be %d", runs[k], status, want);
+			good = !status || complain(s, "%s: exit status %d", runs[k], status);
 		}
 		s->failed += !good;
 		printf("%sok %u - %s: sound\n", good ? "" : "not ", ++s->count, v->r->name);
