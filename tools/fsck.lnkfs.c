@@ -26,7 +26,7 @@
 #define FSCK_USAGE		16
 #define FSCK_CANCELED		32
 
-#define FLAGS	(LNKFS_VOL_NO_GROUPS | LNKFS_VOL_ANY_BACKUP)
+#define FLAGS	(LNKFS_VOL_NO_GROUPS | LNKFS_VOL_ANY_BACKUP | LNKFS_VOL_ANY_FEATURE)
 
 #define ROUNDS	4	/* repairs that are tried; the second should find nothing */
 
@@ -216,6 +216,19 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 	return err;
 }
 
+/* An empty log that records an error: the volume is to be looked at. */
+static int clear_error(struct lnkfs_volume *v, const struct options *o, struct lnkfs_log *log)
+{
+	int err;
+
+	printf("%s: journal: it records an error\n", o->device);
+	if (o->mode == NO_CHANGE)
+		return FSCK_UNCORRECTED;
+	err = replay(v, log);
+	return err ? complain(FSCK_ERROR, o->device, "journal: %s", strerror(-err)) :
+	       FSCK_CORRECTED;
+}
+
 static bool ask(const struct options *o, const char *what)
 {
 	char line[64];
@@ -279,7 +292,7 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 	}
 	if (!err && !log->start) {
 		*checkable = true;
-		return FSCK_OK;
+		return log->err ? clear_error(v, o, log) : FSCK_OK;
 	}
 	if (!err)
 		err = lnkfs_log_scan(log);
@@ -444,6 +457,21 @@ static int say_clean(const struct lnkfs_volume *v, const struct options *o)
 	return FSCK_OK;
 }
 
+/* Is it something that this version can check? */
+static int check_features(const struct lnkfs_volume *v, const struct options *o)
+{
+	u32 incompat = le32_to_cpu(v->sb.s_feature_incompat);
+
+	if (incompat & LNKFS_INCOMPAT_JOURNAL_DEV)
+		return complain(FSCK_ERROR, o->device, "the journal of a volume, not a volume");
+	if (incompat & ~LNKFS_INCOMPAT_SUPP)
+		return complain(FSCK_ERROR, o->device, "unknown incompatible features");
+	if (o->mode != NO_CHANGE && le32_to_cpu(v->sb.s_feature_ro_compat) & ~LNKFS_RO_COMPAT_SUPP)
+		return complain(FSCK_ERROR, o->device,
+				"unknown features that allow only reading");
+	return FSCK_OK;
+}
+
 static int check_device(struct lnkfs_volume *v, const struct options *o, bool in_use,
 			const char *why)
 {
@@ -451,13 +479,18 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 	bool checkable;
 	int ret, vote = 0;
 
-	if (why)
+	if (why && v->sb_block <= 1)
+		printf("%s: superblock: %s; mended\n", o->device, why);
+	else if (why)
 		printf("%s: superblock: %s; using the backup in block %" PRIu64 "\n", o->device,
 		       why, v->sb_block);
 	if (!o->super)
 		vote = lnkfs_super_vote(v);
 	if (vote < 0)
 		return complain(FSCK_ERROR, o->device, "%s", strerror(-vote));
+	ret = check_features(v, o);
+	if (ret)
+		return ret;
 	if (vote)
 		printf("%s: superblock: its backups agree on something else, which is used\n",
 		       o->device);

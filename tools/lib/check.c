@@ -200,6 +200,10 @@ static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
 	}
 	if (lnkfs_super_differs(&sb, main))
 		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 " is not this volume's", byte);
+	if (sb.s_fc_blocks || (sb.s_journal_blocks &&
+			       memchr_inv(sb.s_journal_uuid, 0, sizeof(sb.s_journal_uuid))))
+		lnkfs_problem_safe(c, "superblock at byte %" PRIu64
+				   ": fields of a journal that it has not", byte);
 	if (sb.s_pad1 || memchr_inv(sb.s_reserved, 0, sizeof(sb.s_reserved)))
 		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 ": reserved bytes in use", byte);
 }
@@ -225,7 +229,7 @@ static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data)
 	const struct lnkfs_gdesc_block *gb = data;
 	u32 i;
 
-	if (memchr_inv(gb->d_pad, 0, sizeof(gb->d_pad)))
+	if (gb->d_header.h_pad || memchr_inv(gb->d_pad, 0, sizeof(gb->d_pad)))
 		lnkfs_problem_safe(c, "descriptors of group %u on: padding in use", first);
 	for (i = 0; i < c->fs->desc_per_block; i++) {
 		const struct lnkfs_group_desc *d = &gb->d_desc[i];
@@ -273,8 +277,8 @@ static int check_descs(struct lnkfs_fsck *c)
 			lnkfs_problem_safe(c, "%s of group %u on, in block %" PRIu64 ": %s",
 					   group == first ? "descriptors" : "copy of descriptors",
 					   first, block, strerror(-err));
-		else if (group == first)
-			check_desc_fields(c, group, data);
+		else
+			check_desc_fields(c, first, data);
 	}
 	free(data);
 	return 0;

@@ -145,6 +145,9 @@ static int check_block(struct dir_check *dc, u64 lblk, u64 block)
 		lnkfs_check_say(ck, "block %llu of the directory: broken entries",
 				(unsigned long long)lblk);
 	} else {
+		if (db->b_header.h_pad)
+			lnkfs_check_say(ck, "block %llu of the directory: padding in use",
+					(unsigned long long)lblk);
 		if (le32_to_cpu(db->b_index) != lblk)
 			lnkfs_check_say(ck, "block %llu of the directory says it is %u",
 					(unsigned long long)lblk, le32_to_cpu(db->b_index));

@@ -199,6 +199,8 @@ static void check_leaf(struct quota_walk *w, u32 block, const union quota_data *
 
 	for (i = 0; i < LNKFS_QUOTA_ENTRIES; i++)
 		used += entry_used(entry_at(data, i));
+	if (data->leaf.l_pad0 || data->leaf.l_pad1)
+		complain(w, block, "padding in use");
 	if (le16_to_cpu(data->leaf.l_entries) != used)
 		complain(w, block, "wrong number of entries");
 	w->entries += used;
@@ -358,6 +360,35 @@ static const char *head_problem(const struct quota_walk *w)
 	return NULL;
 }
 
+/* The heads of the file's blocks, of which the quota code sees nothing. */
+static int check_heads(struct lnkfs_fsck *c, u32 type, struct lnkfs_cinode *ci)
+{
+	const struct lnkfs_quota_block *qb;
+	struct lnkfs_ext ext;
+	lnkfs_buf *buf;
+	u64 lblk;
+	int err;
+
+	for (lblk = 0; lblk < ci->size >> c->fs->block_bits; lblk++) {
+		err = lnkfs_ext_lookup(c->fs, ci, lblk, &ext);
+		if (!err && !(ext.flags & (LNKFS_EXT_HOLE | LNKFS_EXT_UNWRITTEN)))
+			err = lnkfs_bread(c->fs, ext.block + (lblk - ext.lblk), LNKFS_B_QUOTA,
+					  ci->ino, ci->gen, &buf);
+		else
+			err = err ? err : -EFSCORRUPTED;
+		if (err == -ENOMEM)
+			return err;
+		if (err)
+			continue;
+		qb = lnkfs_bdata(buf);
+		if (qb->q_header.h_pad || memchr_inv(qb->q_pad, 0, sizeof(qb->q_pad)))
+			lnkfs_problem(c, "%s quota file: padding of block %" PRIu64 " in use",
+				      type_names[type], lblk);
+		lnkfs_bput(buf);
+	}
+	return 0;
+}
+
 static int check_file(struct lnkfs_fsck *c, u32 type, struct lnkfs_cinode *ci)
 {
 	struct quota_walk w = { .c = c, .ci = ci, .type = type };
@@ -373,6 +404,9 @@ static int check_file(struct lnkfs_fsck *c, u32 type, struct lnkfs_cinode *ci)
 		lnkfs_problem(c, "%s quota file: %s", type_names[type], why);
 		return 0;
 	}
+	ret = check_heads(c, type, ci);
+	if (ret)
+		return ret;
 	w.kind = calloc(w.blocks, 1);
 	if (!w.kind)
 		return -ENOMEM;

@@ -83,7 +83,7 @@ static const char *node_problem(const struct lnkfs_btree *bt,
 		return "a node of another tree";
 	if (!node->n_count)
 		return "an empty node";
-	if (memchr_inv(node->n_pad, 0, sizeof(node->n_pad)))
+	if (node->n_header.h_pad || memchr_inv(node->n_pad, 0, sizeof(node->n_pad)))
 		return "a node's padding is not zero";
 	return NULL;
 }

@@ -225,6 +225,8 @@ static int open_block(struct xattr_walk *w, u64 block, lnkfs_buf **buf)
 		if (err != -ENOMEM)
 			lnkfs_problem(w->c, "inode %" PRIu64 ": attributes in block %" PRIu64
 				      ": %s", w->ci->ino, block, strerror(-err));
+	} else if (((const struct lnkfs_xattr_block *)lnkfs_bdata(*buf))->x_header.h_pad) {
+		say(w, "padding of a block of attributes in use");
 	}
 	return err == -ENOMEM ? err : 0;
 }

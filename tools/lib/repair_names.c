@@ -248,6 +248,20 @@ static u8 dirent_type(const struct lnkfs_rinode *info)
 	return (u8)((info->mode & S_IFMT) >> 12);
 }
 
+/*
+ * Is it the name of lost+found, on another directory? One of the two is damaged, and
+ * the other directory will have a name of its own, or lost+found takes it in.
+ */
+static bool is_false_lpf(struct lnkfs_repair *r, const struct lnkfs_rinode *dir,
+			 const struct lnkfs_name *name)
+{
+	u64 lpf = le64_to_cpu(r->v->sb.s_lpf_ino);
+
+	return dir->ino == r->fs->root_ino && name->len == sizeof(LPF_NAME) - 1 &&
+	       !memcmp(name->name, LPF_NAME, name->len) && lpf != name->ino &&
+	       is_dir(lnkfs_rinode_find(r, lpf));
+}
+
 /* May @dir have this entry? Counts it, and sets its type right. */
 static bool keep_entry(struct lnkfs_repair *r, struct lnkfs_rinode *dir, struct lnkfs_name *name)
 {
@@ -257,7 +271,8 @@ static bool keep_entry(struct lnkfs_repair *r, struct lnkfs_rinode *dir, struct 
 		return false;
 	if (S_ISDIR(to->mode)) {
 		if (!(to->flags & RI_HOME) || to->parent != dir->ino ||
-		    to->flags & RI_NAMED || to->ino == r->fs->root_ino)
+		    to->flags & RI_NAMED || to->ino == r->fs->root_ino ||
+		    is_false_lpf(r, dir, name))
 			return false;
 		to->flags |= RI_NAMED;
 		dir->subdirs++;

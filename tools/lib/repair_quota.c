@@ -24,23 +24,54 @@ union quota_data {
  * @r: repair
  * @type: LNKFS_QUOTA_*
  * @node: its inode
- * @seen: per quota block, whether it has been met in the tree
+ * @map: its extents
+ * @seen: per quota block: 1 a leaf of the tree, 2 a part of it
  * @blocks: quota blocks that there may be
+ * @ids: owners of nothing that have limits, which have been taken over
+ * @nr_ids: how many
  * @new: the file that is made
  */
 struct old_file {
 	struct lnkfs_repair *r;
 	u32 type;
 	struct lnkfs_node node;
+	struct lnkfs_extents map;
 	u8 *seen;
 	u32 blocks;
+	u32 *ids;
+	u32 nr_ids;
 	struct lnkfs_qimage new;
 };
 
+/* A block of the file, whose checksum need not be right. */
+static bool read_lblk(struct old_file *f, u64 lblk, void *data)
+{
+	const struct lnkfs_ext *x;
+	u64 i;
+
+	for (i = 0; i < f->map.nr; i++) {
+		x = &f->map.x[i];
+		if (lblk >= x->lblk && lblk - x->lblk < x->len)
+			return !lnkfs_header_read(f->r, &f->node.ci, LNKFS_B_QUOTA,
+						  x->block + (lblk - x->lblk), data);
+	}
+	return false;
+}
+
 static bool read_block(struct old_file *f, u32 block, union quota_data *data)
 {
-	return lnkfs_quota_read(f->r->fs, &f->node.ci, (u64)block * LNKFS_QUOTA_BLOCK, data,
-				LNKFS_QUOTA_BLOCK) == LNKFS_QUOTA_BLOCK;
+	u8 buf[1u << LNKFS_MAX_BLOCK_BITS] __attribute__((aligned(8)));
+	u32 payload = lnkfs_quota_payload(f->r->fs), done, part, at;
+	u64 lblk;
+
+	for (done = 0; done < LNKFS_QUOTA_BLOCK; done += part) {
+		lblk = div_u64_rem((u64)block * LNKFS_QUOTA_BLOCK + done, payload, &at);
+		part = min_t(u32, LNKFS_QUOTA_BLOCK - done, payload - at);
+		if (!read_lblk(f, lblk, buf))
+			return false;
+		memcpy(data->bytes + done, buf + sizeof(struct lnkfs_quota_block) + at, part);
+	}
+	return true;
 }
 
 static void set_usage(struct lnkfs_quota_entry *e, const struct lnkfs_usage *u)
@@ -53,29 +84,84 @@ static void set_usage(struct lnkfs_quota_entry *e, const struct lnkfs_usage *u)
 		e->q_itime = cpu_to_le64(1);
 }
 
-/* An entry that the tree leads to: its limits go on to hold. */
+static bool known(const struct old_file *f, u32 id)
+{
+	u32 i;
+
+	for (i = 0; i < f->nr_ids; i++)
+		if (f->ids[i] == id)
+			return true;
+	return false;
+}
+
+/* An entry of the old file: its limits go on to hold. */
+static int take_entry(struct old_file *f, struct lnkfs_quota_entry *e)
+{
+	u32 id = le32_to_cpu(e->q_id), *ids;
+	struct lnkfs_usage *u = lnkfs_usage_find(&f->r->c->usage[f->type], id);
+
+	if (u ? u->seen : known(f, id))
+		return 0;
+	if (u) {
+		u->seen = true;
+	} else {
+		ids = realloc(f->ids, (f->nr_ids + 1) * sizeof(*ids));
+		if (!ids)
+			return -ENOMEM;
+		f->ids = ids;
+		ids[f->nr_ids++] = id;
+	}
+	set_usage(e, u);
+	return lnkfs_qimage_add(&f->new, e);
+}
+
+static bool get_entry(const union quota_data *data, u32 i, struct lnkfs_quota_entry *e)
+{
+	memcpy(e, data->bytes + sizeof(data->leaf) + i * sizeof(*e), sizeof(*e));
+	return memchr_inv(e, 0, sizeof(*e));
+}
+
+/* The entry of @id that the tree leads to. */
 static int take_over(struct old_file *f, u32 block, u32 id)
 {
-	struct lnkfs_usage *u = lnkfs_usage_find(&f->r->c->usage[f->type], id);
 	struct lnkfs_quota_entry e;
 	union quota_data data;
 	u32 i;
 
-	if (u && u->seen)
-		return 0;
 	if (!read_block(f, block, &data))
 		return 0;
-	for (i = 0; i < LNKFS_QUOTA_ENTRIES; i++) {
-		memcpy(&e, data.bytes + sizeof(data.leaf) + i * sizeof(e), sizeof(e));
-		if (le32_to_cpu(e.q_id) == id && memchr_inv(&e, 0, sizeof(e)))
-			break;
-	}
-	if (i == LNKFS_QUOTA_ENTRIES)
+	f->seen[block] = 1;
+	for (i = 0; i < LNKFS_QUOTA_ENTRIES; i++)
+		if (get_entry(&data, i, &e) && le32_to_cpu(e.q_id) == id)
+			return take_entry(f, &e);
+	return 0;
+}
+
+/* A block that the tree does not lead to, or not for all of its entries. */
+static int take_leaf(struct old_file *f, u32 block)
+{
+	struct lnkfs_quota_entry e;
+	union quota_data data;
+	u32 i, used = 0;
+	int err = 0;
+
+	if (f->seen[block] == 2 || !read_block(f, block, &data))
 		return 0;
-	if (u)
-		u->seen = true;
-	set_usage(&e, u);
-	return lnkfs_qimage_add(&f->new, &e);
+	for (i = 0; i < LNKFS_QUOTA_ENTRIES; i++) {
+		if (!get_entry(&data, i, &e))
+			continue;
+		used++;
+		if (e.q_pad)
+			return 0;
+	}
+	/* What a leaf says of itself has to be right, or it may be anything. */
+	if (!used || used != le16_to_cpu(data.leaf.l_entries) || data.leaf.l_pad0 ||
+	    data.leaf.l_pad1)
+		return 0;
+	for (i = 0; i < LNKFS_QUOTA_ENTRIES && !err; i++)
+		if (get_entry(&data, i, &e))
+			err = take_entry(f, &e);
+	return err;
 }
 
 static int walk_tree(struct old_file *f, u32 block, u32 level, u32 prefix)
@@ -87,7 +173,7 @@ static int walk_tree(struct old_file *f, u32 block, u32 level, u32 prefix)
 	if (block < TREE_ROOT || block >= f->blocks || f->seen[block] ||
 	    !read_block(f, block, &data))
 		return 0;
-	f->seen[block] = 1;
+	f->seen[block] = 2;
 	for (i = 0; i < LNKFS_QUOTA_REFS && !err; i++) {
 		ref = le32_to_cpu(data.ref[i]);
 		if (!ref || ref >= f->blocks)
@@ -104,9 +190,15 @@ static int read_old(struct old_file *f)
 {
 	static const u32 magics[LNKFS_QUOTA_TYPES] = LNKFS_QUOTA_MAGICS;
 	struct lnkfs_quota_head *to = (void *)f->new.data, *from;
+	struct lnkfs_salvage s = { .r = f->r, .ci = &f->node.ci };
 	union quota_data data;
+	u32 block;
 	int err;
 
+	err = lnkfs_extents_salvage(&s, &f->map);
+	lnkfs_salvage_end(&s);
+	if (err)
+		return err;
 	f->blocks = (u32)min_t(u64, U32_MAX, lnkfs_quota_bytes(f->r->fs, &f->node.ci) /
 			       LNKFS_QUOTA_BLOCK);
 	f->seen = calloc(f->blocks ? f->blocks : 1, 1);
@@ -118,6 +210,8 @@ static int read_old(struct old_file *f)
 		to->f_igrace = from->f_igrace;
 	}
 	err = walk_tree(f, TREE_ROOT, 0, 0);
+	for (block = TREE_ROOT + 1; block < f->blocks && !err; block++)
+		err = take_leaf(f, block);
 	free(f->seen);
 	return err;
 }
@@ -234,7 +328,9 @@ static int rebuild(struct lnkfs_repair *r, u32 type)
 		err = add_missing(&f);
 	if (!err)
 		err = write_new(&f, old);
+	lnkfs_extents_free(&f.map);
 	lnkfs_qimage_free(&f.new);
+	free(f.ids);
 	return err;
 }
 

@@ -150,6 +150,10 @@ static void filter_entries(struct lnkfs_cinode *ci, u32 len)
 		memcpy(one, de, need);
 		de = (struct lnkfs_dirent *)one;
 		de->d_rec_len = cpu_to_le16((u16)need);
+		if (de->d_type > DT_SOCK)
+			de->d_type = DT_UNKNOWN;
+		if (le32_to_cpu(de->d_hash) >> 31)
+			de->d_hash = 0;
 		memset(one + sizeof(*de) + de->d_name_len, 0,
 		       need - sizeof(*de) - de->d_name_len);
 		if (lnkfs_dir_check_entries(one, need)) {

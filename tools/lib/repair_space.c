@@ -137,6 +137,19 @@ static int claim_file_salvaged(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 	return err;
 }
 
+/* 0 when one of the first blocks of a file is a quota file's, 1 when none is. */
+static int any_quota_block(struct lnkfs_repair *r, const struct lnkfs_cinode *ci,
+			   const struct lnkfs_extents *list, void *data)
+{
+	u64 i, n, looked = 0;
+	int err = 1;
+
+	for (i = 0; i < list->nr && err == 1 && looked < 16; i++)
+		for (n = 0; n < list->x[i].len && err == 1 && looked < 16; n++, looked++)
+			err = lnkfs_header_read(r, ci, LNKFS_B_QUOTA, list->x[i].block + n, data);
+	return err;
+}
+
 /* A file that the superblock calls a quota file, and that is none. */
 static int check_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 			    struct lnkfs_cinode *ci)
@@ -149,7 +162,7 @@ static int check_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 
 	err = data ? lnkfs_extents_salvage(&s, &list) : -ENOMEM;
 	if (!err)
-		err = list.nr ? lnkfs_header_read(r, ci, LNKFS_B_QUOTA, list.x[0].block, data) : 1;
+		err = any_quota_block(r, ci, &list, data);
 	if (err == 1) {
 		err = 0;
 		info->flags &= ~RI_QUOTA;
@@ -165,6 +178,35 @@ static int check_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	lnkfs_salvage_end(&s);
 	free(data);
 	return err;
+}
+
+static u64 slow_first(const struct lnkfs_cinode *ci)
+{
+	return le64_to_cpu(((const struct lnkfs_slow_link *)ci->area)->l_block);
+}
+
+/* A slow symlink whose target is right: zero what follows it in its last block. */
+static int mend_padding(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
+{
+	u64 last = slow_first(ci) + ((ci->size - 1) >> r->fs->block_bits);
+	u32 used = (u32)((ci->size - 1) & (r->fs->block_size - 1)) + 1;
+	char target[LNKFS_SYMLINK_MAX + 1];
+	u8 *data;
+	int err;
+
+	if (lnkfs_symlink_read_slow(r->fs, ci, target))
+		return 1;
+	data = malloc(r->fs->block_size);
+	err = data ? lnkfs_read_raw(r, last, data) : -ENOMEM;
+	if (!err) {
+		memset(data + used, 0, r->fs->block_size - used);
+		err = lnkfs_dev_write(&r->v->dev, last << r->fs->block_bits, data,
+				      r->fs->block_size);
+	}
+	free(data);
+	if (!err)
+		lnkfs_fixed(r, "inode %" PRIu64 ": bytes after a symlink's target zeroed", ci->ino);
+	return err ? 1 : 0;
 }
 
 static int claim_fork(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs_cinode *ci)
@@ -184,6 +226,8 @@ static int claim_fork(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct 
 		info->flags |= RI_FORK;
 		return claim_file_salvaged(r, ci);
 	}
+	if (ci->fork == LNKFS_FORK_SLOW_LINK && !mend_padding(r, ci))
+		return lnkfs_claim(r->c, slow_first(ci), info->fork_blocks, ci->ino);
 	r->claims.nr = 0;
 	info->flags |= RI_GONE;
 	lnkfs_fixed(r, "inode %" PRIu64 ": a symlink whose target is damaged, freed", ci->ino);
@@ -548,6 +592,25 @@ static int write_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *d
 	return err;
 }
 
+/* A copy of descriptors; what it says of its groups may be out of date. */
+static int mend_copy(struct lnkfs_repair *r, u32 group, void *data, struct lnkfs_gdesc_block *gb)
+{
+	u64 block = lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP) - 1;
+	u32 first = group - group % r->fs->desc_per_block;
+	bool bad, changed = false;
+	int err = lnkfs_read_raw(r, block, data);
+
+	if (err)
+		return err;
+	bad = lnkfs_verify_block(r->fs, data, LNKFS_B_GDESC, block, first, 0);
+	gb->d_header.h_blocknr = cpu_to_le64(block);
+	lnkfs_seal_block(r->fs, gb, LNKFS_B_GDESC, block);
+	err = write_if_changed(r, block, gb, data, &changed);
+	if (bad)
+		lnkfs_fixed(r, "copy of descriptors in block %" PRIu64 " written anew", block);
+	return err;
+}
+
 /* Maps and descriptors of a run of groups, and the copies of these. */
 static int mend_run(struct lnkfs_repair *r, u32 first, struct maps *m, void *data,
 		    struct lnkfs_gdesc_block *gb)
@@ -571,19 +634,9 @@ static int mend_run(struct lnkfs_repair *r, u32 first, struct maps *m, void *dat
 		err = write_if_changed(r, block, gb, data, &changed);
 	if (changed)
 		lnkfs_fixed(r, "descriptors of group %u on written anew", first);
-	for (group = first + 1; group < end && !err; group++) {
-		if (!lnkfs_group_has_desc(r->fs, group))
-			continue;
-		block = lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP) - 1;
-		err = lnkfs_read_raw(r, block, data);
-		if (err || !lnkfs_verify_block(r->fs, data, LNKFS_B_GDESC, block, first, 0))
-			continue;
-		gb->d_header.h_blocknr = cpu_to_le64(block);
-		lnkfs_seal_block(r->fs, gb, LNKFS_B_GDESC, block);
-		err = lnkfs_dev_write(&r->v->dev, block << r->fs->block_bits, gb,
-				      r->fs->block_size);
-		lnkfs_fixed(r, "copy of descriptors in block %" PRIu64 " written anew", block);
-	}
+	for (group = first + 1; group < end && !err; group++)
+		if (lnkfs_group_has_desc(r->fs, group))
+			err = mend_copy(r, group, data, gb);
 	return err;
 }
 

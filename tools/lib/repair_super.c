@@ -7,6 +7,14 @@
 
 #include "repair_priv.h"
 
+/* Bytes that have no meaning, and are in use. */
+static bool has_leftovers(const struct lnkfs_super_block *sb)
+{
+	return sb->s_pad1 || memchr_inv(sb->s_reserved, 0, sizeof(sb->s_reserved)) ||
+	       sb->s_fc_blocks || (sb->s_journal_blocks &&
+				   memchr_inv(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid)));
+}
+
 static bool super_bad(struct lnkfs_repair *r, u64 byte, u64 block)
 {
 	struct lnkfs_super_block sb;
@@ -14,8 +22,7 @@ static bool super_bad(struct lnkfs_repair *r, u64 byte, u64 block)
 
 	return lnkfs_dev_read(&r->v->dev, byte, &sb, sizeof(sb)) ||
 	       lnkfs_super_check(&sb, block, 0, &why) ||
-	       lnkfs_super_differs(&sb, &r->v->sb) || sb.s_pad1 ||
-	       memchr_inv(sb.s_reserved, 0, sizeof(sb.s_reserved));
+	       lnkfs_super_differs(&sb, &r->v->sb) || has_leftovers(&sb);
 }
 
 /**
@@ -32,8 +39,11 @@ int lnkfs_repair_supers(struct lnkfs_repair *r)
 	int err;
 
 	/* The primary is written already, as this repair began. */
-	if (sb->s_pad1 || memchr_inv(sb->s_reserved, 0, sizeof(sb->s_reserved))) {
+	if (has_leftovers(sb)) {
 		sb->s_pad1 = 0;
+		sb->s_fc_blocks = 0;
+		if (sb->s_journal_blocks)
+			memset(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid));
 		memset(sb->s_reserved, 0, sizeof(sb->s_reserved));
 		bad++;
 	}

@@ -46,6 +46,11 @@ static void take_over(struct lnkfs_super_block *to, const struct lnkfs_super_blo
 	memcpy(to->s_journal_uuid, from->s_journal_uuid, sizeof(to->s_journal_uuid));
 }
 
+static bool unknown_features(const struct lnkfs_super_block *sb)
+{
+	return le32_to_cpu(sb->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP;
+}
+
 #define MAX_COPIES	40
 
 /**
@@ -70,6 +75,10 @@ static bool proven(struct lnkfs_volume *v, const struct lnkfs_super_block *sb)
 	void *data;
 	u32 i;
 
+	/* Of those nothing but the checksum has been looked at. */
+	if (unknown_features(sb))
+		return false;
+
 	lnkfs_super_load(&fs, sb);
 	data = malloc(fs.block_size);
 	for (i = 0; data && i < ARRAY_SIZE(types) && !ok; i++) {
@@ -90,7 +99,7 @@ static void add(struct lnkfs_volume *v, struct ballot *b, u64 off, u64 block)
 	if (b->nr == MAX_COPIES || off + sizeof(*sb) > v->dev.bytes ||
 	    lnkfs_dev_read(&v->dev, off, sb, sizeof(*sb)) ||
 	    lnkfs_super_check(sb, block, v->dev.bytes, &why) ||
-	    le32_to_cpu(sb->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP ||
+	    unknown_features(sb) ||
 	    (block && off != block << sb->s_block_bits))
 		return;
 	b->proof[b->nr] = proven(v, sb);
@@ -159,4 +168,92 @@ int lnkfs_super_vote(struct lnkfs_volume *v)
 	}
 	free(b);
 	return err;
+}
+
+/* Give the fields that can have any value one that makes sense. */
+static void mend_fields(struct lnkfs_super_block *sb, u32 bits, u64 device_blocks)
+{
+	u32 slots = min_t(u32, LNKFS_MAX_SLOTS, 1u << (bits - 8));
+	u32 links = le32_to_cpu(sb->s_max_links);
+	u64 blocks = le64_to_cpu(sb->s_blocks);
+
+	sb->s_magic = cpu_to_le32(LNKFS_SUPER_MAGIC);
+	sb->s_blocknr = cpu_to_le64(LNKFS_SUPER_OFFSET >> bits);
+	sb->s_block_bits = (u8)bits;
+	sb->s_feature_incompat &= cpu_to_le32(LNKFS_INCOMPAT_SUPP);
+	sb->s_feature_ro_compat &= cpu_to_le32(LNKFS_RO_COMPAT_SUPP);
+	sb->s_state = cpu_to_le16(LNKFS_STATE_ERROR);
+	if (!blocks || blocks > device_blocks)
+		sb->s_blocks = cpu_to_le64(device_blocks);
+	if (le64_to_cpu(sb->s_reserved_blocks) >= le64_to_cpu(sb->s_blocks))
+		sb->s_reserved_blocks = 0;
+	if (links < 2 || links > 0x7fffffff)
+		sb->s_max_links = cpu_to_le32(0x7fffffff);
+	if (le32_to_cpu(sb->s_fast_symlink_max) > LNKFS_FAST_MAX(slots))
+		sb->s_fast_symlink_max = cpu_to_le32(LNKFS_FAST_MAX(slots));
+	if (sb->s_errors < LNKFS_ERRORS_CONTINUE || sb->s_errors > LNKFS_ERRORS_PANIC)
+		sb->s_errors = LNKFS_ERRORS_RO;
+	sb->s_label[LNKFS_LABEL_LEN - 1] = 0;
+	sb->s_last_mounted[sizeof(sb->s_last_mounted) - 1] = 0;
+	if (sb->s_journal_blocks)
+		sb->s_fc_blocks = 0;
+}
+
+static bool usable(struct lnkfs_volume *v, struct lnkfs_super_block *sb)
+{
+	const char *why;
+
+	lnkfs_super_seal(sb);
+	return !lnkfs_super_check(sb, 0, v->dev.bytes, &why) && proven(v, sb);
+}
+
+/* What may be wrong beyond that, one after the other. */
+static bool try_mend(struct lnkfs_volume *v, struct lnkfs_super_block *sb)
+{
+	static const __le64 none[LNKFS_QUOTA_TYPES];
+
+	if (usable(v, sb))
+		return true;
+	sb->s_lpf_ino = 0;
+	if (usable(v, sb))
+		return true;
+	if (memcmp(sb->s_quota_ino, none, sizeof(none)))
+		sb->s_feature_ro_compat |= cpu_to_le32(LNKFS_RO_COMPAT_QUOTA);
+	if (usable(v, sb))
+		return true;
+	memset(sb->s_quota_ino, 0, sizeof(sb->s_quota_ino));
+	return usable(v, sb);
+}
+
+/**
+ * lnkfs_super_salvage() - make sense of the primary superblock, where there is no
+ *	other
+ * @v: volume without a superblock; @v->sb is set
+ *
+ * It has to agree with the first descriptors or maps of the volume, whose checksums
+ * depend on it.
+ *
+ * Return: 0, -EFSCORRUPTED when that cannot be done, or what reading says.
+ */
+int lnkfs_super_salvage(struct lnkfs_volume *v)
+{
+	struct lnkfs_super_block raw;
+	const char *why;
+	u32 bits;
+	int err;
+
+	err = lnkfs_dev_read(&v->dev, LNKFS_SUPER_OFFSET, &raw, sizeof(raw));
+	/* A volume of which the device has only a part is nothing to be mended. */
+	if (!err && raw.s_magic == cpu_to_le32(LNKFS_SUPER_MAGIC) &&
+	    lnkfs_super_check(&raw, 0, v->dev.bytes, &why) == -EINVAL)
+		return -EINVAL;
+	for (bits = LNKFS_MAX_BLOCK_BITS; !err && bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
+		v->sb = raw;
+		mend_fields(&v->sb, bits, v->dev.bytes >> bits);
+		if (try_mend(v, &v->sb)) {
+			v->sb_block = LNKFS_SUPER_OFFSET >> bits;
+			return 0;
+		}
+	}
+	return err ? err : -EFSCORRUPTED;
 }

@@ -195,7 +195,8 @@ int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char
 		err = read_wanted(v, why);
 	else
 		err = read_super(v, LNKFS_SUPER_OFFSET, 0, why);
-	if (err && v->use_super <= 1 && (err != -EINVAL || flags & LNKFS_VOL_ANY_BACKUP) && !find_backup(v))
+	if (err && v->use_super <= 1 && (err != -EINVAL || flags & LNKFS_VOL_ANY_BACKUP) &&
+	    (!find_backup(v) || (flags & LNKFS_VOL_ANY_BACKUP && !lnkfs_super_salvage(v))))
 		err = 0;
 	if (!err)
 		err = check_features(v, flags, why);

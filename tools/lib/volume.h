@@ -49,7 +49,7 @@ struct lnkfs_dev {
 #define LNKFS_DEV_EXCL		0x4	/* O_EXCL on a device: refuse if it is in use */
 #define LNKFS_VOL_NO_GROUPS	0x8	/* do not load the descriptors (fs.group is NULL) */
 #define LNKFS_VOL_ANY_FEATURE	0x10	/* do not refuse unknown features */
-#define LNKFS_VOL_ANY_BACKUP	0x20	/* look for backups even where no superblock is left */
+#define LNKFS_VOL_ANY_BACKUP	0x20	/* look for backups, or mend the superblock, whatever is left */
 
 int lnkfs_dev_open(struct lnkfs_dev *dev, const char *path, unsigned int flags);
 int lnkfs_dev_open_mem(struct lnkfs_dev *dev, u64 bytes);
@@ -233,6 +233,7 @@ void lnkfs_cache_free(struct lnkfs_volume *v);
 /* super_vote.c */
 bool lnkfs_super_differs(const struct lnkfs_super_block *sb,
 			 const struct lnkfs_super_block *main);
+int lnkfs_super_salvage(struct lnkfs_volume *v);
 int lnkfs_super_vote(struct lnkfs_volume *v);
 
 /* volume.c */
