@@ -746,6 +746,20 @@ static void make_repeatable(struct options *o)
 	}
 }
 
+/*
+ * libblkid does not know us, and looks for others also where files have their
+ * data: it can be told lies by them.
+ */
+static void warn_if_mistaken(const struct options *o)
+{
+	char text[PATH_MAX];
+
+	fflush(stdout);
+	if (probe_known(o->device, text, sizeof(text)) > 0)
+		fprintf(stderr, "mkfs.lnkfs: %s: warning: for its files blkid(8) takes it for %s: mount it with -t lnkfs only\n",
+			o->device, text);
+}
+
 static void format_device(const struct options *o, struct lnkfs_volume *v,
 			  const struct lnkfs_super_block *sb, struct lnkfs_journal_dev *j)
 {
@@ -771,6 +785,8 @@ static void format_device(const struct options *o, struct lnkfs_volume *v,
 	err = o->journal_dev ? lnkfs_dev_close(&v->dev) : lnkfs_volume_close(v);
 	if (err)
 		fail(o->device, "%s", strerror(-err));
+	if (o->source)
+		warn_if_mistaken(o);
 }
 
 int main(int argc, char **argv)
