@@ -24,12 +24,27 @@
 #define DEFAULT_PERMILLE 10
 
 static const char usage_text[] =
-	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-E KEY=VALUE,...]\n"
-	"                  [-d SOURCE [--minimize]] [-J size=SIZE|device=JOURNAL]\n"
-	"                  [-L LABEL] [-m PERCENT] [-O FEATURE,...] [-o KEY=VALUE,...]\n"
-	"                  [-U UUID] DEVICE [SIZE]\n"
-	"       mkfs.lnkfs -O journal_dev [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL]\n"
-	"                  [-U UUID] DEVICE [SIZE]\n";
+	"usage: mkfs.lnkfs [OPTION]... DEVICE [SIZE]\n"
+	"Make an lnkfs filesystem on a device or in a file.\n"
+	"\n"
+	"  -b SIZE             block size: 1024, 2048 or 4096 bytes\n"
+	"  -d SOURCE           with the files of a directory or an archive (-: on stdin)\n"
+	"      --minimize      just large enough for them\n"
+	"  -E, -o KEY=VALUE,.. errors=continue|remount-ro|panic, fast-symlink-max=SIZE,\n"
+	"                      max-links=NUMBER, quota, quotatype=TYPE[:TYPE]...\n"
+	"  -f                  overwrite what is there\n"
+	"  -J size=SIZE        size of the journal\n"
+	"  -J device=JOURNAL   keep the journal on this device (or UUID=...)\n"
+	"  -K                  do not discard\n"
+	"  -L LABEL            label, up to 63 bytes\n"
+	"  -m PERCENT          blocks that are reserved for privileged processes\n"
+	"  -n                  write nothing, print what would be made\n"
+	"  -O quota            keep the usage of users, groups and projects\n"
+	"  -O journal_dev      make a journal device, no filesystem\n"
+	"  -q                  print nothing but errors\n"
+	"  -U UUID             UUID (default: random)\n"
+	"  -V, --version       print the version\n"
+	"  -h, --help          print this\n";
 
 /**
  * struct options - the command line
