@@ -178,10 +178,15 @@ def check_lies(tmp):
     image, files = os.path.join(tmp, "image"), os.path.join(tmp, "files")
     os.mkdir(files)
     with open(os.path.join(files, "file"), "wb") as f:
-        f.write(b"\1CD001\1".ljust(1024, b"\0") * 8192)
+        f.write(b"\x0d\xd0\x01\xc0".ljust(1024, b"\0") * 8192)
     formatted = run(MKFS, "-q", "-b", "1k", "-d", files, image, "20M")
     result(formatted.returncode == 0 and "warning" in formatted.stderr and
-           "iso9660" in formatted.stderr, "lies in files", formatted.stderr)
+           "VMFS" in formatted.stderr, "lies in files", formatted.stderr)
+    with open(os.path.join(files, "file"), "wb") as f:
+        f.write(b"\1CD001\1".ljust(1024, b"\0") * 8192)
+    formatted = run(MKFS, "-q", "-f", "-b", "1k", "-d", files, image)
+    result(formatted.returncode == 0 and not formatted.stderr and signatures(image) == "",
+           "files are not where a CD has its names", formatted.stderr)
     with open(os.path.join(files, "file"), "wb") as f:
         f.write(b"nothing" * 8192)
     formatted = run(MKFS, "-q", "-f", "-b", "1k", "-d", files, image)
