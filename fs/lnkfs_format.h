@@ -41,6 +41,7 @@
 #define LNKFS_MAX_BLOCK_BITS	12
 #define LNKFS_SUPER_OFFSET	1024	/* bytes from the start of the device */
 #define LNKFS_SUPER_SIZE	1024
+#define LNKFS_HEAD_BYTES	524288	/* at the start, never given to files */
 #define LNKFS_MAP_HEADER	64	/* bytes before the bits of a map block */
 #define LNKFS_SLOT_SIZE		256
 #define LNKFS_MAX_SLOTS		8	/* slots of the largest inode record */

@@ -24,12 +24,27 @@
 #define DEFAULT_PERMILLE 10
 
 static const char usage_text[] =
-	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-E KEY=VALUE,...]\n"
-	"                  [-d SOURCE [--minimize]] [-J size=SIZE|device=JOURNAL]\n"
-	"                  [-L LABEL] [-m PERCENT] [-O FEATURE,...] [-o KEY=VALUE,...]\n"
-	"                  [-U UUID] DEVICE [SIZE]\n"
-	"       mkfs.lnkfs -O journal_dev [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL]\n"
-	"                  [-U UUID] DEVICE [SIZE]\n";
+	"usage: mkfs.lnkfs [OPTION]... DEVICE [SIZE]\n"
+	"Make an lnkfs filesystem on a device or in a file.\n"
+	"\n"
+	"  -b SIZE             block size: 1024, 2048 or 4096 bytes\n"
+	"  -d SOURCE           with the files of a directory or an archive (-: on stdin)\n"
+	"      --minimize      just large enough for them\n"
+	"  -E, -o KEY=VALUE,.. errors=continue|remount-ro|panic, fast-symlink-max=SIZE,\n"
+	"                      max-links=NUMBER, quota, quotatype=TYPE[:TYPE]...\n"
+	"  -f                  overwrite what is there\n"
+	"  -J size=SIZE        size of the journal\n"
+	"  -J device=JOURNAL   keep the journal on this device (or UUID=...)\n"
+	"  -K                  do not discard\n"
+	"  -L LABEL            label, up to 63 bytes\n"
+	"  -m PERCENT          blocks that are reserved for privileged processes\n"
+	"  -n                  write nothing, print what would be made\n"
+	"  -O quota            keep the usage of users, groups and projects\n"
+	"  -O journal_dev      make a journal device, no filesystem\n"
+	"  -q                  print nothing but errors\n"
+	"  -U UUID             UUID (default: random)\n"
+	"  -V, --version       print the version\n"
+	"  -h, --help          print this\n";
 
 /**
  * struct options - the command line
@@ -746,6 +761,20 @@ static void make_repeatable(struct options *o)
 	}
 }
 
+/*
+ * libblkid does not know us, and looks for others also where files have their
+ * data: it can be told lies by them.
+ */
+static void warn_if_mistaken(const struct options *o)
+{
+	char text[PATH_MAX];
+
+	fflush(stdout);
+	if (probe_known(o->device, text, sizeof(text)) > 0)
+		fprintf(stderr, "mkfs.lnkfs: %s: warning: for its files blkid(8) takes it for %s: mount it with -t lnkfs only\n",
+			o->device, text);
+}
+
 static void format_device(const struct options *o, struct lnkfs_volume *v,
 			  const struct lnkfs_super_block *sb, struct lnkfs_journal_dev *j)
 {
@@ -771,6 +800,8 @@ static void format_device(const struct options *o, struct lnkfs_volume *v,
 	err = o->journal_dev ? lnkfs_dev_close(&v->dev) : lnkfs_volume_close(v);
 	if (err)
 		fail(o->device, "%s", strerror(-err));
+	if (o->source)
+		warn_if_mistaken(o);
 }
 
 int main(int argc, char **argv)

@@ -115,12 +115,12 @@ rm k.img
 refuses "no size for a new file" "n1: .*SIZE" n1
 [ ! -e n1 ]
 result $? "which is not created"
-refuses "too small" "n2: too small: at least 1415 KiB are needed" n2 1M
-refuses "too small for the block size" "n2: too small: at least 5656 KiB" -b 4k n2 5M
+refuses "too small" "n2: too small: at least 1920 KiB are needed" n2 1M
+refuses "too small for the block size" "n2: too small: at least 6 MiB" -b 4k n2 5M
 [ ! -e n2 ]
 result $? "nothing is created for it"
-works "exactly enough" n3 1415K
-refuses "one less" "too small" n4 1414K
+works "exactly enough" n3 1920K
+refuses "one less" "too small" n4 1919K
 : >n5
 refuses "an empty file without a size" "n5: too small" n5
 for s in 0 -5 5X 5MM 1.5G "" 99999999999999999999 99999999T x; do
@@ -363,7 +363,7 @@ works "the same volume anew" -f -J device=jnl.img ext.img
 is "the journal's new user" "$(od -An -tx1 -j $((4096 + 256)) -N 16 jnl.img)" \
 	"$(od -An -tx1 -j $((1024 + 48)) -N 16 ext.img)"
 works "a small volume" -f -b 1k -O journal_dev jnl.img
-works "without room for a journal" -J device=jnl.img tiny.img 256K
+works "without room for a journal" -J device=jnl.img tiny.img 640K
 
 # Write errors.
 truncate -s 80M w.img
