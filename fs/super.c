@@ -455,6 +455,8 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 
 static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 {
+	int type;
+
 	sb->s_magic = LNKFS_SUPER_MAGIC;
 	sb->s_op = &lnkfs_super_ops;
 	sb->s_export_op = &lnkfs_export_ops;
@@ -471,6 +473,10 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 #endif
 	super_set_uuid(sb, sbi->super->s_uuid, sizeof(sbi->super->s_uuid));
 	super_set_sysfs_name_bdev(sb);
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
+		if (sbi->super->s_quota_ino[type])
+			sb->s_quota_types |= 1 << type;
+	}
 	lnkfs_quota_setup(sb);
 }
 
