@@ -39,6 +39,14 @@ static inline bool lnkfs_has_quota(struct super_block *sb)
 	return sb->s_quota_types;
 }
 
+/* The mount options that the quota files there are allow. */
+static inline unsigned int lnkfs_quota_opts(struct super_block *sb)
+{
+	return (sb->s_quota_types & QTYPE_MASK_USR ? LNKFS_OPT_USRQUOTA : 0) |
+	       (sb->s_quota_types & QTYPE_MASK_GRP ? LNKFS_OPT_GRPQUOTA : 0) |
+	       (sb->s_quota_types & QTYPE_MASK_PRJ ? LNKFS_OPT_PRJQUOTA : 0);
+}
+
 bool lnkfs_is_quota_ino(struct super_block *sb, u64 ino);
 
 #ifdef CONFIG_QUOTA

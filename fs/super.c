@@ -483,17 +483,9 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 /* Limits that nothing would enforce are no limits: say so. */
 static int lnkfs_check_quota_opts(struct super_block *sb, unsigned int opts)
 {
-	unsigned int have = 0;
-
-	if (sb->s_quota_types & QTYPE_MASK_USR)
-		have |= LNKFS_OPT_USRQUOTA;
-	if (sb->s_quota_types & QTYPE_MASK_GRP)
-		have |= LNKFS_OPT_GRPQUOTA;
-	if (sb->s_quota_types & QTYPE_MASK_PRJ)
-		have |= LNKFS_OPT_PRJQUOTA;
-	if (!(opts & LNKFS_OPT_QUOTAS & ~have))
+	if (!(opts & LNKFS_OPT_QUOTAS & ~lnkfs_quota_opts(sb)))
 		return 0;
-	pr_err("lnkfs (%s): the volume was made without quota files of this type (mkfs.lnkfs -O quota)\n",
+	pr_err("lnkfs (%s): the volume has no quota files of this type (tune.lnkfs -O quota makes them)\n",
 	       sb->s_id);
 	return -EINVAL;
 }
@@ -551,6 +543,7 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (!sbi->fs.group)
 		goto fail;
 	lnkfs_setup_sb(sb, sbi);
+	lnkfs_default_options(sbi, mo);
 	err = lnkfs_check_quota_opts(sb, sbi->opts);
 	if (!err)
 		err = lnkfs_discard_start(sbi, mo);

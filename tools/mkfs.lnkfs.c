@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "defopts.h"
 #include "format.h"
 #include "journal.h"
 #include "populate.h"
@@ -219,6 +220,20 @@ static void parse_features(struct options *o, char *text)
 	}
 }
 
+/* Mount options, separated by colons. */
+static u32 parse_mount_options(char *text)
+{
+	u32 opts = 0, bits;
+	char *one;
+
+	while ((one = strsep(&text, ":"))) {
+		if (lnkfs_defopt_find(one, &bits))
+			fail(one, "not an option that a volume can have by default");
+		opts |= bits;
+	}
+	return opts;
+}
+
 static void format_option(struct options *o, const char *key, char *value)
 {
 	struct lnkfs_format *f = &o->format;
@@ -239,6 +254,10 @@ static void format_option(struct options *o, const char *key, char *value)
 			f->errors = LNKFS_ERRORS_PANIC;
 		else
 			fail(key, "must be continue, remount-ro or panic");
+	} else if (!strcmp(key, "mount-options")) {
+		if (!value)
+			fail(key, "needs mount options, separated by colons");
+		f->default_opts = parse_mount_options(value);
 	} else if (!strcmp(key, "quota")) {
 		if (value)
 			fail(key, "takes no value");
@@ -326,6 +345,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct lnkfs_format *f = &o->format;
+	const char *missing;
 	int c;
 
 	/* Options may stand anywhere. */
@@ -406,6 +426,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		f->quota_types = 0;
 	else if (!f->quota_types)
 		f->quota_types = ALL_QUOTA;
+	missing = lnkfs_defopt_orphaned(f->default_opts, f->quota_types);
+	if (missing)
+		fail(missing, "there will be no quota files for it (-O quota)");
 	o->device = argv[optind];
 	if (argc - optind == 2)
 		parse_size_argument(o, argv[optind + 1]);

@@ -20,6 +20,7 @@
  * @max_links: limit on hard links
  * @fast_symlink_max: longest fast target; taken as it is, ~0: default
  * @errors: LNKFS_ERRORS_*
+ * @default_opts: LNKFS_DEFOPT_*
  * @label: at most LNKFS_LABEL_LEN - 1 bytes, or NULL
  * @uuid: user-visible UUID, must be set
  * @meta_uuid: metadata UUID, must be set
@@ -42,6 +43,7 @@ struct lnkfs_format {
 	u32 max_links;
 	u32 fast_symlink_max;
 	u8 errors;
+	u32 default_opts;
 	const char *label;
 	u8 uuid[16];
 	u8 meta_uuid[16];
