@@ -5,6 +5,7 @@
 #ifndef LNKFS_FORMAT_NEW_H
 #define LNKFS_FORMAT_NEW_H
 
+#include "quota_image.h"
 #include "volume.h"
 
 /**
@@ -67,6 +68,8 @@ void lnkfs_format_inode(const struct lnkfs_format *f, struct lnkfs_cinode *ci, u
 			u8 slots, u32 nlink);
 int lnkfs_format_root(struct lnkfs_volume *v, const struct lnkfs_format *f);
 int lnkfs_format_quota(struct lnkfs_volume *v, const struct lnkfs_format *f);
+int lnkfs_format_quota_file(struct lnkfs_volume *v, const struct lnkfs_format *f, u32 type,
+			    const struct lnkfs_qimage *q);
 int lnkfs_format_mem(struct lnkfs_volume *v, u64 bytes, u32 block_bits, bool no_root);
 
 #endif /* LNKFS_FORMAT_NEW_H */

@@ -27,7 +27,8 @@
 #define JBD2_FLAG_SAME_UUID	2
 #define JBD2_FLAG_LAST_TAG	8
 
-#define JBD2_CHECKSUM_AT	0xfc	/* in the superblock */
+#define JBD2_HEAD_AT		0x58	/* in the superblock: where the log ended */
+#define JBD2_CHECKSUM_AT	0xfc
 
 struct log_header {
 	/* 0 */ __be32	h_magic;
@@ -612,6 +613,42 @@ int lnkfs_log_reset(struct lnkfs_log *log)
 		sum = cpu_to_be32(super_checksum(js));
 		memcpy(data + JBD2_CHECKSUM_AT, &sum, sizeof(sum));
 		err = lnkfs_dev_write(log->dev, log->offset, data, log->block_size);
+	}
+	if (!err)
+		err = lnkfs_dev_sync(log->dev);
+	free(data);
+	return err;
+}
+
+/**
+ * lnkfs_log_resize() - let an empty log have another length, or beginning
+ * @log: empty log, its device open for writing
+ * @offset: byte at which the journal begins from now on
+ * @blocks: its length, head included
+ *
+ * Writes the head only, which goes on with the sequence of the log: so what older
+ * transactions have left in blocks that stay within the log is never taken for
+ * newer ones. Other blocks that come into the log have to be zeroed before.
+ *
+ * Return: 0, -ENOMEM, or what reading and writing say; durable.
+ */
+int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks)
+{
+	u8 *data = malloc(log->block_size);
+	struct jbd2_super *js = (void *)data;
+	const __be32 none = 0;
+	__be32 sum;
+	int err;
+
+	if (!data)
+		return -ENOMEM;
+	err = log_block(log, 0, data);
+	if (!err) {
+		js->s_maxlen = cpu_to_be32(blocks);
+		memcpy(data + JBD2_HEAD_AT, &none, sizeof(none));
+		sum = cpu_to_be32(super_checksum(js));
+		memcpy(data + JBD2_CHECKSUM_AT, &sum, sizeof(sum));
+		err = lnkfs_dev_write(log->dev, offset, data, log->block_size);
 	}
 	if (!err)
 		err = lnkfs_dev_sync(log->dev);
