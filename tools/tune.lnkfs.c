@@ -371,7 +371,9 @@ int main(int argc, char **argv)
 		tune_complain(t.device, "nothing to do");
 		return TUNE_USAGE;
 	}
-	if (wants_change(&t))
-		ret = tune_find_mount(t.device, mnt, sizeof(mnt)) ? tune_online(&t, mnt) : change(&t);
+	if (wants_change(&t) && tune_find_mount(t.device, mnt, sizeof(mnt)))
+		ret = tune_online(&t, mnt);
+	else if (wants_change(&t))
+		ret = change(&t);
 	return ret || !list ? ret : list_device(t.device);
 }

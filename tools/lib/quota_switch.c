@@ -86,6 +86,7 @@ static int charge_group(struct usage *u, u32 group)
 {
 	struct lnkfs_fs *fs = &u->v->fs;
 	u32 size = lnkfs_group_size(fs, group), off = 0;
+	const u8 *bits;
 	lnkfs_buf *map;
 	int err;
 
@@ -95,8 +96,9 @@ static int charge_group(struct usage *u, u32 group)
 			  group, 0, &map);
 	if (err)
 		return err;
+	bits = (u8 *)lnkfs_bdata(map) + LNKFS_MAP_HEADER;
 	for (; !err; off++) {
-		off = (u32)lnkfs_find_next_bit((u8 *)lnkfs_bdata(map) + LNKFS_MAP_HEADER, size, off);
+		off = (u32)lnkfs_find_next_bit(bits, size, off);
 		if (off >= size)
 			break;
 		err = charge_block(u, lnkfs_group_first(fs, group) + off);

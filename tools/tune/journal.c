@@ -26,6 +26,8 @@ struct area {
 	u32 len;
 };
 
+#define FREES_IT "mkfs.lnkfs -f -O journal_dev frees it"
+
 /* The external journals of before and after, in so far as there are any. */
 static struct lnkfs_journal_dev old_dev, new_dev;
 static bool old_open, new_open;
@@ -68,7 +70,7 @@ static void open_new(struct tune *t)
 	/* One that this volume claimed before an interruption is its own. */
 	if (!lnkfs_journal_dev_used(&new_dev, NULL) &&
 	    !lnkfs_journal_dev_used(&new_dev, sb->s_meta_uuid))
-		tune_fail(path, "this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it");
+		tune_fail(path, "this journal belongs to another volume; " FREES_IT);
 	if (new_dev.sb.s_block_bits != sb->s_block_bits)
 		tune_fail(path, "the journal has blocks of %u bytes, the volume of %u",
 			  1u << new_dev.sb.s_block_bits, 1u << sb->s_block_bits);
@@ -151,14 +153,10 @@ void tune_journal_done(struct tune *t)
 /* The old device, when the superblock no longer names it. */
 static int release_old(struct tune *t)
 {
-	int err = 0;
-
 	if (old_open)
-		err = lnkfs_journal_dev_claim(&old_dev, NULL);
-	else
-		fprintf(stderr, "tune.lnkfs: %s: the old journal device was not found: mkfs.lnkfs -f -O journal_dev frees it\n",
-			t->device);
-	return err;
+		return lnkfs_journal_dev_claim(&old_dev, NULL);
+	tune_complain(t->device, "the old journal device was not found: " FREES_IT);
+	return 0;
 }
 
 /* ---- a place in the volume ---- */

@@ -81,8 +81,8 @@ static bool find_loop_mount(const struct stat *file, char *mnt, size_t len)
 		fclose(f);
 		if (!found)
 			continue;
-		snprintf(dev, sizeof(dev), "%.*s/dev",
-			 (int)(strlen(g.gl_pathv[i]) - strlen("/loop/backing_file")), g.gl_pathv[i]);
+		snprintf(dev, sizeof(dev), "/sys/block/%.*s/dev",
+			 (int)strcspn(g.gl_pathv[i] + 11, "/"), g.gl_pathv[i] + 11);
 		f = fopen(dev, "re");
 		found = f && fscanf(f, "%u:%u", &major, &minor) == 2 &&
 			find_mount(makedev(major, minor), mnt, len);
