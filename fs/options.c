@@ -154,7 +154,7 @@ static unsigned int lnkfs_default_opts(struct lnkfs_sb_info *sbi)
 			opts |= map[i].opt;
 	}
 	/* Where there is no quota file there is nothing to enforce. */
-	return opts & ~(LNKFS_OPT_QUOTAS & ~lnkfs_quota_opts(sbi->sb));
+	return opts & ~(LNKFS_OPT_QUOTAS & ~lnkfs_quota_opts_allowed(sbi->sb));
 }
 
 /**

@@ -40,7 +40,7 @@ static inline bool lnkfs_has_quota(struct super_block *sb)
 }
 
 /* The mount options that the quota files there are allow. */
-static inline unsigned int lnkfs_quota_opts(struct super_block *sb)
+static inline unsigned int lnkfs_quota_opts_allowed(struct super_block *sb)
 {
 	return (sb->s_quota_types & QTYPE_MASK_USR ? LNKFS_OPT_USRQUOTA : 0) |
 	       (sb->s_quota_types & QTYPE_MASK_GRP ? LNKFS_OPT_GRPQUOTA : 0) |

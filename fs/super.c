@@ -483,7 +483,7 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 /* Limits that nothing would enforce are no limits: say so. */
 static int lnkfs_check_quota_opts(struct super_block *sb, unsigned int opts)
 {
-	if (!(opts & LNKFS_OPT_QUOTAS & ~lnkfs_quota_opts(sb)))
+	if (!(opts & LNKFS_OPT_QUOTAS & ~lnkfs_quota_opts_allowed(sb)))
 		return 0;
 	pr_err("lnkfs (%s): the volume has no quota files of this type (tune.lnkfs -O quota makes them)\n",
 	       sb->s_id);

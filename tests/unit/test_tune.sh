@@ -376,12 +376,13 @@ run -l vol
 result $? "the backup is shown"
 
 # No room.
-bs=1024
 format vol 1415K -b 1k
-head -c 100K /dev/urandom >src/fill
-"$TOOLS/mkfs.lnkfs" -q -f -b 1k -m 0 -d src/fill vol 1415K 2>/dev/null ||
-	"$TOOLS/mkfs.lnkfs" -q -f -b 1k -m 0 vol 1415K
 refuses "no room for a longer journal" 1 "vol: No space left on device" -J size=1500k vol
+"$TOOLS/fsck.lnkfs" -fn vol >out 2>err
+result $? "which leaves the volume in order"
+rm vol
+"$TOOLS/mkfs.lnkfs" -q -b 1k --minimize -d owners.tar vol
+refuses "no room for quota files" 1 "vol: No space left on device" -O quota vol
 "$TOOLS/fsck.lnkfs" -fn vol >out 2>err
 result $? "which leaves the volume in order"
 
