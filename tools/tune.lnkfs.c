@@ -3,9 +3,10 @@
  * tune.lnkfs: change an lnkfs filesystem. See tune.lnkfs(8).
  *
  * What is in the superblock alone changes at once. What changes blocks as well
- * (quota files, the journal) is done while the superblock says that an error was
- * recorded: after an interruption fsck.lnkfs looks at everything, and whatever the
- * superblock names is complete.
+ * (quota files, the journal) passes through the journal, and is done while the
+ * superblock says that an error was recorded: after an interruption whatever the
+ * superblock names is complete, no block has two owners, and fsck.lnkfs looks for
+ * those that have none.
  */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -221,15 +222,22 @@ static int remove_quota(struct tune *t)
 	for (type = 0; type < LNKFS_QUOTA_TYPES && !err; type++)
 		if (gone[type])
 			err = lnkfs_quota_drop(&t->v, gone[type]);
-	return err ? err : lnkfs_volume_flush(&t->v);
+	return err ? err : tune_commit(t);
 }
 
+/* What is in the files goes to free blocks: it need not pass through the journal. */
 static int make_quota(struct tune *t)
 {
 	int err = lnkfs_quota_make(&t->v, t->quota_on, now());
 
 	if (!err)
-		err = lnkfs_volume_flush(&t->v);
+		err = lnkfs_cache_flush_type(&t->v, LNKFS_B_QUOTA);
+	if (!err)
+		err = lnkfs_cache_flush_type(&t->v, LNKFS_B_BTREE);
+	if (!err)
+		err = lnkfs_dev_sync(&t->v.dev);
+	if (!err)
+		err = tune_commit(t);
 	return err ? err : tune_write_supers(t);
 }
 
@@ -259,6 +267,8 @@ static int change_marked(struct tune *t)
 	if (!err)
 		err = lnkfs_dev_sync(&v->dev);
 	writes = v->dev.writes;
+	/* What is dirty stays in memory until it is committed. */
+	v->max_bufs = ~0u;
 	if (!err)
 		err = change_blocks(t);
 	v->sb.s_state = before.s_state;

@@ -224,6 +224,7 @@ void lnkfs_orphans_free(struct lnkfs_volume *v);
 /* cache.c */
 int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);
 int lnkfs_cache_flush(struct lnkfs_volume *v);
+int lnkfs_cache_flush_type(struct lnkfs_volume *v, enum lnkfs_btype type);
 int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
 

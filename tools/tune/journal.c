@@ -3,7 +3,8 @@
  * tune.lnkfs -J: another size or another place for the journal.
  *
  * The old journal is empty. The new one is made where nothing is, then the
- * superblock changes over to it, then the old one's blocks are freed. In place
+ * superblock changes over to it, then the old one's blocks are freed. Blocks are taken
+ * and freed by way of the journal that there is at the time. In place
  * only the head of the log changes, before or after the superblock, so that the log
  * is never longer than the superblock says.
  */
@@ -129,12 +130,55 @@ int tune_journal_prepare(struct tune *t, const char **why)
 		return err ? err : check_empty(&log, why);
 	}
 	err = open_old(t, why);
+	if (!err && !old_open && (t->quota_on || t->quota_off)) {
+		*why = "its device was not found (-j names it)";
+		err = -ENODEV;
+	}
 	if (err || !old_open)
 		return err;
 	err = lnkfs_log_open(&log, &old_dev.dev,
 			     le64_to_cpu(old_dev.sb.s_journal_start) << old_dev.sb.s_block_bits,
 			     le32_to_cpu(old_dev.sb.s_journal_blocks), t->v.fs.block_size, why);
 	return err ? err : check_empty(&log, why);
+}
+
+/* The device of the journal that the superblock names; NULL: not found. */
+static struct lnkfs_journal_dev *current_dev(const struct tune *t)
+{
+	const u8 *uuid = t->v.sb.s_journal_uuid;
+
+	if (new_open && !memcmp(new_dev.sb.s_uuid, uuid, sizeof(new_dev.sb.s_uuid)))
+		return &new_dev;
+	return old_open ? &old_dev : NULL;
+}
+
+/**
+ * tune_commit() - write what has been changed in the cache, by way of the journal
+ * @t: tune; its superblock says where the journal is
+ *
+ * So that it is there as a whole or not at all. Without the journal's device blocks
+ * that were taken or given back are written as they come.
+ *
+ * Return: as lnkfs_log_commit().
+ */
+int tune_commit(struct tune *t)
+{
+	struct lnkfs_journal_dev *dev;
+	struct lnkfs_log log;
+	const char *why;
+	int err;
+
+	if (!lnkfs_ext_journal(&t->v)) {
+		err = lnkfs_volume_log_open(&t->v, NULL, 0, &log, &why);
+		return err ? err : lnkfs_log_commit(&log, &t->v);
+	}
+	dev = current_dev(t);
+	if (!dev)
+		return lnkfs_volume_flush(&t->v);
+	err = lnkfs_log_open(&log, &dev->dev,
+			     le64_to_cpu(dev->sb.s_journal_start) << dev->sb.s_block_bits,
+			     le32_to_cpu(dev->sb.s_journal_blocks), t->v.fs.block_size, &why);
+	return err ? err : lnkfs_log_commit(&log, &t->v);
 }
 
 /**
@@ -255,8 +299,9 @@ static int zero_blocks(struct lnkfs_volume *v, u64 start, u64 len)
 	return lnkfs_dev_zero(&v->dev, start << v->fs.block_bits, len << v->fs.block_bits);
 }
 
-static int free_blocks(struct lnkfs_volume *v, u64 start, u64 len)
+static int free_blocks(struct tune *t, u64 start, u64 len)
 {
+	struct lnkfs_volume *v = &t->v;
 	lnkfs_tx tx;
 	int err;
 
@@ -265,7 +310,7 @@ static int free_blocks(struct lnkfs_volume *v, u64 start, u64 len)
 	lnkfs_tx_begin(&tx, v, LNKFS_CREDITS_FREE);
 	err = lnkfs_bfree(&tx, &v->fs, start, (u32)len);
 	lnkfs_tx_end(&tx);
-	return err ? err : lnkfs_volume_flush(v);
+	return err ? err : tune_commit(t);
 }
 
 /* Have the superblocks say where the journal is; from then on it is there. */
@@ -299,13 +344,15 @@ static int resize_in_place(struct tune *t, const struct area *old, const struct 
 	const char *why;
 	int err;
 
-	err = lnkfs_volume_log_open(v, NULL, 0, &log, &why);
+	err = tune_commit(t);
+	if (!err)
+		err = lnkfs_volume_log_open(v, NULL, 0, &log, &why);
 	if (!err && new->start < old->start)
 		err = zero_blocks(v, new->start, old->start - new->start);
 	if (!err && new_end > old_end)
 		err = zero_blocks(v, old_end, new_end - old_end);
 	if (!err)
-		err = lnkfs_volume_flush(v);
+		err = lnkfs_dev_sync(&v->dev);
 	if (!err && !head_last)
 		err = lnkfs_log_resize(&log, offset, new->len);
 	if (!err)
@@ -313,7 +360,7 @@ static int resize_in_place(struct tune *t, const struct area *old, const struct 
 	if (!err && head_last)
 		err = lnkfs_log_resize(&log, offset, new->len);
 	if (!err && new_end < old_end)
-		err = free_blocks(v, new_end, old_end - new_end);
+		err = free_blocks(t, new_end, old_end - new_end);
 	return err;
 }
 
@@ -324,15 +371,18 @@ static int make_inside(struct tune *t, const struct area *old, const struct area
 	bool was_ext = lnkfs_ext_journal(v);
 	int err;
 
+	err = tune_commit(t);
+	if (err)
+		return err;
 	v->fs.journal_start = new->start;
 	v->fs.journal_blocks = new->len;
 	err = lnkfs_journal_format(v);
 	if (!err)
-		err = lnkfs_volume_flush(v);
+		err = lnkfs_dev_sync(&v->dev);
 	if (!err)
 		err = change_over(t, new);
 	if (!err)
-		err = was_ext ? release_old(t) : free_blocks(v, old->start, old->len);
+		err = was_ext ? release_old(t) : free_blocks(t, old->start, old->len);
 	return err;
 }
 
@@ -346,7 +396,7 @@ static int make_outside(struct tune *t, const struct area *old)
 	if (!err)
 		err = change_over(t, &none);
 	if (!err)
-		err = was_ext ? release_old(t) : free_blocks(&t->v, old->start, old->len);
+		err = was_ext ? release_old(t) : free_blocks(t, old->start, old->len);
 	return err;
 }
 
