@@ -138,10 +138,45 @@ mounted()
 	fails "in use by loop device" "the image of a loop device" tune.lnkfs -L x "$image"
 }
 
+stopped() # N ARG...: tune.lnkfs stops before its Nth write
+{
+	cp "$tap_tmp/before" "$tap_tmp/stopped"
+	LD_PRELOAD=$TOOLS/stop.so LNKFS_STOP=$1 tune.lnkfs "${@:2}" "$tap_tmp/stopped"
+	[ $? = 99 ]
+}
+
+# It can be used without a check, and nothing gets worse.
+usable()
+{
+	mount -t lnkfs -o loop "$tap_tmp/stopped" "$mnt" && head -c 4M /dev/urandom >"$mnt/big" &&
+		touch "$mnt"/{1,2,3}{1,2,3,4,5,6,7,8} && sync -f "$mnt" && rm "$mnt/big" || return
+	grep " $mnt .*emergency_ro" /proc/mounts && return 1
+	umount "$mnt" || return
+	fsck.lnkfs -f -n "$tap_tmp/stopped" >"$tap_tmp/found"
+	! grep -v -e 'nobody owns it$' -e 'no.* this volume.s$' -e '^inode [0-9]* has no name$' \
+		-e "^$tap_tmp" "$tap_tmp/found"
+}
+
+# The kernel replays what tune.lnkfs put into the journal.
+interrupted()
+{
+	mkfs.lnkfs -q -b "$BS" "$tap_tmp/before" 20M
+	for n in 3 6 9 12 15; do
+		ok "quota: stopped before write $n" stopped $n -O quota
+		ok "usable" usable
+	done
+	tune.lnkfs -O quota "$tap_tmp/before"
+	for n in 4 7 10; do
+		ok "no quota: stopped before write $n" stopped $n -O ^quota
+		ok "usable" usable
+	done
+}
+
 if [ "$BS" = 4096 ]; then
 	mount_options
 	mounted
 else
+	interrupted
 	ok "a volume" mkfs.lnkfs -q -b "$BS" "$dev"
 fi
 
