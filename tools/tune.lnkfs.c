@@ -266,7 +266,7 @@ static int change_marked(struct tune *t)
 	err = lnkfs_volume_write_super(v, false);
 	if (!err)
 		err = lnkfs_dev_sync(&v->dev);
-	writes = v->dev.writes;
+	writes = err ? ~0ULL : tune_writes(t);
 	/* What is dirty stays in memory until it is committed. */
 	v->max_bufs = ~0u;
 	if (!err)
@@ -278,7 +278,7 @@ static int change_marked(struct tune *t)
 		return TUNE_OK;
 	}
 	tune_complain(t->device, "%s", strerror(-err));
-	err2 = v->dev.writes != writes || v->dev.error;
+	err2 = tune_writes(t) != writes;
 	if (!err2) {
 		v->sb = before;
 		err2 = lnkfs_volume_write_super(v, false) || lnkfs_dev_sync(&v->dev);

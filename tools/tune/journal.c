@@ -182,6 +182,21 @@ int tune_commit(struct tune *t)
 }
 
 /**
+ * tune_writes() - how often anything has been written, or failed to be
+ * @t: tune
+ */
+u64 tune_writes(const struct tune *t)
+{
+	const struct lnkfs_dev *devs[] = { &t->v.dev, &old_dev.dev, &new_dev.dev };
+	u64 sum = 0;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(devs); i++)
+		sum += devs[i]->writes + (devs[i]->error != 0);
+	return sum;
+}
+
+/**
  * tune_journal_done() - close the journal devices
  * @t: tune
  */

@@ -77,6 +77,7 @@ int tune_online(const struct tune *t, const char *mnt);
 /* journal.c */
 int tune_journal_prepare(struct tune *t, const char **why);
 int tune_commit(struct tune *t);
+u64 tune_writes(const struct tune *t);
 int tune_journal(struct tune *t);
 void tune_journal_done(struct tune *t);
 
