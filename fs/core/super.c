@@ -276,6 +276,8 @@ static const char *check_limits(const struct lnkfs_super_block *sb)
 		return "impossible link limit";
 	if (sb->s_errors < LNKFS_ERRORS_CONTINUE || sb->s_errors > LNKFS_ERRORS_PANIC)
 		return "unknown error behaviour";
+	if (le32_to_cpu(sb->s_default_opts) & ~LNKFS_DEFOPT_ALL)
+		return "unknown default mount options";
 	if (le16_to_cpu(sb->s_state) & ~(LNKFS_STATE_CLEAN | LNKFS_STATE_ERROR))
 		return "unknown state";
 	if (sb->s_label[LNKFS_LABEL_LEN - 1] ||

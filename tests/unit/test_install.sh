@@ -30,11 +30,12 @@ ok()
 files()
 {
 	local f missing=0
-	for f in sbin/mkfs.lnkfs sbin/fsck.lnkfs sbin/dump.lnkfs lib/liblnkfs.a lib/liblnkfs.so lib/liblnkfs.so.1 \
+	for f in sbin/mkfs.lnkfs sbin/fsck.lnkfs sbin/dump.lnkfs sbin/tune.lnkfs lib/liblnkfs.a lib/liblnkfs.so lib/liblnkfs.so.1 \
 		 lib/liblnkfs-bsd.so lib/pkgconfig/liblnkfs.pc include/lnkfs.h include/liblnkfs.h \
 		 include/lnkfs-bsd.h share/man/man3/liblnkfs.3 share/man/man7/liblnkfs-bsd.7 \
-		 share/man/man8/mkfs.lnkfs.8 lib/udev/lnkfs-id share/misc/lnkfs.magic \
-		 share/bash-completion/completions/mkfs.lnkfs; do
+		 share/man/man8/mkfs.lnkfs.8 share/man/man8/tune.lnkfs.8 lib/udev/lnkfs-id \
+		 share/misc/lnkfs.magic share/bash-completion/completions/mkfs.lnkfs \
+		 share/bash-completion/completions/tune.lnkfs; do
 		[ -s "$root/$f" ] || { echo "no $f"; missing=1; }
 	done
 	return $missing

@@ -207,6 +207,17 @@ works "one type, a dry run" -f -n -o quotatype=grp a.img
 is "quota files stay" "$(quota_files)" 5
 works "quota taken back" -f -O quota,^quota a.img
 is "no quota files" "$(quota_files) $(field a.img 24 4)" "0 0"
+works "default mount options" -f -E mount-options=discard:nobarrier:symperm:acl a.img
+is "default mount options" "$(field a.img 252 4)" 7
+works "limits by default" -f -O quota -E mount-options=usrquota:grpquota:prjquota a.img
+is "default mount options" "$(field a.img 252 4)" 56
+refuses "limits without quota files" "usrquota: there will be no quota files for it" \
+	-f -E mount-options=usrquota a.img
+refuses "limits of another type" "grpquota: there will be no quota files for it" \
+	-f -E quotatype=usr:prj,mount-options=grpquota a.img
+for o in mount-options mount-options= mount-options=nodiscard mount-options=discard:; do
+	refuses "$o" "" -f -E "$o" a.img
+done
 for o in "-O unknown" "-O quota=1" "-o quota=1" "-E quotatype" "-E quotatype=" "-E quotatype=usr:x"; do
 	# shellcheck disable=SC2086
 	refuses "$o" "" -f $o a.img
