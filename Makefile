@@ -45,7 +45,7 @@ help:
 	@echo 'all           module and tools (the default)'
 	@echo 'modules       lnkfs.ko here, for the kernel headers in KDIR=$(kdir)'
 	@echo 'tools         the tools, in build/tools'
-	@echo 'install       install module, tools, libraries, headers and man pages (DESTDIR=, PREFIX=$(PREFIX))'
+	@echo 'install       install module, tools, libraries, headers, man pages, udev rule (DESTDIR=, PREFIX=$(PREFIX))'
 	@echo 'run           a tour of lnkfs in a virtual machine, or CMD=... there (KERNEL=$(KERNEL))'
 	@echo 'check         every test: static, unit, and in virtual machines with kernels $(TEST_KERNELS)'
 	@echo 'check-static  builds without warnings for each kernel, and sparse'

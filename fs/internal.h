@@ -284,6 +284,8 @@ struct seq_file;
 /**
  * struct lnkfs_mount_opts - what the mount options said (fc->fs_private)
  * @opts: LNKFS_OPT_*
+ * @given: of these, those that were named, on or off; for the others the
+ *	superblock has defaults
  * @errors: LNKFS_ERRORS_*, or 0: as the superblock says
  * @commit: seconds between commits, or 0: jbd2's default
  * @journal_devnum: device of the external journal (new_encode_dev()), or 0: as
@@ -291,6 +293,7 @@ struct seq_file;
  */
 struct lnkfs_mount_opts {
 	unsigned int opts;
+	unsigned int given;
 	unsigned int errors;
 	unsigned int commit;
 	u32 journal_devnum;
@@ -299,6 +302,7 @@ struct lnkfs_mount_opts {
 int lnkfs_init_fs_context(struct fs_context *fc);
 extern const struct fs_parameter_spec lnkfs_parameters[];
 int lnkfs_show_options(struct seq_file *seq, struct dentry *root);
+void lnkfs_default_options(struct lnkfs_sb_info *sbi, struct lnkfs_mount_opts *mo);
 void lnkfs_apply_options(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opts *mo);
 const char *lnkfs_errors_name(unsigned int errors);
 

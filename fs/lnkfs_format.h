@@ -41,6 +41,7 @@
 #define LNKFS_MAX_BLOCK_BITS	12
 #define LNKFS_SUPER_OFFSET	1024	/* bytes from the start of the device */
 #define LNKFS_SUPER_SIZE	1024
+#define LNKFS_HEAD_BYTES	524288	/* at the start, never given to files */
 #define LNKFS_MAP_HEADER	64	/* bytes before the bits of a map block */
 #define LNKFS_SLOT_SIZE		256
 #define LNKFS_MAX_SLOTS		8	/* slots of the largest inode record */
@@ -81,6 +82,15 @@
 #define LNKFS_ERRORS_CONTINUE	1
 #define LNKFS_ERRORS_RO		2
 #define LNKFS_ERRORS_PANIC	3
+
+/* s_default_opts: mount options that apply unless the mount says otherwise */
+#define LNKFS_DEFOPT_DISCARD	0x00000001
+#define LNKFS_DEFOPT_NOBARRIER	0x00000002
+#define LNKFS_DEFOPT_SYMPERM	0x00000004
+#define LNKFS_DEFOPT_USRQUOTA	0x00000008	/* where there is the quota file */
+#define LNKFS_DEFOPT_GRPQUOTA	0x00000010
+#define LNKFS_DEFOPT_PRJQUOTA	0x00000020
+#define LNKFS_DEFOPT_ALL	0x0000003f
 
 /**
  * struct lnkfs_error_record - one recorded error (superblock member)
@@ -128,7 +138,7 @@ struct lnkfs_super_block {
 	/* 0e8 */ __le64 s_write_time;
 	/* 0f0 */ __le64 s_check_time;
 	/* 0f8 */ __le32 s_mount_count;
-	/* 0fc */ __le32 s_default_opts;	/* reserved for default mount options: 0 */
+	/* 0fc */ __le32 s_default_opts;	/* LNKFS_DEFOPT_* */
 	/* 100 */ __le64 s_lifetime_kib;	/* KiB written over the volume's life */
 	/* 108 */ __le64 s_free_blocks;		/* at the last clean unmount; advisory */
 	/* 110 */ __le64 s_used_inodes;		/* likewise */

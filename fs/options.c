@@ -67,6 +67,7 @@ const struct fs_parameter_spec lnkfs_parameters[] = {
 
 static void lnkfs_set_opt(struct lnkfs_mount_opts *mo, unsigned int opt, bool on)
 {
+	mo->given |= opt;
 	if (on)
 		mo->opts |= opt;
 	else
@@ -97,16 +98,16 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		lnkfs_set_opt(mo, LNKFS_OPT_SYMPERM, !result.negated);
 		break;
 	case Opt_usrquota:
-		mo->opts |= LNKFS_OPT_USRQUOTA;
+		lnkfs_set_opt(mo, LNKFS_OPT_USRQUOTA, true);
 		break;
 	case Opt_grpquota:
-		mo->opts |= LNKFS_OPT_GRPQUOTA;
+		lnkfs_set_opt(mo, LNKFS_OPT_GRPQUOTA, true);
 		break;
 	case Opt_prjquota:
-		mo->opts |= LNKFS_OPT_PRJQUOTA;
+		lnkfs_set_opt(mo, LNKFS_OPT_PRJQUOTA, true);
 		break;
 	case Opt_noquota:
-		mo->opts &= ~LNKFS_OPT_QUOTAS;
+		lnkfs_set_opt(mo, LNKFS_OPT_QUOTAS, false);
 		break;
 	case Opt_always:
 		break;
@@ -128,6 +129,43 @@ static int lnkfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		break;
 	}
 	return 0;
+}
+
+/* What the superblock says of options that a mount does not name. */
+static unsigned int lnkfs_default_opts(struct lnkfs_sb_info *sbi)
+{
+	static const struct {
+		u32 def;
+		unsigned int opt;
+	} map[] = {
+		{ LNKFS_DEFOPT_DISCARD,		LNKFS_OPT_DISCARD },
+		{ LNKFS_DEFOPT_NOBARRIER,	LNKFS_OPT_NOBARRIER },
+		{ LNKFS_DEFOPT_SYMPERM,		LNKFS_OPT_SYMPERM },
+		{ LNKFS_DEFOPT_USRQUOTA,	LNKFS_OPT_USRQUOTA },
+		{ LNKFS_DEFOPT_GRPQUOTA,	LNKFS_OPT_GRPQUOTA },
+		{ LNKFS_DEFOPT_PRJQUOTA,	LNKFS_OPT_PRJQUOTA },
+	};
+	u32 defaults = le32_to_cpu(sbi->super->s_default_opts);
+	unsigned int opts = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(map); i++) {
+		if (defaults & map[i].def)
+			opts |= map[i].opt;
+	}
+	/* Where there is no quota file there is nothing to enforce. */
+	return opts & ~(LNKFS_OPT_QUOTAS & ~lnkfs_quota_opts_allowed(sbi->sb));
+}
+
+/**
+ * lnkfs_default_options() - complete the options of a mount by the volume's own
+ * @sbi: volume being mounted, its superblock read and the VFS's set up
+ * @mo: what was given
+ */
+void lnkfs_default_options(struct lnkfs_sb_info *sbi, struct lnkfs_mount_opts *mo)
+{
+	mo->opts |= lnkfs_default_opts(sbi) & ~mo->given;
+	sbi->opts = mo->opts;
 }
 
 /**
@@ -172,37 +210,65 @@ const char *lnkfs_errors_name(unsigned int errors)
 	return "";
 }
 
+/* Options that are on or off, as far as they differ from the volume's defaults. */
+static void lnkfs_show_opts(struct seq_file *seq, unsigned int opts, unsigned int defaults)
+{
+	static const struct {
+		unsigned int opt;
+		const char *on;
+		const char *off;
+	} names[] = {
+		{ LNKFS_OPT_SYMPERM,	",symperm",	",nosymperm" },
+		{ LNKFS_OPT_DISCARD,	",discard",	",nodiscard" },
+		{ LNKFS_OPT_NOBARRIER,	",nobarrier",	",barrier" },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if ((opts ^ defaults) & names[i].opt)
+			seq_puts(seq, opts & names[i].opt ? names[i].on : names[i].off);
+	}
+}
+
+/* Quota tools look for those that are on, defaults or not. */
+static void lnkfs_show_quota_opts(struct seq_file *seq, unsigned int opts,
+				  unsigned int defaults)
+{
+	if (defaults & ~opts & LNKFS_OPT_QUOTAS)
+		seq_puts(seq, ",noquota");
+	if (opts & LNKFS_OPT_USRQUOTA)
+		seq_puts(seq, ",usrquota");
+	if (opts & LNKFS_OPT_GRPQUOTA)
+		seq_puts(seq, ",grpquota");
+	if (opts & LNKFS_OPT_PRJQUOTA)
+		seq_puts(seq, ",prjquota");
+}
+
 /**
  * lnkfs_show_options() - options in /proc/mounts (super_operations)
  * @seq: output
  * @root: root of the volume
+ *
+ * Given to a mount of the same volume, they are what is in effect now.
  */
 int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(root->d_sb);
+	unsigned int defaults = lnkfs_default_opts(sbi);
+	unsigned int opts = READ_ONCE(sbi->opts);
 
 	if (sbi->errors != sbi->super->s_errors)
 		seq_printf(seq, ",errors=%s", lnkfs_errors_name(sbi->errors));
 	if (sbi->journal_bdev && sbi->journal_devnum != le32_to_cpu(sbi->super->s_journal_dev))
 		seq_printf(seq, ",journal_dev=%#x", sbi->journal_devnum);
-	if (sbi->opts & LNKFS_OPT_NORECOVERY)
+	if (opts & LNKFS_OPT_NORECOVERY)
 		seq_puts(seq, ",norecovery");
 	if (test_bit(LNKFS_SB_DEAD, &sbi->state))
 		seq_puts(seq, ",emergency_ro");
-	if (sbi->opts & LNKFS_OPT_SYMPERM)
-		seq_puts(seq, ",symperm");
-	if (sbi->opts & LNKFS_OPT_DISCARD)
-		seq_puts(seq, ",discard");
-	if (sbi->opts & LNKFS_OPT_NOBARRIER)
-		seq_puts(seq, ",nobarrier");
+	lnkfs_show_opts(seq, opts, defaults);
 	if (sbi->commit)
 		seq_printf(seq, ",commit=%u", sbi->commit);
-	if (sbi->opts & LNKFS_OPT_USRQUOTA)
-		seq_puts(seq, ",usrquota");
-	if (sbi->opts & LNKFS_OPT_GRPQUOTA)
-		seq_puts(seq, ",grpquota");
-	if (sbi->opts & LNKFS_OPT_PRJQUOTA)
-		seq_puts(seq, ",prjquota");
+	lnkfs_show_quota_opts(seq, opts, defaults);
 	return 0;
 }
 

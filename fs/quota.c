@@ -252,21 +252,14 @@ static const struct dquot_operations lnkfs_dquot_ops = {
 
 /**
  * lnkfs_quota_setup() - tell the VFS about the quota files
- * @sb: superblock being set up, the volume's own has been read
+ * @sb: superblock being set up, its s_quota_types says which files there are
  */
 void lnkfs_quota_setup(struct super_block *sb)
 {
-	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
-	int type;
-
-	for (type = 0; type < MAXQUOTAS; type++) {
-		if (!sbi->super->s_quota_ino[type])
-			continue;
-		sb->s_quota_types |= 1 << type;
-		sbi->quota_credits += LNKFS_QUOTA_INODES * LNKFS_CREDITS_QUOTA;
-	}
 	if (!sb->s_quota_types)
 		return;
+	LNKFS_SB(sb)->quota_credits = hweight32(sb->s_quota_types) * LNKFS_QUOTA_INODES *
+				      LNKFS_CREDITS_QUOTA;
 	sb->dq_op = &lnkfs_dquot_ops;
 	sb->s_qcop = &dquot_quotactl_sysfile_ops;
 	sb_dqopt(sb)->flags |= DQUOT_QUOTA_SYS_FILE | DQUOT_NOLIST_DIRTY;

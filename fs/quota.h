@@ -39,6 +39,14 @@ static inline bool lnkfs_has_quota(struct super_block *sb)
 	return sb->s_quota_types;
 }
 
+/* The mount options that the quota files there are allow. */
+static inline unsigned int lnkfs_quota_opts_allowed(struct super_block *sb)
+{
+	return (sb->s_quota_types & QTYPE_MASK_USR ? LNKFS_OPT_USRQUOTA : 0) |
+	       (sb->s_quota_types & QTYPE_MASK_GRP ? LNKFS_OPT_GRPQUOTA : 0) |
+	       (sb->s_quota_types & QTYPE_MASK_PRJ ? LNKFS_OPT_PRJQUOTA : 0);
+}
+
 bool lnkfs_is_quota_ino(struct super_block *sb, u64 ino);
 
 #ifdef CONFIG_QUOTA
@@ -67,8 +75,6 @@ void lnkfs_quota_unhold(struct lnkfs_quota_hold *hold);
 int lnkfs_quota_transfer_project(struct inode *inode, struct lnkfs_quota_hold *hold);
 void lnkfs_quota_statfs(struct dentry *dentry, struct kstatfs *buf);
 #else
-#define dquot_file_open(inode, file)	generic_file_open(inode, file)
-
 static inline void lnkfs_quota_setup(struct super_block *sb) { }
 static inline int lnkfs_quota_suspend(struct super_block *sb) { return 0; }
 static inline void lnkfs_quota_off(struct super_block *sb) { }
@@ -83,9 +89,13 @@ static inline void lnkfs_charge_untake(struct lnkfs_sb_info *sbi, u64 blocks) { 
 static inline void lnkfs_quota_unhold(struct lnkfs_quota_hold *hold) { }
 static inline void lnkfs_quota_statfs(struct dentry *dentry, struct kstatfs *buf) { }
 
+/* The quota files would no longer say what is used: such a volume is only read. */
 static inline int lnkfs_quota_on(struct super_block *sb)
 {
-	return lnkfs_has_quota(sb) ? -EOPNOTSUPP : 0;
+	if (!lnkfs_has_quota(sb))
+		return 0;
+	pr_err("lnkfs (%s): the kernel keeps no quota files: only a read-only mount\n", sb->s_id);
+	return -EROFS;
 }
 
 static inline int lnkfs_quota_reserve(struct inode *inode, u64 *blocks, bool partial)

@@ -455,6 +455,8 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 
 static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 {
+	int type;
+
 	sb->s_magic = LNKFS_SUPER_MAGIC;
 	sb->s_op = &lnkfs_super_ops;
 	sb->s_export_op = &lnkfs_export_ops;
@@ -471,23 +473,19 @@ static void lnkfs_setup_sb(struct super_block *sb, struct lnkfs_sb_info *sbi)
 #endif
 	super_set_uuid(sb, sbi->super->s_uuid, sizeof(sbi->super->s_uuid));
 	super_set_sysfs_name_bdev(sb);
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
+		if (sbi->super->s_quota_ino[type])
+			sb->s_quota_types |= 1 << type;
+	}
 	lnkfs_quota_setup(sb);
 }
 
 /* Limits that nothing would enforce are no limits: say so. */
 static int lnkfs_check_quota_opts(struct super_block *sb, unsigned int opts)
 {
-	unsigned int have = 0;
-
-	if (sb->s_quota_types & QTYPE_MASK_USR)
-		have |= LNKFS_OPT_USRQUOTA;
-	if (sb->s_quota_types & QTYPE_MASK_GRP)
-		have |= LNKFS_OPT_GRPQUOTA;
-	if (sb->s_quota_types & QTYPE_MASK_PRJ)
-		have |= LNKFS_OPT_PRJQUOTA;
-	if (!(opts & LNKFS_OPT_QUOTAS & ~have))
+	if (!(opts & LNKFS_OPT_QUOTAS & ~lnkfs_quota_opts_allowed(sb)))
 		return 0;
-	pr_err("lnkfs (%s): the volume was made without quota files of this type (mkfs.lnkfs -O quota)\n",
+	pr_err("lnkfs (%s): the volume has no quota files of this type (tune.lnkfs -O quota makes them)\n",
 	       sb->s_id);
 	return -EINVAL;
 }
@@ -545,6 +543,7 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (!sbi->fs.group)
 		goto fail;
 	lnkfs_setup_sb(sb, sbi);
+	lnkfs_default_options(sbi, mo);
 	err = lnkfs_check_quota_opts(sb, sbi->opts);
 	if (!err)
 		err = lnkfs_discard_start(sbi, mo);

@@ -9,11 +9,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "args.h"
+#include "defopts.h"
 #include "format.h"
 #include "journal.h"
 #include "populate.h"
@@ -24,12 +25,27 @@
 #define DEFAULT_PERMILLE 10
 
 static const char usage_text[] =
-	"usage: mkfs.lnkfs [-fKnqV] [-b BLOCKSIZE] [-E KEY=VALUE,...]\n"
-	"                  [-d SOURCE [--minimize]] [-J size=SIZE|device=JOURNAL]\n"
-	"                  [-L LABEL] [-m PERCENT] [-O FEATURE,...] [-o KEY=VALUE,...]\n"
-	"                  [-U UUID] DEVICE [SIZE]\n"
-	"       mkfs.lnkfs -O journal_dev [-fKnqV] [-b BLOCKSIZE] [-J size=SIZE] [-L LABEL]\n"
-	"                  [-U UUID] DEVICE [SIZE]\n";
+	"usage: mkfs.lnkfs [OPTION]... DEVICE [SIZE]\n"
+	"Make an lnkfs filesystem on a device or in a file.\n"
+	"\n"
+	"  -b SIZE             block size: 1024, 2048 or 4096 bytes\n"
+	"  -d SOURCE           with the files of a directory or an archive (-: on stdin)\n"
+	"      --minimize      just large enough for them\n"
+	"  -E, -o KEY=VALUE,.. errors=continue|remount-ro|panic, fast-symlink-max=SIZE,\n"
+	"                      max-links=NUMBER, quota, quotatype=TYPE[:TYPE]...\n"
+	"  -f                  overwrite what is there\n"
+	"  -J size=SIZE        size of the journal\n"
+	"  -J device=JOURNAL   keep the journal on this device (or UUID=...)\n"
+	"  -K                  do not discard\n"
+	"  -L LABEL            label, up to 63 bytes\n"
+	"  -m PERCENT          blocks that are reserved for privileged processes\n"
+	"  -n                  write nothing, print what would be made\n"
+	"  -O quota            keep the usage of users, groups and projects\n"
+	"  -O journal_dev      make a journal device, no filesystem\n"
+	"  -q                  print nothing but errors\n"
+	"  -U UUID             UUID (default: random)\n"
+	"  -V, --version       print the version\n"
+	"  -h, --help          print this\n";
 
 /**
  * struct options - the command line
@@ -85,80 +101,27 @@ fail(const char *what, const char *fmt, ...)
 
 /* ---- parsing ---- */
 
-/*
- * A number with an optional suffix K, M, G or T (powers of 1024). @unit is
- * what a bare number counts. False when it is none, or too large.
- */
-static bool parse_size(const char *text, u64 unit, u64 *bytes)
-{
-	static const char suffixes[] = "KMGT";
-	const char *s;
-	char *end;
-	u64 n;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (errno)
-		return false;
-	if (*end) {
-		s = strchr(suffixes, *end & ~0x20);
-		if (!s || end[1])
-			return false;
-		unit = 1ULL << 10 * (s - suffixes + 1);
-	}
-	return !__builtin_mul_overflow(n, unit, bytes);
-}
-
-static bool parse_u32(const char *text, u32 *value)
-{
-	unsigned long long n;
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (errno || *end || n > U32_MAX)
-		return false;
-	*value = (u32)n;
-	return true;
-}
-
 static u32 parse_block_size(const char *text)
 {
 	u64 bytes;
 	u32 bits;
 
-	if (parse_size(text, 1, &bytes))
+	if (args_size(text, 1, &bytes))
 		for (bits = LNKFS_MIN_BLOCK_BITS; bits <= LNKFS_MAX_BLOCK_BITS; bits++)
 			if (bytes == 1u << bits)
 				return bits;
 	fail(text, "block size must be 1024, 2048 or 4096");
 }
 
-/* A percentage with up to one decimal, in tenths. */
 static u32 parse_percent(const char *text)
 {
-	u32 whole = 0, tenths = 0;
-	const char *p = text;
+	const char *why;
+	u32 permille;
 
-	if (*p < '0' || *p > '9')
-		fail(text, "not a percentage");
-	for (; *p >= '0' && *p <= '9' && whole <= 100; p++)
-		whole = whole * 10 + (u32)(*p - '0');
-	if (p[0] == '.' && p[1] >= '0' && p[1] <= '9') {
-		tenths = (u32)(p[1] - '0');
-		p += 2;
-	}
-	if (*p == '%')
-		p++;
-	if (*p)
-		fail(text, "not a percentage (one decimal at most)");
-	if (whole * 10 + tenths > 500)
-		fail(text, "no more than 50%% can be reserved");
-	return whole * 10 + tenths;
+	why = args_percent(text, &permille);
+	if (why)
+		fail(text, "%s", why);
+	return permille;
 }
 
 static void parse_journal(struct options *o, char *text)
@@ -170,7 +133,7 @@ static void parse_journal(struct options *o, char *text)
 			o->journal = one + 7;
 		else if (strncmp(one, "size=", 5))
 			fail(one, "unknown journal option (only size= and device= are known)");
-		else if (!parse_size(one + 5, 1 << 20, &o->format.journal_bytes) ||
+		else if (!args_size(one + 5, 1 << 20, &o->format.journal_bytes) ||
 			 !o->format.journal_bytes)
 			fail(one, "not a size");
 	}
@@ -219,16 +182,30 @@ static void parse_features(struct options *o, char *text)
 	}
 }
 
+/* Mount options, separated by colons. */
+static u32 parse_mount_options(char *text)
+{
+	u32 opts = 0, bits;
+	char *one;
+
+	while ((one = strsep(&text, ":"))) {
+		if (lnkfs_defopt_find(one, &bits))
+			fail(one, "not an option that a volume can have by default");
+		opts |= bits;
+	}
+	return opts;
+}
+
 static void format_option(struct options *o, const char *key, char *value)
 {
 	struct lnkfs_format *f = &o->format;
 
 	if (!strcmp(key, "fast-symlink-max")) {
-		if (!value || !parse_u32(value, &f->fast_symlink_max) ||
+		if (!value || !args_u32(value, &f->fast_symlink_max) ||
 		    f->fast_symlink_max == ~0u)
 			fail(key, "needs a number of bytes");
 	} else if (!strcmp(key, "max-links")) {
-		if (!value || !parse_u32(value, &f->max_links) || !f->max_links)
+		if (!value || !args_u32(value, &f->max_links) || !f->max_links)
 			fail(key, "needs a number from 2 to %u", LNKFS_DEFAULT_MAX_LINKS);
 	} else if (!strcmp(key, "errors")) {
 		if (value && !strcmp(value, "continue"))
@@ -239,6 +216,10 @@ static void format_option(struct options *o, const char *key, char *value)
 			f->errors = LNKFS_ERRORS_PANIC;
 		else
 			fail(key, "must be continue, remount-ro or panic");
+	} else if (!strcmp(key, "mount-options")) {
+		if (!value)
+			fail(key, "needs mount options, separated by colons");
+		f->default_opts = parse_mount_options(value);
 	} else if (!strcmp(key, "quota")) {
 		if (value)
 			fail(key, "takes no value");
@@ -309,7 +290,7 @@ static void parse_size_argument(struct options *o, const char *text)
 {
 	u32 bits = o->format.block_bits;
 
-	if (!parse_size(text, 1ULL << (bits ? bits : LNKFS_MAX_BLOCK_BITS), &o->bytes) ||
+	if (!args_size(text, 1ULL << (bits ? bits : LNKFS_MAX_BLOCK_BITS), &o->bytes) ||
 	    !o->bytes || o->bytes > INT64_MAX)
 		fail(text, "not a size");
 	/* A number of blocks says what a block is. */
@@ -326,6 +307,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct lnkfs_format *f = &o->format;
+	const char *missing;
 	int c;
 
 	/* Options may stand anywhere. */
@@ -406,6 +388,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		f->quota_types = 0;
 	else if (!f->quota_types)
 		f->quota_types = ALL_QUOTA;
+	missing = lnkfs_defopt_orphaned(f->default_opts, f->quota_types);
+	if (missing)
+		fail(missing, "there will be no quota files for it (-O quota)");
 	o->device = argv[optind];
 	if (argc - optind == 2)
 		parse_size_argument(o, argv[optind + 1]);
@@ -568,17 +553,6 @@ static void find_journal(struct options *o, char *path, size_t len)
 		fail(o->journal, "no such journal device");
 }
 
-static bool same_device(const struct lnkfs_journal_dev *j, const char *device)
-{
-	struct stat js, st;
-
-	if (fstat(j->dev.fd, &js) || stat(device, &st))
-		return false;
-	if (S_ISBLK(js.st_mode))
-		return S_ISBLK(st.st_mode) && js.st_rdev == st.st_rdev;
-	return js.st_dev == st.st_dev && js.st_ino == st.st_ino;
-}
-
 /*
  * A log that another volume may need is not for -f to take away: the volume that
  * is there now, if that is whose it is, is about to go.
@@ -592,17 +566,6 @@ static void refuse_foreign_journal(const struct options *o, const struct lnkfs_j
 		return;
 	fail(o->journal,
 	     "this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it");
-}
-
-/* As new_encode_dev() of the kernel; 0 for an image. */
-static u32 journal_devnum(const struct lnkfs_journal_dev *j)
-{
-	struct stat st;
-
-	if (fstat(j->dev.fd, &st) || !S_ISBLK(st.st_mode))
-		return 0;
-	return (minor(st.st_rdev) & 0xff) | major(st.st_rdev) << 8 |
-	       (minor(st.st_rdev) & ~0xffu) << 12;
 }
 
 /* Open the external journal, and take over what the volume must know of it. */
@@ -624,7 +587,7 @@ static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
 		fail(path, "neither a block device nor a regular file");
 	if (err)
 		fail(path, "%s", why ? why : strerror(-err));
-	if (same_device(j, o->device))
+	if (lnkfs_dev_is(&j->dev, o->device))
 		fail(path, "a volume and its external journal need two devices");
 	refuse_foreign_journal(o, j);
 	if (f->block_bits && f->block_bits != j->sb.s_block_bits)
@@ -633,7 +596,7 @@ static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
 	f->block_bits = j->sb.s_block_bits;
 	f->ext_journal = true;
 	memcpy(f->journal_uuid, j->sb.s_uuid, sizeof(f->journal_uuid));
-	f->journal_devnum = journal_devnum(j);
+	f->journal_devnum = lnkfs_journal_dev_number(j);
 }
 
 /* ---- files ---- */
@@ -746,6 +709,20 @@ static void make_repeatable(struct options *o)
 	}
 }
 
+/*
+ * libblkid does not know us, and looks for others also where files have their
+ * data: it can be told lies by them.
+ */
+static void warn_if_mistaken(const struct options *o)
+{
+	char text[PATH_MAX];
+
+	fflush(stdout);
+	if (probe_known(o->device, text, sizeof(text)) > 0)
+		fprintf(stderr, "mkfs.lnkfs: %s: warning: for its files blkid(8) takes it for %s: mount it with -t lnkfs only\n",
+			o->device, text);
+}
+
 static void format_device(const struct options *o, struct lnkfs_volume *v,
 			  const struct lnkfs_super_block *sb, struct lnkfs_journal_dev *j)
 {
@@ -771,6 +748,8 @@ static void format_device(const struct options *o, struct lnkfs_volume *v,
 	err = o->journal_dev ? lnkfs_dev_close(&v->dev) : lnkfs_volume_close(v);
 	if (err)
 		fail(o->device, "%s", strerror(-err));
+	if (o->source)
+		warn_if_mistaken(o);
 }
 
 int main(int argc, char **argv)

@@ -14,7 +14,7 @@
 #include "probe.h"
 
 #define WIPE_EDGE	(64u << 10)	/* zeroed at both ends, whatever is there */
-#define MAX_SIGNATURES	64
+#define MAX_SIGNATURES	4096	/* a member of a ZFS pool has 512 */
 
 /* Is the file the backing file of a loop device? */
 static bool loop_backed(const struct stat *file, char *by, size_t len)
@@ -118,29 +118,19 @@ static void append_label(char *what, size_t len, const char *label)
 }
 
 /**
- * probe_contents() - does a device hold a filesystem, a partition table, or
- *	anything else that has a name?
+ * probe_known() - what does libblkid take a device for?
  * @path: device or file
  * @what: filled with a phrase that says what
  * @len: room in @what
  *
- * Return: 1, 0, or a negative error number.
+ * Return: 1, 0 when it knows nothing, or a negative error number.
  */
-int probe_contents(const char *path, char *what, size_t len)
+int probe_known(const char *path, char *what, size_t len)
 {
-	struct lnkfs_super_block sb;
 	const char *type = NULL, *label = NULL;
 	blkid_probe pr;
 	int ret;
 
-	if (probe_own(path, &sb)) {
-		sb.s_label[LNKFS_LABEL_LEN - 1] = 0;
-		snprintf(what, len, le32_to_cpu(sb.s_feature_incompat) & LNKFS_INCOMPAT_JOURNAL_DEV ?
-			 "the journal of an lnkfs filesystem" : "an lnkfs filesystem");
-		if (sb.s_label[0])
-			append_label(what, len, (const char *)sb.s_label);
-		return 1;
-	}
 	errno = 0;
 	pr = blkid_new_probe_from_filename(path);
 	if (!pr)
@@ -166,11 +156,34 @@ int probe_contents(const char *path, char *what, size_t len)
 	return ret == 0;
 }
 
+/**
+ * probe_contents() - does a device hold a filesystem, a partition table, or
+ *	anything else that has a name?
+ * @path: device or file
+ * @what: filled with a phrase that says what
+ * @len: room in @what
+ *
+ * Return: 1, 0, or a negative error number.
+ */
+int probe_contents(const char *path, char *what, size_t len)
+{
+	struct lnkfs_super_block sb;
+
+	if (!probe_own(path, &sb))
+		return probe_known(path, what, len);
+	sb.s_label[LNKFS_LABEL_LEN - 1] = 0;
+	snprintf(what, len, le32_to_cpu(sb.s_feature_incompat) & LNKFS_INCOMPAT_JOURNAL_DEV ?
+		 "the journal of an lnkfs filesystem" : "an lnkfs filesystem");
+	if (sb.s_label[0])
+		append_label(what, len, (const char *)sb.s_label);
+	return 1;
+}
+
 /* Remove every signature that libblkid knows. */
 static int wipe_known(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	int err = 0, n;
+	int err = 0, found = 0, n;
 	blkid_probe pr;
 
 	if (fd < 0)
@@ -185,12 +198,16 @@ static int wipe_known(const char *path)
 					  BLKID_SUBLKS_BADCSUM);
 	blkid_probe_enable_partitions(pr, 1);
 	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
-	for (n = 0; n < MAX_SIGNATURES && !blkid_do_probe(pr); n++) {
-		if (blkid_do_wipe(pr, 0)) {
-			err = -EIO;
+	for (n = 0; !err && n < MAX_SIGNATURES; n++) {
+		found = blkid_do_probe(pr);
+		if (found)
 			break;
-		}
+		if (blkid_do_wipe(pr, 0))
+			err = -EIO;
 	}
+	/* Not even looked for, or not to be got rid of. */
+	if (!err && found <= 0)
+		err = -EIO;
 	if (!err && fsync(fd))
 		err = -errno;
 out:

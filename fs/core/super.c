@@ -65,7 +65,10 @@ static u32 super_blocks(const struct lnkfs_fs *fs, u32 group)
  */
 u32 lnkfs_group_overhead(const struct lnkfs_fs *fs, u32 group)
 {
-	return super_blocks(fs, group) + lnkfs_group_has_desc(fs, group) + GROUP_MAPS;
+	u32 blocks = super_blocks(fs, group) + lnkfs_group_has_desc(fs, group) + GROUP_MAPS;
+
+	/* Where others have their superblocks nobody shall be able to write one. */
+	return group ? blocks : max_t(u32, blocks, LNKFS_HEAD_BYTES >> fs->block_bits);
 }
 
 /**
@@ -273,6 +276,8 @@ static const char *check_limits(const struct lnkfs_super_block *sb)
 		return "impossible link limit";
 	if (sb->s_errors < LNKFS_ERRORS_CONTINUE || sb->s_errors > LNKFS_ERRORS_PANIC)
 		return "unknown error behaviour";
+	if (le32_to_cpu(sb->s_default_opts) & ~LNKFS_DEFOPT_ALL)
+		return "unknown default mount options";
 	if (le16_to_cpu(sb->s_state) & ~(LNKFS_STATE_CLEAN | LNKFS_STATE_ERROR))
 		return "unknown state";
 	if (sb->s_label[LNKFS_LABEL_LEN - 1] ||

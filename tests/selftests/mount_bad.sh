@@ -182,6 +182,7 @@ super_tests()
 	altered s_journal_blocks 0xffffffff
 	altered s_reserved_blocks 0xffffffffffffffff
 	altered s_errors 99
+	altered s_default_opts 64
 	altered s_max_links 0
 
 	fresh

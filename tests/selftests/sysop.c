@@ -34,6 +34,7 @@ static struct {
 	FIELD(s_root_ino), FIELD(s_lpf_ino), FIELD(s_journal_start),
 	FIELD(s_journal_blocks), FIELD(s_fc_blocks), FIELD(s_max_links),
 	FIELD(s_fast_symlink_max), FIELD(s_error_count), FIELD(s_journal_dev),
+	FIELD(s_default_opts),
 #undef FIELD
 };
 

@@ -54,6 +54,7 @@ def healthy(bs):
     sb = shown(image)["superblock"]
     blocks = (80 << 20) // bs
     result(sb["label"] == "la bel\xe9" and sb["uuid"] == uuid and sb["state"] == "clean" and
+           sb["default_options"] == "none" and
            sb["blocks"] == blocks and sb["block_size"] == bs, f"{bs}: superblock", sb)
     groups = shown(image, "groups")["groups"]
     result(len(groups) == sb["groups"] and sum(g["blocks"] for g in groups) == blocks and

@@ -215,6 +215,7 @@ DAMAGE(d_links_low, sb->s_max_links = cpu_to_le32(1))
 DAMAGE(d_links_high, sb->s_max_links = cpu_to_le32(0x80000000))
 DAMAGE(d_errors, sb->s_errors = 4)
 DAMAGE(d_errors0, sb->s_errors = 0)
+DAMAGE(d_opts, sb->s_default_opts = cpu_to_le32(LNKFS_DEFOPT_ALL + 1))
 DAMAGE(d_state, sb->s_state = cpu_to_le16(4))
 DAMAGE(d_label, memset(sb->s_label, 'x', sizeof(sb->s_label)))
 DAMAGE(d_mounted, memset(sb->s_last_mounted, 'x', sizeof(sb->s_last_mounted)))
@@ -248,6 +249,7 @@ static void bad_superblocks(void)
 	CHECK(check(d_links_high, "impossible link limit"));
 	CHECK(check(d_errors, "unknown error behaviour"));
 	CHECK(check(d_errors0, "unknown error behaviour"));
+	CHECK(check(d_opts, "unknown default mount options"));
 	CHECK(check(d_state, "unknown state"));
 	CHECK(check(d_label, "unterminated string"));
 	CHECK(check(d_mounted, "unterminated string"));

@@ -30,10 +30,12 @@ ok()
 files()
 {
 	local f missing=0
-	for f in sbin/mkfs.lnkfs sbin/fsck.lnkfs sbin/dump.lnkfs lib/liblnkfs.a lib/liblnkfs.so lib/liblnkfs.so.1 \
+	for f in sbin/mkfs.lnkfs sbin/fsck.lnkfs sbin/dump.lnkfs sbin/tune.lnkfs lib/liblnkfs.a lib/liblnkfs.so lib/liblnkfs.so.1 \
 		 lib/liblnkfs-bsd.so lib/pkgconfig/liblnkfs.pc include/lnkfs.h include/liblnkfs.h \
 		 include/lnkfs-bsd.h share/man/man3/liblnkfs.3 share/man/man7/liblnkfs-bsd.7 \
-		 share/man/man8/mkfs.lnkfs.8; do
+		 share/man/man8/mkfs.lnkfs.8 share/man/man8/tune.lnkfs.8 lib/udev/lnkfs-id \
+		 share/misc/lnkfs.magic share/bash-completion/completions/mkfs.lnkfs \
+		 share/bash-completion/completions/tune.lnkfs; do
 		[ -s "$root/$f" ] || { echo "no $f"; missing=1; }
 	done
 	return $missing
@@ -120,9 +122,18 @@ int main(void)
 }
 END
 
+udev_rules() # calling DIRECTORY/lnkfs-id, where they expect it
+{
+	local rules=lib/udev/rules.d/64-lnkfs.rules program
+	program=$(sed -n 's/^IMPORT{program}!="\([^ ]*\) .*/\1/p' "$root/$rules")
+	[ "$program" = /opt/lnkfs/lib/udev/lnkfs-id ] && [ -x "$dir/root$program" ] &&
+		! grep '@' "$root/$rules"
+}
+
 ok "make install" env -u MAKEFLAGS make -s -C "$top/tools" O="$top/build/tools" DESTDIR="$dir/root" \
 	PREFIX=/opt/lnkfs install
 ok "what is there" files
+ok "udev's rules and their program" udev_rules
 ok "liblnkfs.so exports what its header declares, and no more" \
 	diff <(functions | sed 's/$/@@LNKFS_1.0/') <(exported liblnkfs.so.1)
 ok "every function is in the manual page" documented

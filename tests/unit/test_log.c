@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The reader of jbd2 logs: logs are written here block by block, and damaged.
+ * The reader of jbd2 logs: logs are written here block by block, and damaged. The
+ * writer's are read back.
  * That jbd2's own logs are read as jbd2 reads them is shown by tests/crash.
  */
 #include "fixture.h"
@@ -403,6 +404,101 @@ static void test_super(void)
 	volume_done(&vol);
 }
 
+/* Dirty blocks of the volume, every third one beginning like a block of the log. */
+static void dirty_raw(u64 *blocks, u32 n)
+{
+	lnkfs_buf *buf;
+	lnkfs_tx tx;
+	u32 i, got;
+
+	lnkfs_tx_begin(&tx, &vol, 0);
+	for (i = 0; i < n; i++) {
+		REQUIRE(!lnkfs_balloc(&tx, &vol.fs, 0, 1, 1, 0, &blocks[i], &got));
+		REQUIRE(!lnkfs_bnew(&tx, &vol.fs, blocks[i], LNKFS_B_RAW, &buf));
+		memset(lnkfs_bdata(buf), (int)(i % 255 + 1), vol.fs.block_size);
+		if (i % 3 == 0)
+			put32(lnkfs_bdata(buf), JBD2_MAGIC_NUMBER);
+		lnkfs_bdirty(&tx, &vol.fs, buf);
+		lnkfs_bput(buf);
+	}
+	lnkfs_tx_end(&tx);
+}
+
+static u32 wrong_blocks(const u64 *blocks, u32 n)
+{
+	u8 want[4096];
+	u32 i, bad = 0;
+
+	for (i = 0; i < n; i++) {
+		memset(want, (int)(i % 255 + 1), vol.fs.block_size);
+		if (i % 3 == 0)
+			put32(want, JBD2_MAGIC_NUMBER);
+		bad += memcmp(want, vol.dev.mem + (blocks[i] << vol.fs.block_bits),
+			      vol.fs.block_size) != 0;
+	}
+	return bad;
+}
+
+/* The blocks never get to their places: the log has them. */
+static void commit_and_lose(const u64 *blocks, u32 n)
+{
+	struct lnkfs_log log;
+	u32 i;
+
+	REQUIRE(!open_log(&log));
+	vol.fault.write = 1;
+	CHECK_EQ(lnkfs_log_commit(&log, &vol), -EIO);
+	vol.dev.error = 0;
+	for (i = 0; i < n; i++)
+		memset(vol.dev.mem + (blocks[i] << vol.fs.block_bits), 0xaa, vol.fs.block_size);
+	CHECK_EQ(open_log(&log), 0);
+	CHECK(log.start);
+	CHECK_EQ(lnkfs_log_scan(&log), 0);
+	CHECK_EQ(log.commits, 1);
+	CHECK_EQ(lnkfs_log_collect(&log, &vol.fs), 0);
+	CHECK_EQ(log.bad_blocks, 0);
+	/* The bitmap and the descriptors as well. */
+	CHECK_EQ(log.nr_entries, n + 2);
+	CHECK_EQ(lnkfs_log_replay(&log, &vol.dev), 0);
+	CHECK_EQ(wrong_blocks(blocks, n), 0);
+	CHECK_EQ(lnkfs_log_reset(&log), 0);
+	lnkfs_log_free(&log);
+}
+
+static void test_commit(void)
+{
+	static const u32 counts[] = { 1, 2, 59, 60, 61, 62, 120, 249, 250, 251, 500 };
+	struct lnkfs_log log;
+	u64 blocks[1300];
+	u32 i, j;
+
+	for (i = 0; i < ARRAY_SIZE(fixture_bits); i++) {
+		for (j = 0; j < ARRAY_SIZE(counts); j++) {
+			volume_make(&vol, 16 * MIB, fixture_bits[i]);
+			REQUIRE(!lnkfs_cache_flush(&vol));
+			dirty_raw(blocks, counts[j]);
+			commit_and_lose(blocks, counts[j]);
+			/* What could not be written is still dirty. */
+			REQUIRE(!open_log(&log));
+			CHECK_EQ(lnkfs_log_commit(&log, &vol), 0);
+			CHECK_EQ(wrong_blocks(blocks, counts[j]), 0);
+			CHECK_EQ(vol.dirty, 0);
+			CHECK_EQ(open_log(&log), 0);
+			CHECK_EQ(log.start, 0);
+			volume_done(&vol);
+		}
+		volume_make(&vol, 16 * MIB, fixture_bits[i]);
+		REQUIRE(!lnkfs_cache_flush(&vol));
+		dirty_raw(blocks, ARRAY_SIZE(blocks));
+		REQUIRE(!open_log(&log));
+		CHECK_EQ(lnkfs_log_commit(&log, &vol), -ENOSPC);
+		CHECK_EQ(vol.dirty, ARRAY_SIZE(blocks) + 2);
+		CHECK_EQ(open_log(&log), 0);
+		CHECK_EQ(log.start, 0);
+		volume_done(&vol);
+	}
+}
+
 static const struct tap_test tests[] = {
 	{ "an empty log", test_empty },
 	{ "replay, overlay and reset", test_replay },
@@ -411,6 +507,7 @@ static const struct tap_test tests[] = {
 	{ "damaged blocks, wrong targets", test_damage },
 	{ "crafted logs without an end", test_no_end },
 	{ "superblocks that are not right", test_super },
+	{ "transactions written", test_commit },
 };
 
 TAP_MAIN(tests)

@@ -115,12 +115,12 @@ rm k.img
 refuses "no size for a new file" "n1: .*SIZE" n1
 [ ! -e n1 ]
 result $? "which is not created"
-refuses "too small" "n2: too small: at least 1415 KiB are needed" n2 1M
-refuses "too small for the block size" "n2: too small: at least 5656 KiB" -b 4k n2 5M
+refuses "too small" "n2: too small: at least 1920 KiB are needed" n2 1M
+refuses "too small for the block size" "n2: too small: at least 6 MiB" -b 4k n2 5M
 [ ! -e n2 ]
 result $? "nothing is created for it"
-works "exactly enough" n3 1415K
-refuses "one less" "too small" n4 1414K
+works "exactly enough" n3 1920K
+refuses "one less" "too small" n4 1919K
 : >n5
 refuses "an empty file without a size" "n5: too small" n5
 for s in 0 -5 5X 5MM 1.5G "" 99999999999999999999 99999999T x; do
@@ -207,6 +207,17 @@ works "one type, a dry run" -f -n -o quotatype=grp a.img
 is "quota files stay" "$(quota_files)" 5
 works "quota taken back" -f -O quota,^quota a.img
 is "no quota files" "$(quota_files) $(field a.img 24 4)" "0 0"
+works "default mount options" -f -E mount-options=discard:nobarrier:symperm:acl a.img
+is "default mount options" "$(field a.img 252 4)" 7
+works "limits by default" -f -O quota -E mount-options=usrquota:grpquota:prjquota a.img
+is "default mount options" "$(field a.img 252 4)" 56
+refuses "limits without quota files" "usrquota: there will be no quota files for it" \
+	-f -E mount-options=usrquota a.img
+refuses "limits of another type" "grpquota: there will be no quota files for it" \
+	-f -E quotatype=usr:prj,mount-options=grpquota a.img
+for o in mount-options mount-options= mount-options=nodiscard mount-options=discard:; do
+	refuses "$o" "" -f -E "$o" a.img
+done
 for o in "-O unknown" "-O quota=1" "-o quota=1" "-E quotatype" "-E quotatype=" "-E quotatype=usr:x"; do
 	# shellcheck disable=SC2086
 	refuses "$o" "" -f $o a.img
@@ -363,7 +374,7 @@ works "the same volume anew" -f -J device=jnl.img ext.img
 is "the journal's new user" "$(od -An -tx1 -j $((4096 + 256)) -N 16 jnl.img)" \
 	"$(od -An -tx1 -j $((1024 + 48)) -N 16 ext.img)"
 works "a small volume" -f -b 1k -O journal_dev jnl.img
-works "without room for a journal" -J device=jnl.img tiny.img 256K
+works "without room for a journal" -J device=jnl.img tiny.img 640K
 
 # Write errors.
 truncate -s 80M w.img

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "defopts.h"
 #include "dump.h"
 
 static const char *const state_bits[] = { "clean", "error" };
@@ -107,6 +108,8 @@ int dump_super(struct dump *d)
 		out_text(o, "errors", errors_names[sb->s_errors]);
 	else
 		out_u64(o, "errors", sb->s_errors);
+	out_bits(o, "default_options", le32_to_cpu(sb->s_default_opts), lnkfs_defopt_names,
+		 LNKFS_DEFOPTS);
 	show_geometry(d);
 	if (le32_to_cpu(sb->s_feature_ro_compat) & LNKFS_RO_COMPAT_QUOTA) {
 		out_u64(o, "quota_user", le64_to_cpu(sb->s_quota_ino[LNKFS_QUOTA_USER]));

@@ -97,8 +97,8 @@ static int write_run(struct lnkfs_volume *v, lnkfs_buf **run, u32 n)
 	return 0;
 }
 
-/* Write dirty blocks: all, or those that nobody holds. */
-static int write_out(struct lnkfs_volume *v, bool all)
+/* Write dirty blocks: all (of one type, or of LNKFS_B_TYPES), or those that nobody holds. */
+static int write_out(struct lnkfs_volume *v, bool all, enum lnkfs_btype type)
 {
 	u32 max_run = v->dev.bounce ? LNKFS_BOUNCE / v->fs.block_size : 1;
 	lnkfs_buf **list, *b;
@@ -111,7 +111,7 @@ static int write_out(struct lnkfs_volume *v, bool all)
 	if (!list)
 		return -ENOMEM;
 	for (b = v->oldest; b; b = b->newer)
-		if (b->dirty && (all || !b->refs))
+		if (b->dirty && (all || !b->refs) && (type == LNKFS_B_TYPES || type == b->type))
 			list[n++] = b;
 	qsort(list, n, sizeof(lnkfs_buf *), by_block);
 	for (i = 0; i < n; i++)
@@ -138,7 +138,7 @@ static void make_room(struct lnkfs_volume *v)
 		return;
 	/* A failure is kept in dev.error, and the blocks stay dirty. */
 	if (v->dirty > v->max_bufs / 2 && !v->dev.error)
-		write_out(v, false);
+		write_out(v, false, LNKFS_B_TYPES);
 	for (b = v->oldest; b && v->bufs >= v->max_bufs; b = newer) {
 		newer = b->newer;
 		if (!b->refs && !b->dirty)
@@ -523,7 +523,17 @@ int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib)
  */
 int lnkfs_cache_flush(struct lnkfs_volume *v)
 {
-	return v->hash ? write_out(v, true) : 0;
+	return v->hash ? write_out(v, true, LNKFS_B_TYPES) : 0;
+}
+
+/**
+ * lnkfs_cache_flush_type() - seal and write the dirty blocks of one type
+ * @v: volume
+ * @type: the type
+ */
+int lnkfs_cache_flush_type(struct lnkfs_volume *v, enum lnkfs_btype type)
+{
+	return v->hash ? write_out(v, true, type) : 0;
 }
 
 /**

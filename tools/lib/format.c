@@ -191,6 +191,7 @@ int lnkfs_format_plan(const struct lnkfs_format *f, u64 device_bytes,
 	sb->s_block_bits = (u8)bits;
 	sb->s_blocks = cpu_to_le64(blocks);
 	sb->s_errors = f->errors ? f->errors : LNKFS_ERRORS_RO;
+	sb->s_default_opts = cpu_to_le32(f->default_opts);
 	sb->s_state = cpu_to_le16(LNKFS_STATE_CLEAN);
 	memcpy(sb->s_uuid, f->uuid, sizeof(sb->s_uuid));
 	memcpy(sb->s_meta_uuid, f->meta_uuid, sizeof(sb->s_meta_uuid));

@@ -5,6 +5,7 @@
 #ifndef LNKFS_FORMAT_NEW_H
 #define LNKFS_FORMAT_NEW_H
 
+#include "quota_image.h"
 #include "volume.h"
 
 /**
@@ -20,6 +21,7 @@
  * @max_links: limit on hard links
  * @fast_symlink_max: longest fast target; taken as it is, ~0: default
  * @errors: LNKFS_ERRORS_*
+ * @default_opts: LNKFS_DEFOPT_*
  * @label: at most LNKFS_LABEL_LEN - 1 bytes, or NULL
  * @uuid: user-visible UUID, must be set
  * @meta_uuid: metadata UUID, must be set
@@ -42,6 +44,7 @@ struct lnkfs_format {
 	u32 max_links;
 	u32 fast_symlink_max;
 	u8 errors;
+	u32 default_opts;
 	const char *label;
 	u8 uuid[16];
 	u8 meta_uuid[16];
@@ -65,6 +68,8 @@ void lnkfs_format_inode(const struct lnkfs_format *f, struct lnkfs_cinode *ci, u
 			u8 slots, u32 nlink);
 int lnkfs_format_root(struct lnkfs_volume *v, const struct lnkfs_format *f);
 int lnkfs_format_quota(struct lnkfs_volume *v, const struct lnkfs_format *f);
+int lnkfs_format_quota_file(struct lnkfs_volume *v, const struct lnkfs_format *f, u32 type,
+			    const struct lnkfs_qimage *q);
 int lnkfs_format_mem(struct lnkfs_volume *v, u64 bytes, u32 block_bits, bool no_root);
 
 #endif /* LNKFS_FORMAT_NEW_H */

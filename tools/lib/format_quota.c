@@ -3,7 +3,6 @@
  * The quota files of a new volume, with the usage of its first inodes.
  */
 #include "format.h"
-#include "quota_image.h"
 
 /* Quota files belong to nobody and are charged to nobody. */
 static int new_file(struct lnkfs_volume *v, const struct lnkfs_format *f,
@@ -20,6 +19,29 @@ static int new_file(struct lnkfs_volume *v, const struct lnkfs_format *f,
 		err = lnkfs_inode_store(&tx, &v->fs, ci);
 	}
 	lnkfs_tx_end(&tx);
+	return err;
+}
+
+/**
+ * lnkfs_format_quota_file() - put a quota file on a volume
+ * @v: volume
+ * @f: what its time stamps are to be
+ * @type: LNKFS_QUOTA_*; the superblock's number is set
+ * @q: its contents
+ *
+ * Return: 0, -ENOSPC and others; then a part may have been made.
+ */
+int lnkfs_format_quota_file(struct lnkfs_volume *v, const struct lnkfs_format *f, u32 type,
+			    const struct lnkfs_qimage *q)
+{
+	u8 area[LNKFS_AREA_LEN(1)] __attribute__((aligned(8))) = { 0 };
+	struct lnkfs_cinode ci = { .area = area };
+	int err;
+
+	err = new_file(v, f, &ci);
+	if (!err)
+		err = lnkfs_qimage_write(q, v, &ci);
+	v->sb.s_quota_ino[type] = cpu_to_le64(ci.ino);
 	return err;
 }
 
@@ -51,8 +73,6 @@ int lnkfs_format_quota(struct lnkfs_volume *v, const struct lnkfs_format *f)
 	int err = 0;
 
 	for (type = 0; type < LNKFS_QUOTA_TYPES && !err; type++) {
-		u8 area[LNKFS_AREA_LEN(1)] __attribute__((aligned(8))) = { 0 };
-		struct lnkfs_cinode ci = { .area = area };
 		struct lnkfs_qimage q;
 
 		if (!(f->quota_types & (1u << type)))
@@ -62,11 +82,8 @@ int lnkfs_format_quota(struct lnkfs_volume *v, const struct lnkfs_format *f)
 			break;
 		err = fill(&q, owner[type]);
 		if (!err)
-			err = new_file(v, f, &ci);
-		if (!err)
-			err = lnkfs_qimage_write(&q, v, &ci);
+			err = lnkfs_format_quota_file(v, f, type, &q);
 		lnkfs_qimage_free(&q);
-		v->sb.s_quota_ino[type] = cpu_to_le64(ci.ino);
 	}
 	return err;
 }

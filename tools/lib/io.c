@@ -335,6 +335,22 @@ int lnkfs_dev_sync(struct lnkfs_dev *dev)
 }
 
 /**
+ * lnkfs_dev_is() - is this the device, or the file, of that name?
+ * @dev: open device
+ * @path: a name
+ */
+bool lnkfs_dev_is(const struct lnkfs_dev *dev, const char *path)
+{
+	struct stat own, st;
+
+	if (fstat(dev->fd, &own) || stat(path, &st))
+		return false;
+	if (S_ISBLK(own.st_mode))
+		return S_ISBLK(st.st_mode) && own.st_rdev == st.st_rdev;
+	return own.st_dev == st.st_dev && own.st_ino == st.st_ino;
+}
+
+/**
  * lnkfs_dev_close() - close, without sync
  * @dev: device; may have been closed
  */

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 
 #include "journal.h"
 
@@ -205,6 +206,22 @@ bool lnkfs_journal_dev_used(const struct lnkfs_journal_dev *j, const u8 user[16]
 int lnkfs_journal_dev_claim(struct lnkfs_journal_dev *j, const u8 user[16])
 {
 	return make_dev_log(&j->dev, &j->sb, user);
+}
+
+/**
+ * lnkfs_journal_dev_number() - the device's number as s_journal_dev has it
+ * @j: journal device
+ *
+ * Return: as new_encode_dev() of the kernel; 0 for an image.
+ */
+u32 lnkfs_journal_dev_number(const struct lnkfs_journal_dev *j)
+{
+	struct stat st;
+
+	if (fstat(j->dev.fd, &st) || !S_ISBLK(st.st_mode))
+		return 0;
+	return (minor(st.st_rdev) & 0xff) | major(st.st_rdev) << 8 |
+	       (minor(st.st_rdev) & ~0xffu) << 12;
 }
 
 /**

@@ -67,6 +67,7 @@ int lnkfs_journal_dev_open(struct lnkfs_journal_dev *j, const char *path, unsign
 			   const char **why);
 int lnkfs_journal_dev_claim(struct lnkfs_journal_dev *j, const u8 user[16]);
 bool lnkfs_journal_dev_used(const struct lnkfs_journal_dev *j, const u8 user[16]);
+u32 lnkfs_journal_dev_number(const struct lnkfs_journal_dev *j);
 bool lnkfs_journal_dev_find(const u8 uuid[16], char *path, size_t len);
 
 #endif /* LNKFS_JOURNAL_H */

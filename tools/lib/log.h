@@ -100,6 +100,8 @@ int lnkfs_log_read(struct lnkfs_log *log, const struct lnkfs_log_entry *e, void 
 int lnkfs_log_patch(struct lnkfs_log *log, u64 off, void *buf, size_t len);
 int lnkfs_log_replay(struct lnkfs_log *log, struct lnkfs_dev *to);
 int lnkfs_log_reset(struct lnkfs_log *log);
+int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks);
+int lnkfs_log_commit(struct lnkfs_log *log, struct lnkfs_volume *v);
 void lnkfs_log_free(struct lnkfs_log *log);
 
 #endif /* LNKFS_LOG_H */

@@ -113,6 +113,51 @@ int lnkfs_qimage_add(struct lnkfs_qimage *q, const struct lnkfs_quota_entry *ent
 	return 0;
 }
 
+/* The entry of an ID, or NULL. */
+static struct lnkfs_quota_entry *find_entry(const struct lnkfs_qimage *q, u32 id)
+{
+	struct lnkfs_quota_entry *entries;
+	struct lnkfs_quota_leaf *leaf;
+	u32 block = TREE_ROOT, level, i;
+
+	for (level = 0; level < LNKFS_QUOTA_LEVELS; level++) {
+		i = (id >> 8 * (LNKFS_QUOTA_LEVELS - 1 - level)) & (LNKFS_QUOTA_REFS - 1);
+		block = le32_to_cpu(((__le32 *)block_at(q, block))[i]);
+		if (!block)
+			return NULL;
+	}
+	leaf = block_at(q, block);
+	entries = (void *)(leaf + 1);
+	for (i = 0; i < le16_to_cpu(leaf->l_entries); i++)
+		if (le32_to_cpu(entries[i].q_id) == id)
+			return &entries[i];
+	return NULL;
+}
+
+/**
+ * lnkfs_qimage_charge() - count an inode for an ID
+ * @q: the file
+ * @id: whose; gets an entry if it has none
+ * @bytes: that the inode takes
+ *
+ * Return: 0, -ENOMEM.
+ */
+int lnkfs_qimage_charge(struct lnkfs_qimage *q, u32 id, u64 bytes)
+{
+	struct lnkfs_quota_entry *e = find_entry(q, id);
+	const struct lnkfs_quota_entry new = {
+		.q_id = cpu_to_le32(id),
+		.q_inodes = cpu_to_le64(1),
+		.q_space = cpu_to_le64(bytes),
+	};
+
+	if (!e)
+		return lnkfs_qimage_add(q, &new);
+	e->q_inodes = cpu_to_le64(le64_to_cpu(e->q_inodes) + 1);
+	e->q_space = cpu_to_le64(le64_to_cpu(e->q_space) + bytes);
+	return 0;
+}
+
 /**
  * lnkfs_qimage_write() - make it the contents of an inode
  * @q: the file

@@ -21,6 +21,7 @@ struct lnkfs_qimage {
 
 int lnkfs_qimage_init(struct lnkfs_qimage *q, u32 type);
 int lnkfs_qimage_add(struct lnkfs_qimage *q, const struct lnkfs_quota_entry *entry);
+int lnkfs_qimage_charge(struct lnkfs_qimage *q, u32 id, u64 bytes);
 int lnkfs_qimage_write(const struct lnkfs_qimage *q, struct lnkfs_volume *v,
 		       struct lnkfs_cinode *ci);
 void lnkfs_qimage_free(struct lnkfs_qimage *q);

@@ -166,6 +166,8 @@ static int repair_inodes(struct lnkfs_repair *r)
 			err = lnkfs_repair_xattrs(r, info);
 		if (!err && S_ISREG(info->mode) && info->flags & (RI_FORK | RI_TWICE))
 			err = lnkfs_repair_file(r, info);
+		if (!err && S_ISLNK(info->mode) && info->flags & RI_TWICE)
+			err = lnkfs_repair_link(r, info);
 		err = lnkfs_fatal(err);
 		if (!(i & 255))
 			lnkfs_progress(r->c, LNKFS_PASS_MAPS, i, r->nr);

@@ -333,3 +333,46 @@ int lnkfs_repair_file(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 	lnkfs_salvage_end(&s);
 	return err;
 }
+
+/**
+ * lnkfs_repair_link() - give a slow symlink a new body
+ * @r: repair, after lnkfs_repair_maps()
+ * @info: the symlink, whose target can be read
+ *
+ * The old body may be another one's, too: it is not freed here. When it was nobody
+ * else's, the check that follows says so, and the next round frees it.
+ *
+ * Return: 0, -EIO, -ENOMEM.
+ */
+int lnkfs_repair_link(struct lnkfs_repair *r, struct lnkfs_rinode *info)
+{
+	char target[LNKFS_SYMLINK_MAX + 1];
+	struct lnkfs_node node;
+	lnkfs_tx tx;
+	int err;
+
+	err = lnkfs_rinode_load(r, info->ino, &node);
+	if (!err && node.ci.fork == LNKFS_FORK_SLOW_LINK)
+		err = lnkfs_symlink_read_slow(r->fs, &node.ci, target);
+	if (err || node.ci.fork != LNKFS_FORK_SLOW_LINK)
+		return lnkfs_fatal(err);
+	memset(node.ci.area, 0, lnkfs_fork_room(&node.ci));
+	node.ci.blocks = info->xattr_blocks;
+	lnkfs_tx_begin(&tx, r->v, 0);
+	err = lnkfs_symlink_set_slow(&tx, r->fs, &node.ci, target, (u32)node.ci.size);
+	lnkfs_tx_end(&tx);
+	if (err == -ENOSPC) {
+		lnkfs_not_fixed(r, "inode %" PRIu64 ": no space for the symlink's target",
+				info->ino);
+		return 0;
+	}
+	if (!err)
+		err = lnkfs_repair_settle(r);
+	if (!err)
+		err = lnkfs_rinode_store(r, &node);
+	if (!err)
+		err = lnkfs_repair_settle(r);
+	if (!err)
+		lnkfs_fixed(r, "inode %" PRIu64 ": symlink's target written anew", info->ino);
+	return err;
+}

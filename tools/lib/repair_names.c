@@ -426,10 +426,33 @@ static int make_lpf(struct lnkfs_repair *r, u64 *ino)
 	return 0;
 }
 
+/* What is left of a change of quota files that was interrupted is of no use. */
+static int drop_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info)
+{
+	struct lnkfs_node node;
+	int err;
+
+	if (!S_ISREG(info->mode) || lnkfs_rinode_load(r, info->ino, &node))
+		return 1;
+	err = lnkfs_holds_quota(r, &node.ci);
+	if (err)
+		return err;
+	err = lnkfs_free_quota_file(r, &node);
+	if (err)
+		return err;
+	info->flags |= RI_GONE;
+	lnkfs_fixed(r, "inode %" PRIu64 ": an unused quota file, freed", info->ino);
+	return 0;
+}
+
 static int reconnect(struct lnkfs_repair *r, struct lnkfs_rinode *info, u64 lpf)
 {
 	char name[32];
 	int err;
+
+	err = drop_quota_file(r, info);
+	if (err <= 0)
+		return err;
 
 	snprintf(name, sizeof(name), "#%" PRIu64, info->ino);
 	err = add_entry(r, lpf, name, info->ino, dirent_type(info));

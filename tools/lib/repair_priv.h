@@ -18,7 +18,7 @@
 #define RI_NAMED	0x0020	/* a directory whose name has been kept */
 #define RI_REACHED	0x0040	/* a directory below the root */
 #define RI_ON_WAY	0x0080	/* a directory on the way that is being followed */
-#define RI_TWICE	0x0100	/* has data that something else has, too */
+#define RI_TWICE	0x0100	/* has blocks that something else has, too */
 #define RI_LOST		0x0200	/* a directory that goes to lost+found */
 #define RI_PARENT	0x0400	/* a directory that records another parent */
 
@@ -128,6 +128,7 @@ bool lnkfs_repair_record(struct lnkfs_repair *r, const void *data, u64 block, u3
 /* repair_space.c: who owns what */
 int lnkfs_repair_claim_all(struct lnkfs_repair *r);
 int lnkfs_repair_maps(struct lnkfs_repair *r);
+int lnkfs_holds_quota(struct lnkfs_repair *r, struct lnkfs_cinode *ci);
 bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block);
 int lnkfs_group_mark(struct lnkfs_repair *r, u8 **map, u32 off);
 
@@ -182,6 +183,7 @@ struct lnkfs_extents {
 
 int lnkfs_extents_salvage(struct lnkfs_salvage *s, struct lnkfs_extents *list);
 void lnkfs_extents_free(struct lnkfs_extents *list);
+int lnkfs_repair_link(struct lnkfs_repair *r, struct lnkfs_rinode *info);
 int lnkfs_repair_file(struct lnkfs_repair *r, struct lnkfs_rinode *info);
 
 /* repair_xattr.c */
@@ -200,6 +202,7 @@ int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 int lnkfs_repair_names(struct lnkfs_repair *r);
 
 /* repair_quota.c */
+int lnkfs_free_quota_file(struct lnkfs_repair *r, struct lnkfs_node *node);
 int lnkfs_repair_quota(struct lnkfs_repair *r);
 
 #endif /* LNKFS_REPAIR_PRIV_H */

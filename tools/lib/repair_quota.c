@@ -258,8 +258,14 @@ static int new_inode(struct lnkfs_repair *r, struct lnkfs_node *node)
 	return err;
 }
 
-/* Free a file that the superblock does not name any more. */
-static int free_file(struct lnkfs_repair *r, struct lnkfs_node *node)
+/**
+ * lnkfs_free_quota_file() - free a file that the superblock does not name any more
+ * @r: repair, after lnkfs_repair_maps()
+ * @node: its inode
+ *
+ * Return: 0 or what the core says.
+ */
+int lnkfs_free_quota_file(struct lnkfs_repair *r, struct lnkfs_node *node)
 {
 	lnkfs_tx tx;
 	int ret;
@@ -303,7 +309,7 @@ static int write_new(struct old_file *f, bool old)
 		err = lnkfs_dev_sync(&r->v->dev);
 	lnkfs_fixed(r, "%s quota file made anew", type_names[f->type]);
 	if (!err && old)
-		err = free_file(r, &f->node);
+		err = lnkfs_free_quota_file(r, &f->node);
 	return lnkfs_fatal(err);
 }
 

@@ -66,7 +66,7 @@ static int commit_block(struct lnkfs_repair *r, u64 block, bool data)
 	return lnkfs_group_mark(r, &g->data, off);
 }
 
-static int commit_claims(struct lnkfs_repair *r, const struct lnkfs_rinode *info)
+static int commit_claims(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 {
 	int err = 0;
 	u64 i, n;
@@ -75,8 +75,12 @@ static int commit_claims(struct lnkfs_repair *r, const struct lnkfs_rinode *info
 		const struct lnkfs_claim *cl = &r->claims.list[i];
 		bool data = cl->data && !(info->flags & RI_QUOTA);
 
-		for (n = 0; n < cl->len && !err; n++)
+		for (n = 0; n < cl->len && !err; n++) {
+			/* Only the body of a symlink does not say whose it is. */
+			if (S_ISLNK(info->mode) && lnkfs_is_meta(r, cl->block + n))
+				info->flags |= RI_TWICE;
 			err = commit_block(r, cl->block + n, data);
+		}
 	}
 	return err;
 }
@@ -137,16 +141,30 @@ static int claim_file_salvaged(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 	return err;
 }
 
-/* 0 when one of the first blocks of a file is a quota file's, 1 when none is. */
-static int any_quota_block(struct lnkfs_repair *r, const struct lnkfs_cinode *ci,
-			   const struct lnkfs_extents *list, void *data)
+/**
+ * lnkfs_holds_quota() - are the blocks of a file those of a quota file?
+ * @r: repair
+ * @ci: the file
+ *
+ * Return: 0 when one of the first blocks is; 1 when none is; -EIO, -ENOMEM.
+ */
+int lnkfs_holds_quota(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 {
+	struct lnkfs_salvage s = { .r = r, .ci = ci };
+	void *data = malloc(r->fs->block_size);
+	struct lnkfs_extents list = {};
 	u64 i, n, looked = 0;
-	int err = 1;
+	int err;
 
-	for (i = 0; i < list->nr && err == 1 && looked < 16; i++)
-		for (n = 0; n < list->x[i].len && err == 1 && looked < 16; n++, looked++)
-			err = lnkfs_header_read(r, ci, LNKFS_B_QUOTA, list->x[i].block + n, data);
+	err = data ? lnkfs_extents_salvage(&s, &list) : -ENOMEM;
+	if (!err)
+		err = 1;
+	for (i = 0; i < list.nr && err == 1 && looked < 16; i++)
+		for (n = 0; n < list.x[i].len && err == 1 && looked < 16; n++, looked++)
+			err = lnkfs_header_read(r, ci, LNKFS_B_QUOTA, list.x[i].block + n, data);
+	lnkfs_extents_free(&list);
+	lnkfs_salvage_end(&s);
+	free(data);
 	return err;
 }
 
@@ -154,15 +172,9 @@ static int any_quota_block(struct lnkfs_repair *r, const struct lnkfs_cinode *ci
 static int check_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 			    struct lnkfs_cinode *ci)
 {
-	struct lnkfs_salvage s = { .r = r, .ci = ci };
-	void *data = malloc(r->fs->block_size);
-	struct lnkfs_extents list = {};
+	int err = lnkfs_holds_quota(r, ci);
 	u32 type;
-	int err;
 
-	err = data ? lnkfs_extents_salvage(&s, &list) : -ENOMEM;
-	if (!err)
-		err = any_quota_block(r, ci, &list, data);
 	if (err == 1) {
 		err = 0;
 		info->flags &= ~RI_QUOTA;
@@ -174,9 +186,6 @@ static int check_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		}
 		lnkfs_fixed(r, "inode %" PRIu64 " is no quota file", ci->ino);
 	}
-	lnkfs_extents_free(&list);
-	lnkfs_salvage_end(&s);
-	free(data);
 	return err;
 }
 
@@ -185,33 +194,10 @@ static u64 slow_first(const struct lnkfs_cinode *ci)
 	return le64_to_cpu(((const struct lnkfs_slow_link *)ci->area)->l_block);
 }
 
-/* A slow symlink whose target is right: zero what follows it in its last block. */
-static int mend_padding(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
-{
-	u64 last = slow_first(ci) + ((ci->size - 1) >> r->fs->block_bits);
-	u32 used = (u32)((ci->size - 1) & (r->fs->block_size - 1)) + 1;
-	char target[LNKFS_SYMLINK_MAX + 1];
-	u8 *data;
-	int err;
-
-	if (lnkfs_symlink_read_slow(r->fs, ci, target))
-		return 1;
-	data = malloc(r->fs->block_size);
-	err = data ? lnkfs_read_raw(r, last, data) : -ENOMEM;
-	if (!err) {
-		memset(data + used, 0, r->fs->block_size - used);
-		err = lnkfs_dev_write(&r->v->dev, last << r->fs->block_bits, data,
-				      r->fs->block_size);
-	}
-	free(data);
-	if (!err)
-		lnkfs_fixed(r, "inode %" PRIu64 ": bytes after a symlink's target zeroed", ci->ino);
-	return err ? 1 : 0;
-}
-
 static int claim_fork(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs_cinode *ci)
 {
 	u64 before = r->c->res.problems, mark = r->claims.nr;
+	char target[LNKFS_SYMLINK_MAX + 1];
 	int err;
 
 	if (S_ISDIR(ci->mode))
@@ -226,8 +212,11 @@ static int claim_fork(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct 
 		info->flags |= RI_FORK;
 		return claim_file_salvaged(r, ci);
 	}
-	if (ci->fork == LNKFS_FORK_SLOW_LINK && !mend_padding(r, ci))
+	/* Where only what follows the target is wrong, it gets a new body. */
+	if (ci->fork == LNKFS_FORK_SLOW_LINK && !lnkfs_symlink_read_slow(r->fs, ci, target)) {
+		info->flags |= RI_TWICE;
 		return lnkfs_claim(r->c, slow_first(ci), info->fork_blocks, ci->ino);
+	}
 	r->claims.nr = 0;
 	info->flags |= RI_GONE;
 	lnkfs_fixed(r, "inode %" PRIu64 ": a symlink whose target is damaged, freed", ci->ino);

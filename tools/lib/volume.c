@@ -253,6 +253,27 @@ static int write_copy(struct lnkfs_volume *v, u64 block, u32 at, u8 *data)
 }
 
 /**
+ * lnkfs_volume_write_backups() - write @v->sb to the backups
+ * @v: volume
+ *
+ * Return: 0 or the first error.
+ */
+int lnkfs_volume_write_backups(struct lnkfs_volume *v)
+{
+	u8 *data = calloc(1, v->fs.block_size);
+	u32 group;
+	int err = 0;
+
+	if (!data)
+		return -ENOMEM;
+	for (group = 1; !err && group < v->fs.groups; group++)
+		if (lnkfs_group_has_super(group))
+			err = write_copy(v, lnkfs_group_first(&v->fs, group), 0, data);
+	free(data);
+	return err;
+}
+
+/**
  * lnkfs_volume_write_super() - write @v->sb
  * @v: volume
  * @backups: to the backups, too
@@ -264,7 +285,6 @@ int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups)
 	u64 block = LNKFS_SUPER_OFFSET >> v->fs.block_bits;
 	u32 at = LNKFS_SUPER_OFFSET & (v->fs.block_size - 1);
 	u8 *data = malloc(v->fs.block_size);
-	u32 group;
 	int err;
 
 	if (!data)
@@ -273,12 +293,8 @@ int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups)
 	err = lnkfs_dev_read(&v->dev, block << v->fs.block_bits, data, v->fs.block_size);
 	if (!err)
 		err = write_copy(v, block, at, data);
-	memset(data, 0, v->fs.block_size);
-	for (group = 1; !err && backups && group < v->fs.groups; group++)
-		if (lnkfs_group_has_super(group))
-			err = write_copy(v, lnkfs_group_first(&v->fs, group), 0, data);
 	free(data);
-	return err;
+	return err || !backups ? err : lnkfs_volume_write_backups(v);
 }
 
 /**

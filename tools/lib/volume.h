@@ -59,6 +59,7 @@ int lnkfs_dev_write(struct lnkfs_dev *dev, u64 off, const void *buf, size_t len)
 int lnkfs_dev_zero(struct lnkfs_dev *dev, u64 off, u64 len);
 int lnkfs_dev_discard(struct lnkfs_dev *dev, u64 off, u64 len);
 int lnkfs_dev_sync(struct lnkfs_dev *dev);
+bool lnkfs_dev_is(const struct lnkfs_dev *dev, const char *path);
 int lnkfs_dev_close(struct lnkfs_dev *dev);
 
 /**
@@ -227,6 +228,7 @@ void lnkfs_orphans_free(struct lnkfs_volume *v);
 int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);
 void lnkfs_prefetch(struct lnkfs_volume *v, u64 block, u64 len);
 int lnkfs_cache_flush(struct lnkfs_volume *v);
+int lnkfs_cache_flush_type(struct lnkfs_volume *v, enum lnkfs_btype type);
 int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
 
@@ -244,6 +246,7 @@ void lnkfs_volume_forget_groups(struct lnkfs_volume *v);
 int lnkfs_volume_load_groups(struct lnkfs_volume *v);
 int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad);
 int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups);
+int lnkfs_volume_write_backups(struct lnkfs_volume *v);
 int lnkfs_volume_flush(struct lnkfs_volume *v);
 void lnkfs_volume_commit(struct lnkfs_volume *v);
 int lnkfs_volume_close(struct lnkfs_volume *v);

@@ -331,7 +331,7 @@ static int run_cp(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "aprR", options, NULL)) != -1) {
 		copy.preserve |= c == 'a' || c == 'p';
 		copy.recursive |= c == 'a' || c == 'r' || c == 'R';
-		if (!strchr("aprR", c))
+		if (c != 'a' && c != 'p' && c != 'r' && c != 'R')
 			lnkctl_help_or_bad(c, help);
 	}
 	if (argc - optind < 2)

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Arguments that several tools take.
+ */
+#include <stdlib.h>
+
+#include "args.h"
+
+/**
+ * args_size() - a number with an optional suffix K, M, G or T (powers of 1024)
+ * @text: argument
+ * @unit: what a bare number counts, in bytes
+ * @bytes: set to the size
+ *
+ * Return: false when it is none, or too large.
+ */
+bool args_size(const char *text, u64 unit, u64 *bytes)
+{
+	static const char suffixes[] = "KMGT";
+	const char *s;
+	char *end;
+	u64 n;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	if (*end) {
+		s = strchr(suffixes, *end & ~0x20);
+		if (!s || end[1])
+			return false;
+		unit = 1ULL << 10 * (s - suffixes + 1);
+	}
+	return !__builtin_mul_overflow(n, unit, bytes);
+}
+
+/**
+ * args_u32() - a number
+ * @text: argument
+ * @value: set to it
+ *
+ * Return: false when it is none, or too large.
+ */
+bool args_u32(const char *text, u32 *value)
+{
+	unsigned long long n;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno || *end || n > U32_MAX)
+		return false;
+	*value = (u32)n;
+	return true;
+}
+
+/**
+ * args_percent() - a share of blocks to reserve, with up to one decimal
+ * @text: argument
+ * @permille: set to it
+ *
+ * Return: what is wrong with it, or NULL.
+ */
+const char *args_percent(const char *text, u32 *permille)
+{
+	u32 whole = 0, tenths = 0;
+	const char *p = text;
+
+	if (*p < '0' || *p > '9')
+		return "not a percentage";
+	for (; *p >= '0' && *p <= '9' && whole <= 100; p++)
+		whole = whole * 10 + (u32)(*p - '0');
+	if (p[0] == '.' && p[1] >= '0' && p[1] <= '9') {
+		tenths = (u32)(p[1] - '0');
+		p += 2;
+	}
+	if (*p == '%')
+		p++;
+	if (*p)
+		return "not a percentage (one decimal at most)";
+	if (whole * 10 + tenths > 500)
+		return "no more than 50% can be reserved";
+	*permille = whole * 10 + tenths;
+	return NULL;
+}
