@@ -284,10 +284,11 @@ static bool is_cut(const struct suite *s, const struct testcase *t, u64 *seed)
 }
 
 /* The same repair, but the power fails in the middle. */
-static bool repaired_cut(struct suite *s, struct volume *v, const struct damage *d, u64 seed,
-			 u64 kib)
+static bool repaired_cut(struct suite *s, struct volume *v, const struct testcase *t,
+			 const struct damage *d, u64 seed, u64 kib)
 {
-	struct compared c = { v, NULL, d };
+	/* What is in the log can only be compared when that is not damaged. */
+	struct compared c = { v, t, v->r->logged ? NULL : d };
 	const char *why;
 	int cuts;
 
@@ -333,7 +334,7 @@ static void run_one(struct suite *s, const struct testcase *t)
 	if (good && !s->detect) {
 		good = repaired(s, v, t, &kib);
 		if (good && is_cut(s, t, &seed))
-			good = repaired_cut(s, v, &d, seed, kib);
+			good = repaired_cut(s, v, t, &d, seed, kib);
 	}
 	damage_end(&d);
 	s->failed += !good;
