@@ -362,6 +362,8 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	ci->parent_pos = 0;
 	if (!S_ISDIR(ci->mode))
 		ci->parent = 0;
+	if (!S_ISREG(ci->mode))
+		ci->lflags &= ~LNKFS_LF_TRUNCATING;
 	if (lnkfs_xattr_check_inode(fs, ci)) {
 		if (ci->xattr_block && !lnkfs_block_valid(fs, ci->xattr_block, 1))
 			ci->xattr_block = 0;
