@@ -103,7 +103,12 @@ struct lnkfs_group {
  * @journal_start: first block of the internal journal
  * @journal_blocks: its length; 0: the journal is on another device
  * @dir_group: group in which the last directory was placed
- * @group: per-group state, @groups of them
+ * @group: per-group state, @groups of them (lnkfs_group())
+ *
+ * A volume in use may grow. @group then has the new groups' state before @blocks
+ * is set, and that before @groups (lnkfs_grow()): who reads one of these two by
+ * lnkfs_blocks() or lnkfs_groups() finds what comes before it. The size of a
+ * group changes under its lock.
  */
 struct lnkfs_fs {
 	u64 blocks;
@@ -122,7 +127,7 @@ struct lnkfs_fs {
 	u64 journal_start;
 	u32 journal_blocks;
 	u32 dir_group;
-	struct lnkfs_group *group;
+	lnkfs_group_table group;
 };
 
 /**
@@ -188,6 +193,24 @@ struct lnkfs_cinode {
 
 #include "host.h"
 
+/**
+ * lnkfs_blocks() - size of a volume that may be growing
+ * @fs: volume
+ */
+static inline u64 lnkfs_blocks(const struct lnkfs_fs *fs)
+{
+	return smp_load_acquire(&fs->blocks);
+}
+
+/**
+ * lnkfs_groups() - groups of a volume that may be growing
+ * @fs: volume
+ */
+static inline u32 lnkfs_groups(const struct lnkfs_fs *fs)
+{
+	return smp_load_acquire(&fs->groups);
+}
+
 /* ---- super.c: superblock and geometry ---- */
 
 /* What is wrong with a superblock; see lnkfs_super_check(). */
@@ -216,10 +239,12 @@ static inline u64 lnkfs_group_first(const struct lnkfs_fs *fs, u32 group)
  */
 static inline u32 lnkfs_group_size(const struct lnkfs_fs *fs, u32 group)
 {
-	u64 left = fs->blocks - lnkfs_group_first(fs, group);
+	u64 left = lnkfs_blocks(fs) - lnkfs_group_first(fs, group);
 
 	return left < fs->group_blocks ? (u32)left : fs->group_blocks;
 }
+
+#define LNKFS_MIN_LAST_GROUP	32	/* blocks a short last group must have besides its own */
 
 bool lnkfs_group_has_super(u32 group);
 bool lnkfs_group_has_desc(const struct lnkfs_fs *fs, u32 group);
@@ -246,6 +271,19 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group);
 int lnkfs_group_sync(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group);
 int lnkfs_gdesc_access(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf **out);
 void lnkfs_gdesc_write(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *buf);
+void lnkfs_gdesc_fill(const struct lnkfs_fs *fs, void *data, u32 group);
+void lnkfs_gdesc_fresh(const struct lnkfs_fs *fs, void *data, u32 group, u32 free);
+
+/* ---- grow.c ---- */
+
+u64 lnkfs_usable_blocks(const struct lnkfs_fs *fs, u64 blocks);
+void lnkfs_resize_super(struct lnkfs_super_block *sb, u64 blocks);
+void lnkfs_group_fresh(const struct lnkfs_fs *fs, struct lnkfs_group *g, u32 group);
+void lnkfs_grow_descs(const struct lnkfs_fs *fs, const struct lnkfs_fs *new, u32 group,
+		      const void *run, void *data);
+u32 lnkfs_grow_credits(const struct lnkfs_fs *fs);
+int lnkfs_grow(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_super_block *sb,
+	       const struct lnkfs_super_block *old, u64 *added);
 
 /* ---- window.c: blocks kept for files that grow ---- */
 

@@ -13,7 +13,6 @@
 #include "core.h"
 
 #define GROUP_MAPS	4
-#define MIN_LAST_GROUP	32	/* blocks a short last group must have besides its own */
 
 static bool is_power_of(u32 n, u32 base)
 {
@@ -247,7 +246,7 @@ static const char *check_geometry(const struct lnkfs_super_block *sb)
 		return "impossible size";
 	load_geometry(&fs, sb);
 	last = fs.groups - 1;
-	if (lnkfs_group_size(&fs, last) < lnkfs_group_overhead(&fs, last) + MIN_LAST_GROUP)
+	if (lnkfs_group_size(&fs, last) < lnkfs_group_overhead(&fs, last) + LNKFS_MIN_LAST_GROUP)
 		return "last group too small";
 	if (le64_to_cpu(sb->s_reserved_blocks) >= blocks)
 		return "impossible number of reserved blocks";

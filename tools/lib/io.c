@@ -228,6 +228,8 @@ int lnkfs_dev_write(struct lnkfs_dev *dev, u64 off, const void *buf, size_t len)
 		return -EROFS;
 	if (outside(dev, off, len))
 		return -EIO;
+	if (dev->cut && dev->writes >= dev->cut)
+		return dev->error = -EIO;
 	dev->writes++;
 	if (dev->mem) {
 		memcpy(dev->mem + off, buf, len);
@@ -284,6 +286,8 @@ int lnkfs_dev_zero(struct lnkfs_dev *dev, u64 off, u64 len)
 		return -EIO;
 	if (!len)
 		return 0;
+	if (dev->cut && dev->writes >= dev->cut)
+		return dev->error = -EIO;
 	dev->writes++;
 	if (dev->mem) {
 		memset(dev->mem + off, 0, len);

@@ -12,54 +12,20 @@
 #include <stdlib.h>
 
 #include "journal.h"
-#include "log.h"
+#include "log_format.h"
 
-#define JBD2_DESCRIPTOR_BLOCK	1
-#define JBD2_COMMIT_BLOCK	2
-#define JBD2_REVOKE_BLOCK	5
+/**
+ * lnkfs_log_super_checksum() - checksum of a journal's superblock
+ * @data: the superblock
+ */
+u32 lnkfs_log_super_checksum(const void *data)
+{
+	struct jbd2_super js;
 
-#define JBD2_INCOMPAT_REVOKE		0x01
-#define JBD2_INCOMPAT_64BIT		0x02
-#define JBD2_INCOMPAT_CSUM_V3		0x10
-#define LOG_FEATURES	(JBD2_INCOMPAT_REVOKE | JBD2_INCOMPAT_64BIT | JBD2_INCOMPAT_CSUM_V3)
-
-#define JBD2_FLAG_ESCAPE	1
-#define JBD2_FLAG_SAME_UUID	2
-#define JBD2_FLAG_LAST_TAG	8
-
-#define JBD2_CHECKSUM_AT	0xfc	/* in the superblock */
-
-struct log_header {
-	/* 0 */ __be32	h_magic;
-	/* 4 */ __be32	h_blocktype;
-	/* 8 */ __be32	h_sequence;
-};
-_Static_assert(sizeof(struct log_header) == 12, "jbd2 block header");
-
-struct log_tag {
-	/* 0 */ __be32	t_blocknr;
-	/* 4 */ __be32	t_flags;
-	/* 8 */ __be32	t_blocknr_high;
-	/* c */ __be32	t_checksum;
-};
-_Static_assert(sizeof(struct log_tag) == 16, "jbd2 block tag");
-
-struct log_revoke_head {
-	/* 0 */ struct log_header r_header;
-	/* c */ __be32	r_count;	/* bytes in use, this head included */
-};
-_Static_assert(sizeof(struct log_revoke_head) == 16, "jbd2 revoke head");
-
-struct log_commit {
-	/* 00 */ struct log_header c_header;
-	/* 0c */ __u8	c_chksum_type;
-	/* 0d */ __u8	c_chksum_size;
-	/* 0e */ __u8	c_pad[2];
-	/* 10 */ __be32	c_chksum[8];
-	/* 30 */ __be32	c_sec[2];
-	/* 38 */ __be32	c_nsec;
-};
-_Static_assert(sizeof(struct log_commit) == 60, "jbd2 commit block");
+	memcpy(&js, data, sizeof(js));
+	memset((u8 *)&js + JBD2_CHECKSUM_AT, 0, sizeof(__be32));
+	return lnkfs_crc32c(~0u, &js, sizeof(js));
+}
 
 static int log_block(struct lnkfs_log *log, u32 at, void *data)
 {
@@ -73,15 +39,6 @@ static u32 log_after(const struct lnkfs_log *log, u32 at, u32 n)
 	u32 ring = log->maxlen - log->first;
 
 	return log->first + (at - log->first + n % ring) % ring;
-}
-
-static u32 super_checksum(const void *data)
-{
-	struct jbd2_super js;
-
-	memcpy(&js, data, sizeof(js));
-	memset((u8 *)&js + JBD2_CHECKSUM_AT, 0, sizeof(__be32));
-	return lnkfs_crc32c(~0u, &js, sizeof(js));
 }
 
 static const char *super_wrong(struct lnkfs_log *log, const struct jbd2_super *js, u32 blocks)
@@ -108,7 +65,7 @@ static const char *super_wrong(struct lnkfs_log *log, const struct jbd2_super *j
 	if (!(log->incompat & JBD2_INCOMPAT_CSUM_V3))
 		return log->start ? "the journal has no checksums" : NULL;
 	memcpy(&sum, (const u8 *)js + JBD2_CHECKSUM_AT, sizeof(sum));
-	if (be32_to_cpu(sum) != super_checksum(js))
+	if (be32_to_cpu(sum) != lnkfs_log_super_checksum(js))
 		return "the journal's superblock has a wrong checksum";
 	if (log->start && !(log->incompat & JBD2_INCOMPAT_64BIT))
 		return "the journal's block numbers have 32 bits";
@@ -379,7 +336,9 @@ static bool may_replay(const struct collect *c, u64 block)
 {
 	const struct lnkfs_fs *fs = c->fs;
 
-	return block < fs->blocks && block != (u64)LNKFS_SUPER_OFFSET >> fs->block_bits &&
+	if (block == (u64)LNKFS_SUPER_OFFSET >> fs->block_bits)
+		return c->log->super;
+	return block < fs->blocks &&
 	       (block < fs->journal_start || block - fs->journal_start >= fs->journal_blocks);
 }
 
@@ -609,7 +568,7 @@ int lnkfs_log_reset(struct lnkfs_log *log)
 		js->s_start = 0;
 		js->s_sequence = cpu_to_be32(log->sequence + log->commits + 1);
 		js->s_errno = 0;
-		sum = cpu_to_be32(super_checksum(js));
+		sum = cpu_to_be32(lnkfs_log_super_checksum(js));
 		memcpy(data + JBD2_CHECKSUM_AT, &sum, sizeof(sum));
 		err = lnkfs_dev_write(log->dev, log->offset, data, log->block_size);
 	}

@@ -25,6 +25,7 @@ struct lnkfs_log;
  * @error: first write error, negative; sticky
  * @reads: read requests done
  * @writes: write requests done
+ * @cut: for tests: the device is gone after so many of them; 0: never
  */
 struct lnkfs_dev {
 	int fd;
@@ -39,6 +40,7 @@ struct lnkfs_dev {
 	int error;
 	u64 reads;
 	u64 writes;
+	u64 cut;
 };
 
 #define LNKFS_BOUNCE	(1u << 20)
@@ -128,6 +130,7 @@ struct lnkfs_ocount {
  * @bufs: blocks in the cache
  * @max_bufs: bound; exceeded only by blocks that are referenced
  * @dirty: dirty blocks in the cache
+ * @hold: they are written by lnkfs_cache_flush() only (lnkfs_log_commit())
  * @free_blocks: blocks the allocator may still hand out
  * @inodes: records in use
  * @free_slots: free slots
@@ -160,6 +163,7 @@ struct lnkfs_volume {
 	u32 bufs;
 	u32 max_bufs;
 	u32 dirty;
+	bool hold;
 
 	s64 free_blocks;
 	s64 inodes;
@@ -223,6 +227,7 @@ void lnkfs_orphans_free(struct lnkfs_volume *v);
 /* cache.c */
 int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);
 int lnkfs_cache_flush(struct lnkfs_volume *v);
+lnkfs_buf **lnkfs_cache_dirty(struct lnkfs_volume *v, u32 *n);
 int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
 

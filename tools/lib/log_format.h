@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The blocks of a jbd2 log, as far as its reader and its writer know them.
+ */
+#ifndef LNKFS_LOG_FORMAT_H
+#define LNKFS_LOG_FORMAT_H
+
+#include "journal.h"
+#include "log.h"
+
+#define JBD2_DESCRIPTOR_BLOCK	1
+#define JBD2_COMMIT_BLOCK	2
+#define JBD2_REVOKE_BLOCK	5
+
+#define JBD2_INCOMPAT_REVOKE		0x01
+#define JBD2_INCOMPAT_64BIT		0x02
+#define JBD2_INCOMPAT_CSUM_V3		0x10
+#define LOG_FEATURES	(JBD2_INCOMPAT_REVOKE | JBD2_INCOMPAT_64BIT | JBD2_INCOMPAT_CSUM_V3)
+
+#define JBD2_FLAG_ESCAPE	1
+#define JBD2_FLAG_SAME_UUID	2
+#define JBD2_FLAG_LAST_TAG	8
+
+#define JBD2_CHECKSUM_AT	0xfc	/* in the superblock */
+
+struct log_header {
+	/* 0 */ __be32	h_magic;
+	/* 4 */ __be32	h_blocktype;
+	/* 8 */ __be32	h_sequence;
+};
+_Static_assert(sizeof(struct log_header) == 12, "jbd2 block header");
+
+struct log_tag {
+	/* 0 */ __be32	t_blocknr;
+	/* 4 */ __be32	t_flags;
+	/* 8 */ __be32	t_blocknr_high;
+	/* c */ __be32	t_checksum;
+};
+_Static_assert(sizeof(struct log_tag) == 16, "jbd2 block tag");
+
+struct log_revoke_head {
+	/* 0 */ struct log_header r_header;
+	/* c */ __be32	r_count;	/* bytes in use, this head included */
+};
+_Static_assert(sizeof(struct log_revoke_head) == 16, "jbd2 revoke head");
+
+struct log_commit {
+	/* 00 */ struct log_header c_header;
+	/* 0c */ __u8	c_chksum_type;
+	/* 0d */ __u8	c_chksum_size;
+	/* 0e */ __u8	c_pad[2];
+	/* 10 */ __be32	c_chksum[8];
+	/* 30 */ __be32	c_sec[2];
+	/* 38 */ __be32	c_nsec;
+};
+_Static_assert(sizeof(struct log_commit) == 60, "jbd2 commit block");
+
+#define JBD2_CRC32C		4	/* s_checksum_type */
+#define JBD2_CHECKSUM_TYPE_AT	0x50	/* in the superblock */
+
+u32 lnkfs_log_super_checksum(const void *data);
+
+#endif /* LNKFS_LOG_FORMAT_H */
