@@ -256,6 +256,40 @@ static int grow(const struct options *o, struct lnkfs_resize *r, u64 blocks)
 	return 0;
 }
 
+/* Is all in order? What is moved has to be understood. */
+static int check(const struct options *o, struct lnkfs_volume *v)
+{
+	struct lnkfs_fsck_result res;
+	int err;
+
+	if (o->force)
+		return 0;
+	err = lnkfs_fsck_volume(v, NULL, NULL, &res);
+	if (err)
+		return complain(o->device, "%s", strerror(-err));
+	if (res.problems)
+		return complain(o->device, "%" PRIu64 " problems: run \"fsck.lnkfs -f %s\" first",
+				res.problems, o->device);
+	return 0;
+}
+
+static int shrink(const struct options *o, struct lnkfs_resize *r, u64 blocks)
+{
+	u64 old = r->v->fs.blocks, least;
+	int err;
+
+	if (check(o, r->v))
+		return 1;
+	err = lnkfs_resize_shrink(r, blocks);
+	if (err == -ENOSPC && r->why && !lnkfs_resize_minimum(r, &least))
+		return complain(o->device, "%s: the least is %" PRIu64 " blocks of %u bytes",
+				r->why, least, r->v->fs.block_size);
+	if (err)
+		return complain(o->device, "%s", r->why ? r->why : strerror(-err));
+	report_size(o, old, blocks, r->v->fs.block_bits);
+	return 0;
+}
+
 /* The size that is asked for; 0: complained. */
 static u64 wanted_size(const struct options *o, const struct lnkfs_volume *v)
 {
@@ -274,17 +308,28 @@ static int resize(const struct options *o, struct lnkfs_resize *r)
 {
 	struct lnkfs_volume *v = r->v;
 	u64 blocks;
+	int err;
 
-	blocks = wanted_size(o, v);
+	if (o->minimum || o->print) {
+		err = lnkfs_resize_minimum(r, &blocks);
+		if (err)
+			return complain(o->device, "%s", r->why ? r->why : strerror(-err));
+	} else {
+		blocks = wanted_size(o, v);
+	}
 	if (!blocks)
 		return 1;
+	if (o->print) {
+		printf("%" PRIu64 "\n", blocks);
+		return 0;
+	}
 	if (blocks == v->fs.blocks) {
 		report_size(o, blocks, blocks, v->fs.block_bits);
 		return 0;
 	}
 	if (o->progress)
 		r->progress = show_progress;
-	return grow(o, r, blocks);
+	return blocks > v->fs.blocks ? grow(o, r, blocks) : shrink(o, r, blocks);
 }
 
 static int resize_unmounted(const struct options *o)
@@ -294,7 +339,7 @@ static int resize_unmounted(const struct options *o)
 	const char *why;
 	int err, ret;
 
-	err = lnkfs_volume_open(&v, o->device, LNKFS_DEV_WRITE | LNKFS_DEV_EXCL |
+	err = lnkfs_volume_open(&v, o->device, (o->print ? 0 : LNKFS_DEV_WRITE | LNKFS_DEV_EXCL) |
 				LNKFS_VOL_NO_GROUPS, &why);
 	if (err)
 		return complain(o->device, "%s", why ? why : strerror(-err));

@@ -154,6 +154,21 @@ static u32 find_cluster(const struct mask *m, u32 goal, u32 end, u32 n, u32 *sta
 	return len ? len : find_aligned(m, 0, end, n, start);
 }
 
+/**
+ * lnkfs_balloc_end() - end of the blocks of a group that may be allocated
+ * @fs: volume
+ * @group: group number
+ *
+ * Return: block in the group: its size, unless @fs->alloc_end says otherwise.
+ */
+u32 lnkfs_balloc_end(const struct lnkfs_fs *fs, u32 group)
+{
+	u64 first = lnkfs_group_first(fs, group);
+	u64 end = fs->alloc_end > first ? fs->alloc_end - first : 0;
+
+	return min_t(u64, lnkfs_group_size(fs, group), end);
+}
+
 static u32 cluster_blocks(const struct lnkfs_fs *fs)
 {
 	return LNKFS_CLUSTER_BYTES >> fs->block_bits;
@@ -250,7 +265,7 @@ static int pick_uninit(struct lnkfs_fs *fs, u32 group, u32 goal, u32 want, bool 
 		       struct pick *p)
 {
 	u32 head = lnkfs_group_overhead(fs, group);
-	u32 size = lnkfs_group_size(fs, group);
+	u32 size = lnkfs_balloc_end(fs, group);
 	u32 align = cluster ? cluster_blocks(fs) : 1;
 
 	p->buf = NULL;
@@ -279,7 +294,7 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 		    unsigned int flags, struct pick *p)
 {
 	const struct lnkfs_group *g = lnkfs_group(fs, group);
-	u32 size = lnkfs_group_size(fs, group);
+	u32 size = lnkfs_balloc_end(fs, group);
 	bool cluster = flags & LNKFS_BA_CLUSTER;
 	struct mask m;
 	int err;
@@ -305,8 +320,8 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 	else
 		p->len = find_run(&m, goal, size, min, want, &p->off);
 	if (!p->len)
-		err = min == 1 ? bitmap_lies(fs, group, "full, its descriptor says it is not") :
-				 -ENOSPC;
+		err = min == 1 && size == lnkfs_group_size(fs, group) ?
+		      bitmap_lies(fs, group, "full, its descriptor says it is not") : -ENOSPC;
 	else if (p->len > g->free_blocks - g->busy_blocks)
 		err = bitmap_lies(fs, group, "more free blocks than its descriptor says");
 	else if (!lnkfs_block_valid(fs, lnkfs_group_first(fs, group) + p->off, p->len))

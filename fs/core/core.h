@@ -102,6 +102,8 @@ struct lnkfs_group {
  * @root_ino: root directory
  * @journal_start: first block of the internal journal
  * @journal_blocks: its length; 0: the journal is on another device
+ * @alloc_end: only blocks before this one are allocated; nothing less than @blocks
+ *	unless a tool is about to make the volume smaller
  * @dir_group: group in which the last directory was placed
  * @group: per-group state, @groups of them (lnkfs_group())
  *
@@ -126,6 +128,7 @@ struct lnkfs_fs {
 	u64 root_ino;
 	u64 journal_start;
 	u32 journal_blocks;
+	u64 alloc_end;
 	u32 dir_group;
 	lnkfs_group_table group;
 };
@@ -339,12 +342,14 @@ int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u3
 int lnkfs_map_find(const void *bits, const void *busy, u32 from, u32 end, u32 min,
 		   u32 want, u32 *start);
 bool lnkfs_block_valid(const struct lnkfs_fs *fs, u64 block, u64 len);
+u32 lnkfs_balloc_end(const struct lnkfs_fs *fs, u32 group);
 
 /* ---- ialloc.c: inode slots ---- */
 
 int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 		 bool dir, u64 *ino);
 int lnkfs_ifree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, u32 slots, bool dir);
+void lnkfs_iblock_free(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off);
 u32 lnkfs_ialloc_dir_group(struct lnkfs_fs *fs, u32 parent_group);
 int lnkfs_orphan_add(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino);
 int lnkfs_orphan_del(struct lnkfs_fs *fs, u64 ino);
@@ -563,6 +568,8 @@ u32 lnkfs_quota_new_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 /* ---- symlink.c: targets ---- */
 
 u32 lnkfs_symlink_slots(const struct lnkfs_fs *fs, u32 len);
+u32 lnkfs_symlink_checksum(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
+			   const char *target, u32 len);
 void lnkfs_symlink_set_fast(struct lnkfs_cinode *ci, const char *target, u32 len);
 int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 			   const char *target, u32 len);

@@ -202,7 +202,7 @@ static int probe_block(struct lnkfs_fs *fs, u32 group, u32 off, struct claim *cl
 static int probe_group(struct lnkfs_fs *fs, u32 group, const struct imaps *maps, u32 probes,
 		       struct claim *cl, lnkfs_buf **out)
 {
-	u32 size = lnkfs_group_size(fs, group);
+	u32 size = lnkfs_balloc_end(fs, group);
 	u32 hint = lnkfs_group(fs, group)->inode_hint;
 	u32 off, end, part;
 	int err;
@@ -514,11 +514,16 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 
 /* ---- freeing ---- */
 
-/*
- * Give an empty inode block back to free space. Optional: when anything is in
- * the way the block stays what it is.
+/**
+ * lnkfs_iblock_free() - give an empty inode block back to free space
+ * @tx: transaction with LNKFS_CREDITS_IFREE, and one revoke
+ * @fs: volume
+ * @group: its group, the lock of which is held
+ * @off: an inode block without inodes, block in the group
+ *
+ * Optional: when anything is in the way the block stays what it is.
  */
-static void give_back(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
+void lnkfs_iblock_free(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 {
 	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	struct imaps maps = { NULL, NULL, NULL };
@@ -578,7 +583,7 @@ static void shrink(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 
 	if (grp->inode_blocks <= keep)
 		return;
-	give_back(tx, fs, group, off);
+	lnkfs_iblock_free(tx, fs, group, off);
 	if (grp->inode_blocks <= keep || read_map(fs, group, LNKFS_B_IMAP, &maps.imap) ||
 	    read_map(fs, group, LNKFS_B_FULLMAP, &maps.full))
 		goto out;
@@ -588,7 +593,7 @@ static void shrink(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 			break;
 		if (!block_empty(fs, group, off))
 			continue;
-		give_back(tx, fs, group, off);
+		lnkfs_iblock_free(tx, fs, group, off);
 		if (grp->inode_blocks <= keep)
 			break;
 	}

@@ -170,6 +170,7 @@ void lnkfs_super_load(struct lnkfs_fs *fs, const struct lnkfs_super_block *sb)
 	memcpy(fs->hash_seed, sb->s_hash_seed, sizeof(fs->hash_seed));
 	fs->max_links = le32_to_cpu(sb->s_max_links);
 	fs->fast_max = le32_to_cpu(sb->s_fast_symlink_max);
+	fs->alloc_end = U64_MAX;
 	fs->dir_group = 0;
 }
 

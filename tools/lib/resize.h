@@ -25,5 +25,7 @@ struct lnkfs_resize {
 int lnkfs_resize_open(struct lnkfs_resize *r, struct lnkfs_volume *v, const char *journal);
 void lnkfs_resize_close(struct lnkfs_resize *r);
 int lnkfs_resize_grow(struct lnkfs_resize *r, u64 blocks);
+int lnkfs_resize_minimum(struct lnkfs_resize *r, u64 *blocks);
+int lnkfs_resize_shrink(struct lnkfs_resize *r, u64 blocks);
 
 #endif /* LNKFS_RESIZE_H */
