@@ -13,12 +13,15 @@
  * @v: volume, open for writing, its groups loaded
  * @log: its log, which is empty
  * @why: what is in the way, as a phrase, when a function has failed; or NULL
+ * @batch: for tests: commit when so many blocks have changed; 0: when the log is half
+ *	full
  * @progress: called with what has been done and all that there is to do, or NULL
  */
 struct lnkfs_resize {
 	struct lnkfs_volume *v;
 	struct lnkfs_log log;
 	const char *why;
+	u32 batch;
 	void (*progress)(u64 done, u64 total);
 };
 

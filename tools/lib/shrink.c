@@ -101,7 +101,9 @@ int lnkfs_shrink_commit(struct lnkfs_shrink *s)
  */
 int lnkfs_shrink_step(struct lnkfs_shrink *s)
 {
-	return s->v->dirty > lnkfs_log_room(&s->r->log) / 2 ? lnkfs_shrink_commit(s) : 0;
+	u32 batch = s->r->batch ? s->r->batch : lnkfs_log_room(&s->r->log) / 2;
+
+	return s->v->dirty > batch ? lnkfs_shrink_commit(s) : 0;
 }
 
 /* ---- the journal ---- */
