@@ -413,4 +413,105 @@ TEST_F(grow, tool)
 	EXPECT_EQ(mib_blocks(START_MIB * 3), super_blocks(&self->v, LNKFS_SUPER_OFFSET));
 }
 
+/* What the tool is given to move: files, names and links past @mib MiB. */
+static void fill_end(struct __test_metadata *_metadata, struct volume *v, unsigned int mib)
+{
+	char name[64];
+	int i;
+
+	ASSERT_EQ(0, write_files("p", mib * 16));
+	ASSERT_EQ(0, write_files("a", 60));
+	ASSERT_OK(mkdir("d", 0755));
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "d/a link that has a long name, %d", i);
+		ASSERT_OK(i % 3 ? symlink(name, name) : link("a.1", name));
+	}
+	for (i = 0; i < (int)mib * 16; i++) {
+		snprintf(name, sizeof(name), "p.%d", i);
+		ASSERT_OK(unlink(name));
+	}
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(v->mnt, 0));
+}
+
+static void check_end(struct __test_metadata *_metadata, struct volume *v)
+{
+	char name[64], target[64];
+	int i;
+
+	ASSERT_OK(vol_mount(v, 0, NULL));
+	ASSERT_OK(chdir(v->mnt));
+	EXPECT_EQ(60, read_files("a", 60));
+	EXPECT_EQ(101, nlink_of("a.1"));
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "d/a link that has a long name, %d", i);
+		if (i % 3)
+			ASSERT_EQ(strlen(name), readlink(name, target, sizeof(target)));
+		else
+			ASSERT_EQ(ino_of("a.1"), ino_of(name));
+	}
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(v->mnt, 0));
+}
+
+/* Killed, and mounted by the kernel, which has its log to replay. */
+TEST_F(grow, tool_killed)
+{
+	char small[32], large[32];
+	int i, status, moved = 0;
+	pid_t pid;
+
+	if (system("command -v resize.lnkfs >/dev/null"))
+		SKIP(return, "no resize.lnkfs");
+	ASSERT_OK(enlarge(&self->v, 64));
+	ASSERT_LT(0, grow_to(".", 0));
+	fill_end(_metadata, &self->v, 32);
+	snprintf(small, sizeof(small), "%uM", 24);
+	snprintf(large, sizeof(large), "%uM", 64);
+	for (i = 0; i < 16; i++) {
+		pid = fork();
+		if (!pid) {
+			execlp("resize.lnkfs", "resize.lnkfs", "-q", "-f", self->v.dev,
+			       i % 8 == 7 ? large : small, NULL);
+			_exit(127);
+		}
+		/* Four times it may end. */
+		usleep(2000 + i * 9000);
+		if (i % 4 != 3)
+			kill(pid, SIGKILL);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status) || !status) TH_LOG("%x", status);
+		check_end(_metadata, &self->v);
+		ASSERT_EQ(0, vol_check(&self->v));
+		moved += super_blocks(&self->v, LNKFS_SUPER_OFFSET) == mib_blocks(24);
+	}
+	EXPECT_LT(0, moved);
+	TH_LOG("smaller after %d of 16", moved);
+}
+
+/* Smaller and larger again; the kernel takes all of it. */
+TEST_F(grow, back_and_forth)
+{
+	static const unsigned int mib[] = { 40, 64, 24, 33, 20, 64 };
+	char cmd[1024];
+	int i;
+
+	if (system("command -v resize.lnkfs >/dev/null"))
+		SKIP(return, "no resize.lnkfs");
+	ASSERT_OK(enlarge(&self->v, 64));
+	ASSERT_LT(0, grow_to(".", 0));
+	fill_end(_metadata, &self->v, 32);
+	for (i = 0; i < 6; i++) {
+		snprintf(cmd, sizeof(cmd), "resize.lnkfs -q %s %uM", self->v.dev, mib[i]);
+		ASSERT_EQ(0, system(cmd));
+		ASSERT_EQ(mib_blocks(mib[i]), super_blocks(&self->v, LNKFS_SUPER_OFFSET));
+		check_end(_metadata, &self->v);
+		ASSERT_EQ(0, vol_check(&self->v));
+	}
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+	ASSERT_OK(chdir(self->v.mnt));
+	EXPECT_EQ(0, write_files("more", 200));
+	EXPECT_EQ(200, read_files("more", 200));
+}
+
 TEST_HARNESS_MAIN

@@ -159,5 +159,8 @@ int lnkfs_resize_grow(struct lnkfs_resize *r, u64 blocks)
 		return err;
 	v->free_blocks += (s64)added;
 	v->sb = sb;
-	return lnkfs_log_commit(&r->log, v, true);
+	err = lnkfs_log_commit(&r->log, v, true);
+	if (!err && r->progress)
+		r->progress(1, 1);
+	return err;
 }

@@ -468,10 +468,10 @@ static int carry_out(struct lnkfs_shrink *s)
 		err = lnkfs_shrink_commit(s);
 	if (!err)
 		err = cut(s);
-	if (!err) {
-		lnkfs_shrink_moved(s, s->total);
+	if (!err)
 		wipe_backups(s, groups);
-	}
+	if (!err && s->r->progress)
+		s->r->progress(1, 1);
 	s->fs->alloc_end = U64_MAX;
 	return err;
 }
