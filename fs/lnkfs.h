@@ -99,11 +99,10 @@ struct lnkfs_attr {
 /*
  * Make the volume larger, up to the size of its device: to g_blocks blocks (of
  * f_bsize bytes, see statfs(2)), or with 0 as large as it can be. g_blocks says
- * afterwards what the size is: a last group (of 8,064 blocks of 1 KiB, 16,128 of
- * 2 KiB, 32,256 of 4 KiB) that would have no more than about 40 blocks is left
- * out. The new size is on the disk when the ioctl returns, and a crash before
- * that leaves the old size or the new one. A size that it has already is no
- * error. Needs CAP_SYS_RESOURCE.
+ * afterwards what the size is: a last group that would have less than about 40
+ * blocks is left out. The new size is on the disk when the ioctl returns, and a
+ * crash before that leaves the old size or the new one. A size that it has
+ * already is no error. Needs CAP_SYS_RESOURCE.
  *
  * Errors: EPERM; EFAULT; EINVAL: g_size, g_flags or g_reserved is not as said
  * here, or g_blocks is smaller than the volume, or larger than any can be;
