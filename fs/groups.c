@@ -18,7 +18,7 @@ static struct lnkfs_group_dir *lnkfs_group_dir_new(u32 max)
 {
 	struct lnkfs_group_dir *dir;
 
-	dir = kvzalloc(struct_size(dir, chunk, max), GFP_NOFS);
+	dir = kvzalloc(struct_size(dir, chunk, max), GFP_KERNEL);
 	if (dir)
 		dir->max = max;
 	return dir;
@@ -43,7 +43,7 @@ static int lnkfs_groups_room(struct lnkfs_fs *fs, u32 groups)
 	for (i = 0; i < chunks; i++) {
 		if (dir->chunk[i])
 			continue;
-		dir->chunk[i] = kvcalloc(LNKFS_GROUP_CHUNK, sizeof(struct lnkfs_group), GFP_NOFS);
+		dir->chunk[i] = kvcalloc(LNKFS_GROUP_CHUNK, sizeof(struct lnkfs_group), GFP_KERNEL);
 		if (!dir->chunk[i])
 			return -ENOMEM;
 	}

@@ -39,6 +39,7 @@
 #define LNKFS_SB_MOUNTED	1	/* mount is complete: errors are acted upon */
 #define LNKFS_SB_STOPPED	2	/* shut down: everything answers EIO */
 #define LNKFS_SB_DEAD		3	/* an error has ended all writing */
+#define LNKFS_SB_LOGGED		4	/* only recovery may write the superblock */
 
 struct lnkfs_trigger {
 	struct jbd2_buffer_trigger_type jbd;

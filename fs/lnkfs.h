@@ -104,18 +104,21 @@ struct lnkfs_attr {
  * crash before that leaves the old size or the new one. A size that it has
  * already is no error. Needs CAP_SYS_RESOURCE.
  *
- * Errors: EPERM; EFAULT; EINVAL: g_size, g_flags or g_reserved is not as said
+ * Errors: EPERM; EFAULT; EINVAL: g_size, g_flags, g_old or g_reserved is not as said
  * here, or g_blocks is smaller than the volume, or larger than any can be;
  * ENOSPC: the device is too small; EROFS: the mount or the volume is read-only;
  * EINTR: killed; EIO, ENOMEM, EUCLEAN, EBADMSG.
  */
 struct lnkfs_grow {
 	/* 00 */ __u32	g_size;		/* of this structure */
-	/* 04 */ __u32	g_flags;	/* 0 */
+	/* 04 */ __u32	g_flags;	/* LNKFS_GROW_* */
 	/* 08 */ __u64	g_blocks;	/* size of the volume, in and out */
-	/* 10 */ __u64	g_reserved[2];	/* 0 */
+	/* 10 */ __u64	g_old;		/* out: the size before; in: 0 */
+	/* 18 */ __u64	g_reserved;	/* 0 */
 	/* 20 */
 };
+
+#define LNKFS_GROW_DRY		0x1u	/* only say what would come of it */
 
 #define LNKFS_IOC_GROW		_IOWR(0xAC, 16, struct lnkfs_grow)
 

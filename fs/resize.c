@@ -57,7 +57,7 @@ static int lnkfs_grow_write(struct super_block *sb, u64 block, const void *data,
 static int lnkfs_grow_backup(struct lnkfs_sb_info *sbi, const struct lnkfs_super_block *es,
 			     u32 group)
 {
-	struct lnkfs_super_block *copy = kmemdup(es, sizeof(*es), GFP_NOFS);
+	struct lnkfs_super_block *copy = kmemdup(es, sizeof(*es), GFP_KERNEL);
 	u64 block = lnkfs_group_first(&sbi->fs, group);
 	int err;
 
@@ -76,7 +76,7 @@ static int lnkfs_grow_desc(struct lnkfs_sb_info *sbi, const struct lnkfs_fs *new
 	struct lnkfs_fs *fs = &sbi->fs;
 	u32 first = group - group % fs->desc_per_block;
 	u64 block = lnkfs_group_map_block(new, group, LNKFS_B_BITMAP) - 1;
-	void *data = kmalloc(fs->block_size, GFP_NOFS);
+	void *data = kmalloc(fs->block_size, GFP_KERNEL);
 	lnkfs_buf *run = NULL;
 	int err = 0;
 
@@ -116,8 +116,9 @@ static int lnkfs_grow_prepare(struct lnkfs_sb_info *sbi, const struct lnkfs_supe
 	return err ? err : err2;
 }
 
-/* The transaction. Under super_lock. */
-static int lnkfs_grow_handle(struct lnkfs_sb_info *sbi, const struct lnkfs_super_block *es)
+/* The transaction. Under super_lock. @logged: the superblock is in it. */
+static int lnkfs_grow_handle(struct lnkfs_sb_info *sbi, const struct lnkfs_super_block *es,
+			     bool *logged)
 {
 	struct buffer_head *bh = sbi->super_bh;
 	struct lnkfs_fs *fs = &sbi->fs;
@@ -131,6 +132,7 @@ static int lnkfs_grow_handle(struct lnkfs_sb_info *sbi, const struct lnkfs_super
 	/* New blocks are to be on the disk before the commit. */
 	lnkfs_note_data(handle);
 	err = jbd2_journal_get_write_access(handle, bh);
+	*logged = !err;
 	if (!err) {
 		jbd2_journal_set_triggers(bh, NULL);
 		err = lnkfs_grow(handle, fs, es, sbi->super, &added);
@@ -157,7 +159,8 @@ static int lnkfs_grow_handle(struct lnkfs_sb_info *sbi, const struct lnkfs_super
 static int lnkfs_grow_to(struct lnkfs_sb_info *sbi, const struct lnkfs_super_block *es)
 {
 	struct lnkfs_fs new = {};
-	int err, err2;
+	bool logged = false;
+	int err, err2 = 0;
 
 	lnkfs_super_load(&new, es);
 	err = lnkfs_groups_extend(&sbi->fs, &new);
@@ -166,25 +169,31 @@ static int lnkfs_grow_to(struct lnkfs_sb_info *sbi, const struct lnkfs_super_blo
 	if (err)
 		return err;
 	mutex_lock(&sbi->super_lock);
-	err = lnkfs_grow_handle(sbi, es);
-	jbd2_journal_lock_updates(sbi->journal);
-	err2 = jbd2_journal_flush(sbi->journal, 0);
-	jbd2_journal_unlock_updates(sbi->journal);
+	err = lnkfs_grow_handle(sbi, es, &logged);
+	if (logged) {
+		jbd2_journal_lock_updates(sbi->journal);
+		err2 = jbd2_journal_flush(sbi->journal, 0);
+		jbd2_journal_unlock_updates(sbi->journal);
+	}
+	/* Recovery will know the size; what we have in memory may be wrong. */
+	if (logged && (err2 || is_journal_aborted(sbi->journal))) {
+		lnkfs_abort(sbi->sb, err2);
+		set_bit(LNKFS_SB_LOGGED, &sbi->state);
+	}
 	mutex_unlock(&sbi->super_lock);
 	return err ? err : err2;
 }
 
-static int lnkfs_do_grow(struct lnkfs_sb_info *sbi, u64 *blocks)
+static int lnkfs_do_grow(struct lnkfs_sb_info *sbi, struct lnkfs_grow *g)
 {
 	struct lnkfs_super_block *es;
-	u64 old;
 	int err;
 
 	if (mutex_lock_killable(&sbi->label_lock))
 		return -EINTR;
-	old = sbi->fs.blocks;
-	err = lnkfs_grow_size(sbi, blocks);
-	if (err) {
+	g->g_old = sbi->fs.blocks;
+	err = lnkfs_grow_size(sbi, &g->g_blocks);
+	if (err || (g->g_flags & LNKFS_GROW_DRY)) {
 		err = min(err, 0);
 		goto out;
 	}
@@ -195,12 +204,12 @@ static int lnkfs_do_grow(struct lnkfs_sb_info *sbi, u64 *blocks)
 	lock_buffer(sbi->super_bh);
 	memcpy(es, sbi->super, sizeof(*es));
 	unlock_buffer(sbi->super_bh);
-	lnkfs_resize_super(es, *blocks);
+	lnkfs_resize_super(es, g->g_blocks);
 	err = lnkfs_grow_to(sbi, es);
 	kfree(es);
 	if (!err)
-		pr_info("lnkfs (%s): grown from %llu to %llu blocks\n", sbi->sb->s_id, old,
-			*blocks);
+		pr_info("lnkfs (%s): grown from %llu to %llu blocks\n", sbi->sb->s_id, g->g_old,
+			g->g_blocks);
 out:
 	mutex_unlock(&sbi->label_lock);
 	return err;
@@ -224,15 +233,14 @@ int lnkfs_ioc_grow(struct file *file, struct lnkfs_grow __user *arg)
 		return -EPERM;
 	if (copy_from_user(&g, arg, sizeof(g)))
 		return -EFAULT;
-	if (g.g_size != sizeof(g) || g.g_flags ||
-	    memchr_inv(g.g_reserved, 0, sizeof(g.g_reserved)))
+	if (g.g_size != sizeof(g) || g.g_flags & ~LNKFS_GROW_DRY || g.g_old || g.g_reserved)
 		return -EINVAL;
 	err = mnt_want_write_file(file);
 	if (err)
 		return err;
-	err = lnkfs_rdonly(sb) || !sbi->journal ? -EROFS : lnkfs_do_grow(sbi, &g.g_blocks);
+	err = lnkfs_rdonly(sb) || !sbi->journal ? -EROFS : lnkfs_do_grow(sbi, &g);
 	mnt_drop_write_file(file);
-	if (!err && put_user(g.g_blocks, &arg->g_blocks))
+	if (!err && copy_to_user(arg, &g, sizeof(g)))
 		err = -EFAULT;
 	return err;
 }

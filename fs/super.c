@@ -89,6 +89,10 @@ int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 		return -EIO;
 	ktime_get_coarse_real_ts64(&now);
 	mutex_lock(&sbi->super_lock);
+	if (test_bit(LNKFS_SB_LOGGED, &sbi->state)) {
+		mutex_unlock(&sbi->super_lock);
+		return -EIO;
+	}
 	lock_buffer(bh);
 	spin_lock(&sbi->error_lock);
 	if (sbi->error_new) {

@@ -145,6 +145,7 @@ static int open_mounted(dev_t dev)
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char line[2 * PATH_MAX + 256], path[PATH_MAX + 1];
 	unsigned int major, minor;
+	struct stat st;
 	int fd = -1;
 
 	while (f && fd < 0 && fgets(line, sizeof(line), f)) {
@@ -154,6 +155,11 @@ static int open_mounted(dev_t dev)
 			continue;
 		unescape(path);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
+		/* Something else may be mounted over it. */
+		if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_dev != dev)) {
+			close(fd);
+			fd = -1;
+		}
 	}
 	if (f)
 		fclose(f);
@@ -189,7 +195,7 @@ static const char *grow_error(int err)
 	case EROFS:
 		return "mounted read-only";
 	case EINVAL:
-		return "not the size of a volume, or smaller than this one: only what is not mounted can be made smaller";
+		return "mounted, it can only become larger";
 	case ENOSPC:
 		return "the device is too small";
 	default:
@@ -197,7 +203,6 @@ static const char *grow_error(int err)
 	}
 }
 
-/* The ioctl does not tell what the size was. */
 static int grow_mounted(const struct options *o, int fd)
 {
 	struct lnkfs_grow g = { .g_size = sizeof(g) };
@@ -216,9 +221,7 @@ static int grow_mounted(const struct options *o, int fd)
 	}
 	if (ioctl(fd, LNKFS_IOC_GROW, &g) < 0)
 		return complain(o->device, "%s", grow_error(errno));
-	if (!o->quiet)
-		printf("%s: mounted; now %" PRIu64 " blocks of %u bytes\n", o->device,
-		       (u64)g.g_blocks, 1u << bits);
+	report_size(o, g.g_old, g.g_blocks, bits);
 	return 0;
 }
 
@@ -281,7 +284,7 @@ static int shrink(const struct options *o, struct lnkfs_resize *r, u64 blocks)
 	if (check(o, r->v))
 		return 1;
 	err = lnkfs_resize_shrink(r, blocks);
-	if (err == -ENOSPC && r->why && !lnkfs_resize_minimum(r, &least))
+	if (err == -ENOSPC && !r->done && !lnkfs_resize_minimum(r, &least))
 		return complain(o->device, "%s: the least is %" PRIu64 " blocks of %u bytes",
 				r->why, least, r->v->fs.block_size);
 	if (err)

@@ -204,7 +204,9 @@ static u64 grow_apply(struct grow *g)
 	fill_new(fs, &g->new, g->last, lnkfs_bdata(g->desc));
 	for (i = fs->groups; i < g->new.groups; i++)
 		added += lnkfs_group(fs, i)->free_blocks;
+	/* After the state of the groups: see struct lnkfs_fs. */
 	smp_store_release(&fs->blocks, g->new.blocks);
+	/* After the number of blocks, which tells the size of a group. */
 	smp_store_release(&fs->groups, g->new.groups);
 	return added;
 }

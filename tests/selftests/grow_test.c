@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Making a mounted volume larger (LNKFS_IOC_GROW, resize.lnkfs). */
+#include <linux/dm-ioctl.h>
 #include <linux/fsmap.h>
 #include <sys/wait.h>
 
@@ -119,12 +120,15 @@ TEST_F(grow, refused)
 	g.g_size--;
 	EXPECT_ERR(EINVAL, ioctl(fd, LNKFS_IOC_GROW, &g));
 	g.g_size = sizeof(g);
-	g.g_flags = 1;
+	g.g_flags = 2;
 	EXPECT_ERR(EINVAL, ioctl(fd, LNKFS_IOC_GROW, &g));
 	g.g_flags = 0;
-	g.g_reserved[1] = 1;
+	g.g_reserved = 1;
 	EXPECT_ERR(EINVAL, ioctl(fd, LNKFS_IOC_GROW, &g));
-	g.g_reserved[1] = 0;
+	g.g_reserved = 0;
+	g.g_old = 1;
+	EXPECT_ERR(EINVAL, ioctl(fd, LNKFS_IOC_GROW, &g));
+	g.g_old = 0;
 	/* smaller, larger than any, larger than the device */
 	EXPECT_ERR(EINVAL, grow_to(".", 1));
 	EXPECT_ERR(EINVAL, grow_to(".", mib_blocks(START_MIB) - 1));
@@ -134,8 +138,13 @@ TEST_F(grow, refused)
 	/* the size that it has */
 	EXPECT_EQ(mib_blocks(START_MIB), grow_to(".", 0));
 	EXPECT_EQ(mib_blocks(START_MIB), grow_to(".", mib_blocks(START_MIB)));
-	close(fd);
 	ASSERT_OK(enlarge(&self->v, START_MIB * 2));
+	/* only asked */
+	g.g_flags = LNKFS_GROW_DRY;
+	EXPECT_OK(ioctl(fd, LNKFS_IOC_GROW, &g));
+	EXPECT_EQ(mib_blocks(START_MIB), g.g_old);
+	EXPECT_EQ(mib_blocks(START_MIB * 2), g.g_blocks);
+	close(fd);
 	ASSERT_OK(vol_remount(&self->v, MS_RDONLY, NULL));
 	EXPECT_ERR(EROFS, grow_to(".", 0));
 	ASSERT_OK(vol_remount(&self->v, 0, NULL));
@@ -335,6 +344,92 @@ TEST_F(grow, crash_in_between)
 		ASSERT_OK(chdir(self->v.mnt));
 	}
 	TH_LOG("%d times the old size, %d times the new one", olds, news);
+}
+
+/* ---- a journal that cannot be written ---- */
+
+static int dm_ioctl(unsigned long cmd, unsigned int flags, unsigned long long sectors,
+		    const char *target, const char *params, char *dev)
+{
+	static char buf[4096] __attribute__((aligned(8)));
+	struct dm_ioctl *dmi = (void *)buf;
+	struct dm_target_spec *spec = (void *)(dmi + 1);
+	int ctl = open("/dev/mapper/control", O_RDWR), ret;
+
+	if (ctl < 0)
+		return -1;
+	memset(buf, 0, sizeof(buf));
+	dmi->version[0] = DM_VERSION_MAJOR;
+	dmi->data_size = sizeof(buf);
+	dmi->data_start = sizeof(*dmi);
+	dmi->flags = flags;
+	strcpy(dmi->name, "t-grow");
+	if (target) {
+		dmi->target_count = 1;
+		spec->length = sectors;
+		strcpy(spec->target_type, target);
+		strcpy((char *)(spec + 1), params);
+	}
+	ret = ioctl(ctl, cmd, dmi);
+	if (dev)
+		sprintf(dev, "/dev/dm-%u", minor(dmi->dev));
+	close(ctl);
+	return ret;
+}
+
+/* From now on the device is what @target makes of it. */
+static int dm_become(unsigned long long sectors, const char *target, const char *params)
+{
+	if (dm_ioctl(DM_TABLE_LOAD, 0, sectors, target, params, NULL) ||
+	    dm_ioctl(DM_DEV_SUSPEND, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG, 0, NULL, NULL, NULL))
+		return -1;
+	return dm_ioctl(DM_DEV_SUSPEND, 0, 0, NULL, NULL, NULL);
+}
+
+/* The log cannot be written: the size on the disk stays what it is. */
+TEST_F(grow, journal_fails)
+{
+	unsigned long long sectors = 8 << 11;
+	char journal[64], params[96], cmd[512];
+	struct volume log;
+
+	if (system("modprobe -qa dm-mod"))
+		SKIP(return, "no device mapper");
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	ASSERT_EQ(0, vol_make(&log, 16));
+	snprintf(params, sizeof(params), "%s 0", log.dev);
+	ASSERT_OK(dm_ioctl(DM_DEV_CREATE, 0, 0, NULL, NULL, journal));
+	ASSERT_OK(dm_become(sectors, "linear", params));
+	snprintf(cmd, sizeof(cmd), "mkfs.lnkfs -q -f -b %u -O journal_dev %s &&"
+		 "mkfs.lnkfs -q -f -b %u -J device=%s %s",
+		 bsize(), journal, bsize(), journal, self->v.dev);
+	ASSERT_EQ(0, system(cmd));
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+	ASSERT_OK(chdir(self->v.mnt));
+	ASSERT_EQ(0, write_files("a", 20));
+	ASSERT_OK(fs_sync("."));
+	ASSERT_OK(enlarge(&self->v, START_MIB * 3));
+	ASSERT_OK(dm_become(sectors, "error", ""));
+	EXPECT_ERR(EIO, grow_to(".", 0));
+	EXPECT_EQ(-1, create_file("f", 0644));
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	EXPECT_EQ(mib_blocks(START_MIB), super_blocks(&self->v, LNKFS_SUPER_OFFSET));
+	ASSERT_OK(dm_become(sectors, "linear", params));
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+	ASSERT_OK(chdir(self->v.mnt));
+	EXPECT_EQ(20, read_files("a", 20));
+	EXPECT_EQ(mib_blocks(START_MIB * 3), grow_to(".", 0));
+	EXPECT_EQ(0, write_files("b", 300));
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	EXPECT_EQ(0, vol_check(&self->v));
+	/* What the teardown checks is to have its journal inside. */
+	EXPECT_EQ(0, vol_mkfs(self->v.dev, ""));
+	EXPECT_OK(dm_ioctl(DM_DEV_REMOVE, 0, 0, NULL, NULL, NULL));
+	EXPECT_EQ(0, vol_mkfs(log.dev, ""));
+	EXPECT_EQ(0, vol_remove(&log));
 }
 
 /* A frozen volume does not grow until it is thawed. */

@@ -13,6 +13,7 @@
  * @v: volume, open for writing, its groups loaded
  * @log: its log, which is empty
  * @why: what is in the way, as a phrase, when a function has failed; or NULL
+ * @done: something has been changed when a function has failed
  * @batch: for tests: commit when so many blocks have changed; 0: when the log is half
  *	full
  * @progress: called with what has been done and all that there is to do, or NULL
@@ -21,6 +22,7 @@ struct lnkfs_resize {
 	struct lnkfs_volume *v;
 	struct lnkfs_log log;
 	const char *why;
+	bool done;
 	u32 batch;
 	void (*progress)(u64 done, u64 total);
 };

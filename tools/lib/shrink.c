@@ -201,6 +201,7 @@ static int drop_inode_blocks(struct lnkfs_shrink *s)
 {
 	u32 group = lnkfs_group_of(s->fs, s->end), off, size;
 	struct lnkfs_group *grp;
+	const u8 *map;
 	lnkfs_buf *buf;
 	u32 before;
 	int err;
@@ -217,7 +218,8 @@ static int drop_inode_blocks(struct lnkfs_shrink *s)
 				  LNKFS_B_IMAP, group, 0, &buf);
 		if (err)
 			return err;
-		off = (u32)lnkfs_find_next_bit((u8 *)lnkfs_bdata(buf) + LNKFS_MAP_HEADER, size, off);
+		map = (u8 *)lnkfs_bdata(buf) + LNKFS_MAP_HEADER;
+		off = (u32)lnkfs_find_next_bit(map, size, off);
 		lnkfs_bput(buf);
 		if (off >= size)
 			break;
@@ -456,6 +458,7 @@ static int carry_out(struct lnkfs_shrink *s)
 	u32 groups = s->fs->groups;
 	int err;
 
+	s->r->done = true;
 	s->fs->alloc_end = s->end;
 	err = move_journal(s);
 	if (!err)
@@ -472,6 +475,8 @@ static int carry_out(struct lnkfs_shrink *s)
 		wipe_backups(s, groups);
 	if (!err && s->r->progress)
 		s->r->progress(1, 1);
+	if (err == -ENOSPC)
+		s->r->why = "free space is too fragmented: the size is what it was";
 	s->fs->alloc_end = U64_MAX;
 	return err;
 }

@@ -227,7 +227,8 @@ static int visit_tree(struct lnkfs_shrink *s, struct lnkfs_cinode *ci, void *roo
 		      u8 vsize, u8 tree)
 {
 	struct lnkfs_btree bt = {
-		.fs = s->fs, .ci = ci, .root = root, .root_size = size, .vsize = vsize, .tree = tree,
+		.fs = s->fs, .ci = ci, .root = root, .root_size = size, .vsize = vsize,
+		.tree = tree,
 	};
 	struct bt_view v;
 	int err;

@@ -95,7 +95,7 @@ int lnkfs_shrink_load(struct lnkfs_shrink *s, u64 ino, struct lnkfs_shrink_node 
 	n->ci.area = n->area;
 	err = lnkfs_inode_load(s->fs, ino, LNKFS_IL_ORPHAN, &n->ci);
 	if (!err && (!n->ci.nlink || n->ci.lflags & LNKFS_LF_TRUNCATING)) {
-		s->r->why = "files that were deleted while they were open wait to be freed: mount it, unmount it";
+		s->r->why = "deleted files wait to be freed: mount and unmount it first";
 		err = -EBUSY;
 	}
 	return err == -ESTALE ? -EFSCORRUPTED : err;
