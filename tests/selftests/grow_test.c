@@ -9,7 +9,25 @@
 
 #define START_MIB	16
 
-SERVICE_FIXTURE(grow, START_MIB, NULL)
+FIXTURE(grow) { struct volume v; };
+
+FIXTURE_SETUP(grow)
+{
+	if (!on_lnkfs())
+		SKIP(return, "the ioctl is lnkfs's own");
+	setenv("LNKFS_TMP", "/run", 1);
+	ASSERT_EQ(0, vol_make(&self->v, START_MIB))
+		TH_LOG("%s: %s", self->v.image, strerror(errno));
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+	ASSERT_OK(chdir(self->v.mnt));
+	umask(022);
+}
+
+FIXTURE_TEARDOWN(grow)
+{
+	begin_teardown(_metadata);
+	EXPECT_EQ(0, vol_remove(&self->v));
+}
 
 /* Give the loop device @mib MiB. */
 static int enlarge(struct volume *v, unsigned int mib)
