@@ -393,7 +393,14 @@ static int lnkfs_super_replayed(struct lnkfs_sb_info *sbi)
 	return err;
 }
 
-/* Where blocks are that files never get, and those kept back from them. */
+/**
+ * lnkfs_size_limits() - set what follows from the size of the volume
+ * @sbi: volume; no other task is about to let it grow
+ *
+ * Blocks that files never get, and those that are kept back from them.
+ *
+ * Context: takes space_lock.
+ */
 void lnkfs_size_limits(struct lnkfs_sb_info *sbi)
 {
 	struct lnkfs_fs *fs = &sbi->fs;

@@ -227,12 +227,19 @@ static int grow_mounted(const struct options *o, int fd)
 
 /* ---- not mounted ---- */
 
+/* Can a volume have so many blocks? */
+static bool possible(const struct lnkfs_fs *fs, u64 blocks)
+{
+	/* Group numbers have 32 bits. */
+	return blocks <= LNKFS_MAX_BLOCKS && blocks <= (u64)fs->group_blocks * (U32_MAX - 1);
+}
+
 /* Blocks that the device has; a regular file is made larger as needed. */
 static u64 room_for(struct lnkfs_volume *v, u64 blocks)
 {
 	u64 have = v->dev.bytes >> v->fs.block_bits;
 
-	if (blocks > have && blocks <= LNKFS_MAX_BLOCKS && !v->dev.is_blk &&
+	if (blocks > have && !v->dev.is_blk &&
 	    !lnkfs_dev_resize(&v->dev, blocks << v->fs.block_bits))
 		have = blocks;
 	return have;
@@ -244,8 +251,7 @@ static int grow(const struct options *o, struct lnkfs_resize *r, u64 blocks)
 	u64 old = v->fs.blocks, bytes = v->dev.bytes;
 	int err;
 
-	if (blocks > LNKFS_MAX_BLOCKS ||
-	    blocks > (u64)v->fs.group_blocks * (U32_MAX - 1))
+	if (!possible(&v->fs, blocks))
 		return complain(o->device, "no volume can have so many blocks");
 	if (room_for(v, blocks) < blocks)
 		return complain(o->device, "has only %" PRIu64 " blocks of %u bytes",
@@ -303,8 +309,8 @@ static u64 wanted_size(const struct options *o, const struct lnkfs_volume *v)
 		if (!blocks)
 			complain(o->size, "not a size");
 	}
-	/* A size above the largest one is refused as it stands. */
-	return blocks > LNKFS_MAX_BLOCKS ? blocks : lnkfs_usable_blocks(&v->fs, blocks);
+	/* What no volume can have is refused as it stands. */
+	return possible(&v->fs, blocks) ? lnkfs_usable_blocks(&v->fs, blocks) : blocks;
 }
 
 static int resize(const struct options *o, struct lnkfs_resize *r)

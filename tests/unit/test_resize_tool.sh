@@ -110,6 +110,7 @@ for size in 0 -1 +1 1X 12MB K 1.5M 99999999999999999999 18446744073709551615T; d
 	refuses "$size is not a size" "not a size" image -- "$size"
 done
 refuses "no volume is so large" "no volume can have" image 4000000T
+refuses "nor are there so many groups" "no volume can have" image 40000T
 refuses "too small" "does not fit: the least is [0-9]* blocks" image 100
 is "after all this" "$(blocks image)" 24000
 # 3 * 7680 blocks and a few are 3 groups
