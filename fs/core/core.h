@@ -202,6 +202,7 @@ struct lnkfs_cinode {
  */
 static inline u64 lnkfs_blocks(const struct lnkfs_fs *fs)
 {
+	/* Pairs with lnkfs_grow(): the state of the groups comes first. */
 	return smp_load_acquire(&fs->blocks);
 }
 
@@ -211,6 +212,7 @@ static inline u64 lnkfs_blocks(const struct lnkfs_fs *fs)
  */
 static inline u32 lnkfs_groups(const struct lnkfs_fs *fs)
 {
+	/* Pairs with lnkfs_grow(): their state, and @blocks, come first. */
 	return smp_load_acquire(&fs->groups);
 }
 

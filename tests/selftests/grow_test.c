@@ -623,8 +623,15 @@ TEST_F(grow, back_and_forth)
 		check_end(_metadata, &self->v);
 		ASSERT_EQ(0, vol_check(&self->v));
 	}
+	/* As small as can be: the journal moves, too. */
+	snprintf(cmd, sizeof(cmd), "resize.lnkfs -q -M %s", self->v.dev);
+	ASSERT_EQ(0, system(cmd));
+	EXPECT_GT(mib_blocks(20), super_blocks(&self->v, LNKFS_SUPER_OFFSET));
+	check_end(_metadata, &self->v);
+	ASSERT_EQ(0, vol_check(&self->v));
 	ASSERT_OK(vol_mount(&self->v, 0, NULL));
 	ASSERT_OK(chdir(self->v.mnt));
+	ASSERT_EQ(mib_blocks(64), grow_to(".", 0));
 	EXPECT_EQ(0, write_files("more", 200));
 	EXPECT_EQ(200, read_files("more", 200));
 }
