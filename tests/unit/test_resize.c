@@ -632,6 +632,72 @@ static void test_refused(void)
 
 /* ---- the device is lost ---- */
 
+/*
+ * Power fails: the device takes no more than @cut_at writes, and of those that it
+ * has in its cache (@lossy) it keeps some, whatever their order.
+ */
+#define CACHED		4096
+
+struct cached {
+	u64 off;
+	u32 len;
+	u8 *before;
+	u8 *after;
+	struct cached *older;
+};
+
+static u64 cut_at;
+static bool lossy;
+static struct cached *cache;
+
+static int hook_write(struct lnkfs_dev *dev, u64 off, const void *buf, u64 len)
+{
+	struct cached *c;
+	u64 at;
+
+	if (cut_at && dev->writes >= cut_at)
+		return -EIO;
+	for (at = 0; lossy && at < len; at += c->len) {
+		c = malloc(sizeof(*c));
+		c->off = off + at;
+		c->len = (u32)min_t(u64, CACHED, len - at);
+		c->before = malloc(c->len);
+		memcpy(c->before, dev->mem + c->off, c->len);
+		c->after = calloc(1, c->len);
+		if (buf)
+			memcpy(c->after, (const u8 *)buf + at, c->len);
+		c->older = cache;
+		cache = c;
+	}
+	return 0;
+}
+
+static void hook_sync(struct lnkfs_dev *dev)
+{
+	struct cached *older;
+
+	(void)dev;
+	for (; cache; cache = older) {
+		older = cache->older;
+		free(cache->before);
+		free(cache->after);
+		free(cache);
+	}
+}
+
+/* The writes that have survived, oldest first, on what was there before all of them. */
+static void lose(struct cached *c)
+{
+	if (!c)
+		return;
+	memcpy(vol.dev.mem + c->off, c->before, c->len);
+	lose(c->older);
+	if (lnkfs_random32() & 1)
+		memcpy(vol.dev.mem + c->off, c->after, c->len);
+}
+
+static const struct lnkfs_dev_hooks hooks = { .write = hook_write, .sync = hook_sync };
+
 /* Replay the log, as fsck.lnkfs and the kernel do. */
 static int recover(void)
 {
@@ -666,12 +732,16 @@ static int cut_child(u64 from, u64 to, u64 sum, u64 cut, bool *marked)
 	u64 now;
 
 	vol.dev.writes = 0;
-	vol.dev.cut = cut;
+	vol.dev.hooks = &hooks;
 	vol.quiet = true;
+	cut_at = cut;
 	/* The last write is one that nobody waits for: a backup that has gone. */
 	if (!resize(to) && vol.dev.writes < cut)
 		return 1;
-	vol.dev.cut = 0;
+	vol.dev.hooks = NULL;
+	lnkfs_random_state = cut;
+	lose(cache);
+	lnkfs_random_state = 0;
 	if (recover())
 		return 2;
 	now = vol.fs.blocks;
@@ -725,17 +795,22 @@ static void cut_everywhere(u64 to, u32 samples)
 			printf("# stopped after write %llu of %llu\n", (unsigned long long)cut,
 			       (unsigned long long)writes);
 	}
-	printf("# %llu to %llu blocks: stopped after %u of %llu writes, %u times to be checked\n",
+	printf("# %llu to %llu blocks: stopped after %u of %llu writes%s, %u times to be checked\n",
 	       (unsigned long long)from, (unsigned long long)to, runs, (unsigned long long)writes,
-	       marks);
+	       lossy ? ", some lost" : "", marks);
 }
 
 static void test_cut_grow(void)
 {
 	make(10, 20000, 64 * MIB);
 	fill(1);
-	cut_everywhere(20010, 1000);
-	cut_everywhere(40000, 1000);
+	for (lossy = false;; lossy = true) {
+		cut_everywhere(20010, 1000);
+		cut_everywhere(40000, 1000);
+		if (lossy)
+			break;
+	}
+	lossy = false;
 	done();
 }
 
@@ -745,6 +820,9 @@ static void test_cut_shrink(void)
 	fill(1);
 	cut_everywhere(group_of(4), 60);
 	cut_everywhere(14000, 60);
+	lossy = true;
+	cut_everywhere(14000, 60);
+	lossy = false;
 	done();
 }
 
@@ -754,7 +832,10 @@ static void test_cut_shrink_steps(void)
 	make(10, 36000, 64 * MIB);
 	fill(1);
 	batch = 1;
+	cut_everywhere(14000, 50);
+	lossy = true;
 	cut_everywhere(14000, 100);
+	lossy = false;
 	batch = 0;
 	done();
 }

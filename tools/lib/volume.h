@@ -9,6 +9,7 @@
 
 #include "core.h"
 
+struct lnkfs_dev_hooks;
 struct lnkfs_log;
 
 /**
@@ -25,7 +26,7 @@ struct lnkfs_log;
  * @error: first write error, negative; sticky
  * @reads: read requests done
  * @writes: write requests done
- * @cut: for tests: the device is gone after so many of them; 0: never
+ * @hooks: for tests, or NULL
  */
 struct lnkfs_dev {
 	int fd;
@@ -40,7 +41,18 @@ struct lnkfs_dev {
 	int error;
 	u64 reads;
 	u64 writes;
-	u64 cut;
+	const struct lnkfs_dev_hooks *hooks;
+};
+
+/**
+ * struct lnkfs_dev_hooks - what a test wants to know of a device in memory
+ * @write: called before bytes are written (@buf NULL: zeroes); an error is that of
+ *	the write, which is not done then
+ * @sync: called when all that was written is durable
+ */
+struct lnkfs_dev_hooks {
+	int (*write)(struct lnkfs_dev *dev, u64 off, const void *buf, u64 len);
+	void (*sync)(struct lnkfs_dev *dev);
 };
 
 #define LNKFS_BOUNCE	(1u << 20)
