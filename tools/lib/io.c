@@ -341,7 +341,7 @@ int lnkfs_dev_sync(struct lnkfs_dev *dev)
 	if (dev->fd >= 0 && !dev->readonly && fsync(dev->fd) < 0 && !dev->error)
 		dev->error = -errno;
 	if (dev->hooks && !dev->error)
-		dev->hooks->sync(dev);
+		dev->error = dev->hooks->sync(dev);
 	return dev->error;
 }
 

@@ -48,11 +48,11 @@ struct lnkfs_dev {
  * struct lnkfs_dev_hooks - what a test wants to know of a device in memory
  * @write: called before bytes are written (@buf NULL: zeroes); an error is that of
  *	the write, which is not done then
- * @sync: called when all that was written is durable
+ * @sync: called before all that was written is durable; an error is that of the sync
  */
 struct lnkfs_dev_hooks {
 	int (*write)(struct lnkfs_dev *dev, u64 off, const void *buf, u64 len);
-	void (*sync)(struct lnkfs_dev *dev);
+	int (*sync)(struct lnkfs_dev *dev);
 };
 
 #define LNKFS_BOUNCE	(1u << 20)
