@@ -77,7 +77,7 @@ static u64 lnkfs_data_goal(struct inode *inode, u64 lblk)
 		if (lnkfs_ext_lookup(fs, ci, lblk - 1, &prev))
 			break;
 		if (!(prev.flags & LNKFS_EXT_HOLE)) {
-			if (prev.block + prev.len < fs->blocks)
+			if (prev.block + prev.len < lnkfs_blocks(fs))
 				return prev.block + prev.len;
 			break;
 		}

@@ -104,7 +104,7 @@ static int lnkfs_fsmap_read(struct lnkfs_fsmap *fm, u32 group)
 	u16 flags;
 
 	lnkfs_group_lock(fs, group);
-	flags = fs->group[group].flags;
+	flags = lnkfs_group(fs, group)->flags;
 	if (flags & LNKFS_BG_BLOCK_UNINIT)
 		memset(fm->used, 0, fs->group_blocks / 8);
 	else
@@ -237,7 +237,7 @@ static int lnkfs_fsmap_keys(struct lnkfs_fsmap *fm)
 	     (start == high->fmr_physical && owner >= high->fmr_owner)))
 		return -EINVAL;
 	fm->first = start >> bits;
-	fm->last = fm->fs->blocks - 1;
+	fm->last = lnkfs_blocks(fm->fs) - 1;
 	/* Device 0 comes before ours, and U32_MAX after it. */
 	if (low->fmr_device > fm->dev || high->fmr_device < fm->dev)
 		return 1;

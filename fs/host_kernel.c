@@ -95,7 +95,7 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 	int err;
 
 	*out = NULL;
-	if (unlikely(block >= fs->blocks))
+	if (unlikely(block >= lnkfs_blocks(fs)))
 		return lnkfs_report(fs, -EFSCORRUPTED, owner, block,
 				    "block past the end of the volume");
 	bh = sb_getblk(to_sbi(fs)->sb, block);
@@ -405,7 +405,7 @@ static void lnkfs_busy_clear(struct lnkfs_group *grp, u32 start, u32 len)
 int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u32 len)
 {
 	struct lnkfs_sb_info *sbi = to_sbi(fs);
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	struct lnkfs_busy *b;
 
 	if (is_handle_aborted(tx))
@@ -455,7 +455,7 @@ void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
  */
 bool lnkfs_busy_hold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
 {
-	struct lnkfs_group *grp = &sbi->fs.group[group];
+	struct lnkfs_group *grp = lnkfs_group(&sbi->fs, group);
 	bool plenty;
 
 	if ((grp->flags & LNKFS_BG_BLOCK_UNINIT) || lnkfs_busy_map(&sbi->fs, grp, 0))
@@ -481,7 +481,7 @@ bool lnkfs_busy_hold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
  */
 void lnkfs_busy_unhold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
 {
-	lnkfs_busy_clear(&sbi->fs.group[group], start, len);
+	lnkfs_busy_clear(lnkfs_group(&sbi->fs, group), start, len);
 	spin_lock(&sbi->space_lock);
 	sbi->busy -= len;
 	sbi->free += len;

@@ -57,6 +57,28 @@ static inline void lnkfs_bget(lnkfs_buf *buf)
 	get_bh(buf);
 }
 
+/* Groups that are together in memory: a page or so of them. */
+#define LNKFS_GROUP_CHUNK	32
+
+/**
+ * struct lnkfs_group_dir - where the state of the groups is (groups.c)
+ * @old: the one before the volume grew, which somebody may be reading still
+ * @max: room for so many chunks
+ * @chunk: LNKFS_GROUP_CHUNK groups each
+ */
+struct lnkfs_group_dir {
+	struct lnkfs_group_dir *old;
+	u32 max;
+	struct lnkfs_group *chunk[];
+};
+
+static inline struct lnkfs_group *lnkfs_group(const struct lnkfs_fs *fs, u32 group)
+{
+	const struct lnkfs_group_dir *dir = READ_ONCE(fs->group);
+
+	return &dir->chunk[group / LNKFS_GROUP_CHUNK][group % LNKFS_GROUP_CHUNK];
+}
+
 static inline void lnkfs_lock_init(lnkfs_lock_t *lock)
 {
 	mutex_init(lock);
@@ -64,12 +86,12 @@ static inline void lnkfs_lock_init(lnkfs_lock_t *lock)
 
 static inline void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group)
 {
-	mutex_lock(&fs->group[group].lock);
+	mutex_lock(&lnkfs_group(fs, group)->lock);
 }
 
 static inline void lnkfs_group_unlock(struct lnkfs_fs *fs, u32 group)
 {
-	mutex_unlock(&fs->group[group].lock);
+	mutex_unlock(&lnkfs_group(fs, group)->lock);
 }
 
 int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags);

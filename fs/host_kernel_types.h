@@ -26,6 +26,7 @@
 #endif
 
 typedef struct mutex lnkfs_lock_t;
+typedef struct lnkfs_group_dir *lnkfs_group_table;
 typedef struct buffer_head lnkfs_buf;
 typedef handle_t lnkfs_tx;
 

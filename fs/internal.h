@@ -39,6 +39,7 @@
 #define LNKFS_SB_MOUNTED	1	/* mount is complete: errors are acted upon */
 #define LNKFS_SB_STOPPED	2	/* shut down: everything answers EIO */
 #define LNKFS_SB_DEAD		3	/* an error has ended all writing */
+#define LNKFS_SB_LOGGED		4	/* only recovery may write the superblock */
 
 struct lnkfs_trigger {
 	struct jbd2_buffer_trigger_type jbd;
@@ -92,7 +93,9 @@ struct lnkfs_trigger {
  * @report_limit: how many errors go to the log
  * @ioend_wq: completes writes (extent conversion, disk size)
  * @wb_err: error sequence of the device at mount
- * @label_lock: one change of the label at a time
+ * @label_lock: one change at a time of what the backups of the superblock
+ *	repeat: the label, the size
+ * @super_lock: one write of the superblock at a time, inside @label_lock
  * @mount_kib: KiB that the device had been given to write when it was mounted
  * @lifetime_kib: KiB written to the volume before
  * @kobj: its directory in /sys/fs/lnkfs
@@ -143,6 +146,7 @@ struct lnkfs_sb_info {
 	struct workqueue_struct *ioend_wq;
 	errseq_t wb_err;
 	struct mutex label_lock;
+	struct mutex super_lock;
 	u64 mount_kib;
 	u64 lifetime_kib;
 	struct kobject kobj;
@@ -276,6 +280,7 @@ static inline u64 lnkfs_size_blocks(const struct inode *inode, loff_t size)
 int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc);
 int lnkfs_reconfigure(struct fs_context *fc);
 int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean);
+void lnkfs_size_limits(struct lnkfs_sb_info *sbi);
 
 /* ---- options.c ---- */
 struct fs_context;
@@ -370,6 +375,14 @@ struct fsmap_head;
 
 int lnkfs_ioc_getfsmap(struct super_block *sb, struct fsmap_head __user *arg);
 int lnkfs_ioctl_label(struct file *file, unsigned int cmd, void __user *arg);
+
+/* ---- groups.c: state of the groups; resize.c: growing ---- */
+struct lnkfs_grow;
+
+int lnkfs_groups_alloc(struct lnkfs_fs *fs);
+int lnkfs_groups_extend(struct lnkfs_fs *fs, const struct lnkfs_fs *new);
+void lnkfs_groups_free(struct lnkfs_fs *fs);
+int lnkfs_ioc_grow(struct file *file, struct lnkfs_grow __user *arg);
 
 /* ---- sysfs.c ---- */
 int lnkfs_sysfs_init(void);

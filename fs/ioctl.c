@@ -226,6 +226,8 @@ long lnkfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return lnkfs_ioc_fitrim(sb, uarg);
 	case FS_IOC_GETFSMAP:
 		return lnkfs_ioc_getfsmap(sb, uarg);
+	case LNKFS_IOC_GROW:
+		return lnkfs_ioc_grow(file, uarg);
 	default:
 		return lnkfs_ioctl_label(file, cmd, uarg);
 	}

@@ -59,7 +59,7 @@ static int lnkfs_set_label(struct lnkfs_sb_info *sbi, const char *label)
 	err = lnkfs_super_update(sbi, false);
 	if (err)
 		return err;
-	for (g = 1; g < sbi->fs.groups; g++) {
+	for (g = 1; g < lnkfs_groups(&sbi->fs); g++) {
 		if (!lnkfs_group_has_super(g))
 			continue;
 		err2 = lnkfs_label_backup(sbi, g);

@@ -97,6 +97,32 @@ struct lnkfs_attr {
 #define LNKFS_SHUTDOWN_NOW	2u	/* neither: like a power failure */
 
 /*
+ * Make the volume larger, up to the size of its device: to g_blocks blocks (of
+ * f_bsize bytes, see statfs(2)), or with 0 as large as it can be. g_blocks says
+ * afterwards what the size is: a last group that would have less than about 40
+ * blocks is left out. The new size is on the disk when the ioctl returns, and a
+ * crash before that leaves the old size or the new one. A size that it has
+ * already is no error. Needs CAP_SYS_RESOURCE.
+ *
+ * Errors: EPERM; EFAULT; EINVAL: g_size, g_flags, g_old or g_reserved is not as said
+ * here, or g_blocks is smaller than the volume, or larger than any can be;
+ * ENOSPC: the device is too small; EROFS: the mount or the volume is read-only;
+ * EINTR: killed; EIO, ENOMEM, EUCLEAN, EBADMSG.
+ */
+struct lnkfs_grow {
+	/* 00 */ __u32	g_size;		/* of this structure */
+	/* 04 */ __u32	g_flags;	/* LNKFS_GROW_* */
+	/* 08 */ __u64	g_blocks;	/* size of the volume, in and out */
+	/* 10 */ __u64	g_old;		/* out: the size before; in: 0 */
+	/* 18 */ __u64	g_reserved;	/* 0 */
+	/* 20 */
+};
+
+#define LNKFS_GROW_DRY		0x1u	/* only say what would come of it */
+
+#define LNKFS_IOC_GROW		_IOWR(0xAC, 16, struct lnkfs_grow)
+
+/*
  * Owners in the answer of FS_IOC_GETFSMAP, besides FMR_OWN_FREE and
  * FMR_OWN_UNKNOWN (blocks of files). ext4 gives the same ones.
  */

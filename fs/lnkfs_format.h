@@ -203,7 +203,8 @@ LNKFS_SIZE_CHECK(lnkfs_group_desc, 64);
 
 /**
  * struct lnkfs_gdesc_block - descriptors of one run of groups (a meta-group),
- * in the run's first group; copies made by mkfs in its second and last
+ * in the run's first group; copies in its second and last, as they were when the
+ * volume got its size
  */
 struct lnkfs_gdesc_block {
 	/* 00 */ struct lnkfs_block_header d_header;	/* h_owner: first group of the run */

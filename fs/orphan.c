@@ -86,8 +86,8 @@ void lnkfs_orphan_flush(struct lnkfs_sb_info *sbi)
 {
 	u32 g;
 
-	for (g = 0; g < sbi->fs.groups; g++) {
-		if (!(READ_ONCE(sbi->fs.group[g].flags) & LNKFS_BG_ORPHANS))
+	for (g = 0; g < lnkfs_groups(&sbi->fs); g++) {
+		if (!(READ_ONCE(lnkfs_group(&sbi->fs, g)->flags) & LNKFS_BG_ORPHANS))
 			continue;
 		if (lnkfs_orphan_clean_group(sbi->sb, g))
 			break;
@@ -199,8 +199,8 @@ int lnkfs_orphan_recover(struct super_block *sb)
 	u64 block;
 	int err;
 
-	for (g = 0; g < sbi->fs.groups; g++) {
-		if (!(sbi->fs.group[g].flags & LNKFS_BG_ORPHANS))
+	for (g = 0; g < lnkfs_groups(&sbi->fs); g++) {
+		if (!(lnkfs_group(&sbi->fs, g)->flags & LNKFS_BG_ORPHANS))
 			continue;
 		from = 0;
 		while (!(err = lnkfs_orphan_next(&sbi->fs, g, &from, &block))) {

@@ -68,7 +68,10 @@ static void lnkfs_free_inode(struct inode *inode)
  * together with other metadata. Its checksum is made before the buffer is
  * unlocked, because blkid reads the page cache.
  *
- * Context: may sleep; in or out of a handle.
+ * While the volume grows its superblock is journaled, once; this waits until
+ * the log has forgotten it.
+ *
+ * Context: may sleep; not in a handle.
  * Return: 0; -EROFS when the device, and -EIO when the volume must not be
  * written; -EIO.
  */
@@ -78,12 +81,18 @@ int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 	struct lnkfs_super_block *es = sbi->super;
 	struct timespec64 now;
 	u16 state = clean ? LNKFS_STATE_CLEAN : 0;
+	int err = 0;
 
 	if (bdev_read_only(sbi->sb->s_bdev))
 		return -EROFS;
 	if (lnkfs_stopped(sbi->sb))
 		return -EIO;
 	ktime_get_coarse_real_ts64(&now);
+	mutex_lock(&sbi->super_lock);
+	if (test_bit(LNKFS_SB_LOGGED, &sbi->state)) {
+		mutex_unlock(&sbi->super_lock);
+		return -EIO;
+	}
 	lock_buffer(bh);
 	spin_lock(&sbi->error_lock);
 	if (sbi->error_new) {
@@ -112,9 +121,10 @@ int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 	if (__sync_dirty_buffer(bh, REQ_SYNC | (lnkfs_barrier(sbi) ? REQ_FUA : 0)) ||
 	    buffer_write_io_error(bh)) {
 		pr_err("lnkfs (%s): cannot write the superblock\n", sbi->sb->s_id);
-		return -EIO;
+		err = -EIO;
 	}
-	return 0;
+	mutex_unlock(&sbi->super_lock);
+	return err;
 }
 
 static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
@@ -124,6 +134,7 @@ static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	s64 free, avail, kept;
 
 	spin_lock(&sbi->space_lock);
+	buf->f_blocks = lnkfs_blocks(&sbi->fs) - sbi->overhead;
 	free = sbi->free + sbi->busy - sbi->reserved;
 	kept = sbi->root_reserve + sbi->pool;
 	spin_unlock(&sbi->space_lock);
@@ -133,7 +144,6 @@ static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_type = LNKFS_SUPER_MAGIC;
 	buf->f_bsize = sb->s_blocksize;
 	buf->f_frsize = sb->s_blocksize;
-	buf->f_blocks = sbi->fs.blocks - sbi->overhead;
 	buf->f_bfree = free;
 	buf->f_bavail = avail;
 	/* Any free block can become an inode block. */
@@ -156,9 +166,9 @@ static int lnkfs_freeze_fs(struct super_block *sb)
 	/* The VFS lets nobody start a handle; the lock is for those running. */
 	jbd2_journal_lock_updates(sbi->journal);
 	err = jbd2_journal_flush(sbi->journal, 0);
+	jbd2_journal_unlock_updates(sbi->journal);
 	if (!err)
 		lnkfs_super_update(sbi, true);
-	jbd2_journal_unlock_updates(sbi->journal);
 	return err;
 }
 
@@ -178,15 +188,7 @@ static void lnkfs_release_sbi(struct lnkfs_sb_info *sbi)
 	lnkfs_busy_free_all(sbi);
 	xa_destroy(&sbi->orphans);
 	brelse(sbi->super_bh);
-	if (sbi->fs.group) {
-		u32 g;
-
-		for (g = 0; g < sbi->fs.groups; g++) {
-			kvfree(sbi->fs.group[g].busy);
-			kvfree(sbi->fs.group[g].kept);
-		}
-		kvfree(sbi->fs.group);
-	}
+	lnkfs_groups_free(&sbi->fs);
 }
 
 /* All inodes are gone. */
@@ -365,6 +367,53 @@ out:
 	return err;
 }
 
+/*
+ * The log may have held a superblock, of a volume that was growing when the
+ * system went down (lnkfs_ioc_grow()): it is in the buffer now.
+ */
+static int lnkfs_super_replayed(struct lnkfs_sb_info *sbi)
+{
+	struct lnkfs_super_block *es = sbi->super;
+	u64 start = sbi->fs.journal_start;
+	const char *why;
+	int err;
+
+	err = lnkfs_super_check(es, 0, bdev_nr_bytes(sbi->sb->s_bdev), &why);
+	if (!err && (es->s_block_bits != sbi->fs.block_bits ||
+		     le64_to_cpu(es->s_journal_start) != start ||
+		     le32_to_cpu(es->s_journal_blocks) != sbi->fs.journal_blocks ||
+		     le32_to_cpu(es->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP)) {
+		why = "of another volume";
+		err = -EFSCORRUPTED;
+	}
+	if (err)
+		pr_err("lnkfs (%s): superblock, after recovery: %s\n", sbi->sb->s_id, why);
+	else
+		lnkfs_super_load(&sbi->fs, es);
+	return err;
+}
+
+/**
+ * lnkfs_size_limits() - set what follows from the size of the volume
+ * @sbi: volume; no other task is about to let it grow
+ *
+ * Blocks that files never get, and those that are kept back from them.
+ *
+ * Context: takes space_lock.
+ */
+void lnkfs_size_limits(struct lnkfs_sb_info *sbi)
+{
+	struct lnkfs_fs *fs = &sbi->fs;
+	u64 overhead = lnkfs_group_overhead_total(fs) + fs->journal_blocks;
+
+	spin_lock(&sbi->space_lock);
+	sbi->overhead = overhead;
+	/* Splits of extent trees at writeback and completion must not fail. */
+	sbi->pool = clamp_t(s64, fs->blocks / 256, 32, 1024);
+	sbi->root_reserve = le64_to_cpu(sbi->super->s_reserved_blocks);
+	spin_unlock(&sbi->space_lock);
+}
+
 /* Descriptors: the counters of every group, and their sums. */
 static int lnkfs_load_groups(struct lnkfs_sb_info *sbi)
 {
@@ -383,16 +432,13 @@ static int lnkfs_load_groups(struct lnkfs_sb_info *sbi)
 			       sbi->sb->s_id, g, err);
 			return err;
 		}
-		sbi->free += fs->group[g].free_blocks;
-		atomic64_add(fs->group[g].used_inodes, &sbi->used_inodes);
-		atomic64_add(fs->group[g].free_slots, &sbi->free_slots);
+		sbi->free += lnkfs_group(fs, g)->free_blocks;
+		atomic64_add(lnkfs_group(fs, g)->used_inodes, &sbi->used_inodes);
+		atomic64_add(lnkfs_group(fs, g)->free_slots, &sbi->free_slots);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
-	sbi->overhead = lnkfs_group_overhead_total(fs) + fs->journal_blocks;
-	/* Splits of extent trees at writeback and completion must not fail. */
-	sbi->pool = clamp_t(s64, fs->blocks / 256, 32, 1024);
-	sbi->root_reserve = le64_to_cpu(sbi->super->s_reserved_blocks);
+	lnkfs_size_limits(sbi);
 	return 0;
 }
 
@@ -437,6 +483,7 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 	INIT_LIST_HEAD(&sbi->busy_list);
 	lnkfs_discard_init(sbi);
 	mutex_init(&sbi->label_lock);
+	mutex_init(&sbi->super_lock);
 	init_waitqueue_head(&sbi->busy_wait);
 	spin_lock_init(&sbi->charge_lock);
 	INIT_LIST_HEAD(&sbi->charges);
@@ -538,10 +585,6 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		goto fail;
 	sbi->errors = mo->errors ? mo->errors : sbi->super->s_errors;
 	lnkfs_lifetime_start(sbi);
-	err = -ENOMEM;
-	sbi->fs.group = kvcalloc(sbi->fs.groups, sizeof(*sbi->fs.group), GFP_KERNEL);
-	if (!sbi->fs.group)
-		goto fail;
 	lnkfs_setup_sb(sb, sbi);
 	lnkfs_default_options(sbi, mo);
 	err = lnkfs_check_quota_opts(sb, sbi->opts);
@@ -552,7 +595,11 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		goto fail;
 	lnkfs_apply_options(sbi, mo);
-	err = lnkfs_load_groups(sbi);
+	err = lnkfs_super_replayed(sbi);
+	if (!err)
+		err = lnkfs_groups_alloc(&sbi->fs);
+	if (!err)
+		err = lnkfs_load_groups(sbi);
 	if (err)
 		goto fail_journal;
 	root = lnkfs_iget(sb, sbi->fs.root_ino, 0);

@@ -197,7 +197,7 @@ struct lnkfs_trim {
 static int lnkfs_trim_find(struct lnkfs_fs *fs, u32 group, u32 from, u32 to, u32 min,
 			   u32 *start)
 {
-	const struct lnkfs_group *grp = &fs->group[group];
+	const struct lnkfs_group *grp = lnkfs_group(fs, group);
 	const struct lnkfs_map_block *map;
 	lnkfs_buf *buf;
 	int ret;
@@ -263,12 +263,13 @@ static int lnkfs_trim_group(struct lnkfs_sb_info *sbi, u32 group, u32 from, u32 
 			    struct lnkfs_trim *trim)
 {
 	struct lnkfs_fs *fs = &sbi->fs;
-	struct lnkfs_group *grp = &fs->group[group];
-	bool whole = !from && to == lnkfs_group_size(fs, group);
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	int ret, err = 0;
+	bool whole;
 	u32 start;
 
 	lnkfs_group_lock(fs, group);
+	whole = !from && to == lnkfs_group_size(fs, group);
 	if (lnkfs_trim_known(grp, trim->minlen, whole))
 		from = to;
 	while (from < to) {
@@ -311,7 +312,7 @@ static int lnkfs_trim_blocks(struct lnkfs_sb_info *sbi, u64 start, u64 last,
 		from = start > first ? start - first : 0;
 		to = min_t(u64, lnkfs_group_size(fs, group), last + 1 - first);
 		err = lnkfs_trim_stop(sbi->sb);
-		if (!err && READ_ONCE(fs->group[group].free_blocks) >= trim->minlen)
+		if (!err && READ_ONCE(lnkfs_group(fs, group)->free_blocks) >= trim->minlen)
 			err = lnkfs_trim_group(sbi, group, from, to, trim);
 	}
 	return min(err, 0);
@@ -328,13 +329,13 @@ static int lnkfs_trim_range(struct lnkfs_sb_info *sbi, struct fstrim_range *rang
 	struct lnkfs_trim trim = {};
 	int err = 0;
 
-	if (minlen > fs->group_blocks || start >= fs->blocks || !blocks)
+	if (minlen > fs->group_blocks || start >= lnkfs_blocks(fs) || !blocks)
 		return -EINVAL;
 	/* The device would not do anything for less. */
 	minlen = max_t(u64, minlen, granularity >> fs->block_bits);
 	if (minlen <= fs->group_blocks) {
 		trim.minlen = max_t(u64, minlen, 1);
-		blocks = min(blocks, fs->blocks - start);
+		blocks = min(blocks, lnkfs_blocks(fs) - start);
 		err = lnkfs_trim_blocks(sbi, start, start + blocks - 1, &trim);
 	}
 	range->len = trim.trimmed << fs->block_bits;

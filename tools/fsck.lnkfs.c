@@ -203,14 +203,13 @@ static int mark_clean(struct lnkfs_volume *v, bool backups)
 /* Carry out what the log says, which an error that it recorded outlives. */
 static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 {
-	int err = 0;
+	int err = lnkfs_log_replay(log, &v->dev);
 
-	if (log->err) {
+	/* After that, since the log may hold a superblock. */
+	if (!err && log->err) {
 		v->sb.s_state |= cpu_to_le16(LNKFS_STATE_ERROR);
 		err = lnkfs_volume_write_super(v, false);
 	}
-	if (!err)
-		err = lnkfs_log_replay(log, &v->dev);
 	if (!err)
 		err = lnkfs_log_reset(log);
 	return err;

@@ -154,6 +154,21 @@ static u32 find_cluster(const struct mask *m, u32 goal, u32 end, u32 n, u32 *sta
 	return len ? len : find_aligned(m, 0, end, n, start);
 }
 
+/**
+ * lnkfs_balloc_end() - end of the blocks of a group that may be allocated
+ * @fs: volume
+ * @group: group number
+ *
+ * Return: block in the group: its size, unless @fs->alloc_end says otherwise.
+ */
+u32 lnkfs_balloc_end(const struct lnkfs_fs *fs, u32 group)
+{
+	u64 first = lnkfs_group_first(fs, group);
+	u64 end = fs->alloc_end > first ? fs->alloc_end - first : 0;
+
+	return min_t(u64, lnkfs_group_size(fs, group), end);
+}
+
 static u32 cluster_blocks(const struct lnkfs_fs *fs)
 {
 	return LNKFS_CLUSTER_BYTES >> fs->block_bits;
@@ -175,7 +190,7 @@ bool lnkfs_block_valid(const struct lnkfs_fs *fs, u64 block, u64 len)
 	u64 off;
 	u32 group;
 
-	if (!len || block >= fs->blocks || len > fs->group_blocks)
+	if (!len || block >= lnkfs_blocks(fs) || len > fs->group_blocks)
 		return false;
 	group = lnkfs_group_of(fs, block);
 	off = block - lnkfs_group_first(fs, group);
@@ -250,7 +265,7 @@ static int pick_uninit(struct lnkfs_fs *fs, u32 group, u32 goal, u32 want, bool 
 		       struct pick *p)
 {
 	u32 head = lnkfs_group_overhead(fs, group);
-	u32 size = lnkfs_group_size(fs, group);
+	u32 size = lnkfs_balloc_end(fs, group);
 	u32 align = cluster ? cluster_blocks(fs) : 1;
 
 	p->buf = NULL;
@@ -278,8 +293,8 @@ static u32 allocatable(const struct lnkfs_group *g)
 static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 		    unsigned int flags, struct pick *p)
 {
-	const struct lnkfs_group *g = &fs->group[group];
-	u32 size = lnkfs_group_size(fs, group);
+	const struct lnkfs_group *g = lnkfs_group(fs, group);
+	u32 size = lnkfs_balloc_end(fs, group);
 	bool cluster = flags & LNKFS_BA_CLUSTER;
 	struct mask m;
 	int err;
@@ -305,8 +320,8 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 	else
 		p->len = find_run(&m, goal, size, min, want, &p->off);
 	if (!p->len)
-		err = min == 1 ? bitmap_lies(fs, group, "full, its descriptor says it is not") :
-				 -ENOSPC;
+		err = min == 1 && size == lnkfs_group_size(fs, group) ?
+		      bitmap_lies(fs, group, "full, its descriptor says it is not") : -ENOSPC;
 	else if (p->len > g->free_blocks - g->busy_blocks)
 		err = bitmap_lies(fs, group, "more free blocks than its descriptor says");
 	else if (!lnkfs_block_valid(fs, lnkfs_group_first(fs, group) + p->off, p->len))
@@ -332,7 +347,7 @@ static int take_space(struct lnkfs_fs *fs, unsigned int flags, struct pick *p)
 static int pick_commit(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, unsigned int flags,
 		       struct pick *p)
 {
-	struct lnkfs_group *g = &fs->group[group];
+	struct lnkfs_group *g = lnkfs_group(fs, group);
 	lnkfs_buf *desc;
 	u32 i;
 	int err;
@@ -392,7 +407,7 @@ int lnkfs_balloc_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 goal_o
 	int err;
 
 	err = pick_run(fs, group, goal_off, min, want, flags, &p);
-	if (err == -ENOSPC && fs->group[group].kept_blocks) {
+	if (err == -ENOSPC && lnkfs_group(fs, group)->kept_blocks) {
 		lnkfs_windows_break(fs, group);
 		err = pick_run(fs, group, goal_off, min, want, flags, &p);
 	}
@@ -441,7 +456,7 @@ static int try_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 goal, u32
 		lnkfs_windows_break(fs, group);
 	if (w) {
 		lnkfs_window_close(fs, group, w);
-		ahead = min(w->ahead, allocatable(&fs->group[group]) / WINDOW_PART);
+		ahead = min(w->ahead, allocatable(lnkfs_group(fs, group)) / WINDOW_PART);
 	}
 	err = pick_run(fs, group, goal, min, s->want + ahead, s->flags, p);
 	if (!err) {
@@ -469,8 +484,8 @@ static int try_groups(lnkfs_tx *tx, struct lnkfs_fs *fs, struct search *s, u32 c
 	struct pick p;
 	int err;
 
-	for (i = 0; i < count; i++, group = group + 1 < fs->groups ? group + 1 : 0) {
-		struct lnkfs_group *g = &fs->group[group];
+	for (i = 0; i < count; i++, group = group + 1 < lnkfs_groups(fs) ? group + 1 : 0) {
+		struct lnkfs_group *g = lnkfs_group(fs, group);
 
 		if (READ_ONCE(g->free_blocks) < min ||
 		    (s->desperate && !READ_ONCE(g->kept_blocks)))
@@ -521,7 +536,7 @@ int lnkfs_balloc_window(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u3
 	u32 good;
 	int err;
 
-	if (goal >= fs->blocks)
+	if (goal >= lnkfs_blocks(fs))
 		goal = 0;
 	s.goal_group = lnkfs_group_of(fs, goal);
 	s.goal_off = (u32)(goal - lnkfs_group_first(fs, s.goal_group));
@@ -530,13 +545,13 @@ int lnkfs_balloc_window(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u3
 	good = max(min, min(want, GOOD_BYTES >> fs->block_bits));
 	err = 0;
 	if (good > min)
-		err = try_groups(tx, fs, &s, min_t(u32, NEAR_GROUPS, fs->groups), good,
+		err = try_groups(tx, fs, &s, min_t(u32, NEAR_GROUPS, lnkfs_groups(fs)), good,
 				 start, got);
 	if (!err)
-		err = try_groups(tx, fs, &s, fs->groups, min, start, got);
+		err = try_groups(tx, fs, &s, lnkfs_groups(fs), min, start, got);
 	if (!err) {
 		s.desperate = true;
-		err = try_groups(tx, fs, &s, fs->groups, min, start, got);
+		err = try_groups(tx, fs, &s, lnkfs_groups(fs), min, start, got);
 	}
 	if (err)
 		return err < 0 ? err : 0;
@@ -578,7 +593,7 @@ int lnkfs_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 goal, u32 min, u32 want,
  */
 int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u32 len)
 {
-	struct lnkfs_group *g = &fs->group[group];
+	struct lnkfs_group *g = lnkfs_group(fs, group);
 	u32 room = lnkfs_group_size(fs, group) - lnkfs_group_overhead(fs, group);
 	u64 start = lnkfs_group_first(fs, group) + off;
 	lnkfs_buf *buf, *desc;

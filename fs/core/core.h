@@ -102,8 +102,15 @@ struct lnkfs_group {
  * @root_ino: root directory
  * @journal_start: first block of the internal journal
  * @journal_blocks: its length; 0: the journal is on another device
+ * @alloc_end: only blocks before this one are allocated; nothing less than @blocks
+ *	unless a tool is about to make the volume smaller
  * @dir_group: group in which the last directory was placed
- * @group: per-group state, @groups of them
+ * @group: per-group state, @groups of them (lnkfs_group())
+ *
+ * A volume in use may grow. @group then has the new groups' state before @blocks
+ * is set, and that before @groups (lnkfs_grow()): who reads one of these two by
+ * lnkfs_blocks() or lnkfs_groups() finds what comes before it. The size of a
+ * group changes under its lock.
  */
 struct lnkfs_fs {
 	u64 blocks;
@@ -121,8 +128,9 @@ struct lnkfs_fs {
 	u64 root_ino;
 	u64 journal_start;
 	u32 journal_blocks;
+	u64 alloc_end;
 	u32 dir_group;
-	struct lnkfs_group *group;
+	lnkfs_group_table group;
 };
 
 /**
@@ -188,6 +196,26 @@ struct lnkfs_cinode {
 
 #include "host.h"
 
+/**
+ * lnkfs_blocks() - size of a volume that may be growing
+ * @fs: volume
+ */
+static inline u64 lnkfs_blocks(const struct lnkfs_fs *fs)
+{
+	/* Pairs with lnkfs_grow(): the state of the groups comes first. */
+	return smp_load_acquire(&fs->blocks);
+}
+
+/**
+ * lnkfs_groups() - groups of a volume that may be growing
+ * @fs: volume
+ */
+static inline u32 lnkfs_groups(const struct lnkfs_fs *fs)
+{
+	/* Pairs with lnkfs_grow(): their state, and @blocks, come first. */
+	return smp_load_acquire(&fs->groups);
+}
+
 /* ---- super.c: superblock and geometry ---- */
 
 /* What is wrong with a superblock; see lnkfs_super_check(). */
@@ -216,10 +244,12 @@ static inline u64 lnkfs_group_first(const struct lnkfs_fs *fs, u32 group)
  */
 static inline u32 lnkfs_group_size(const struct lnkfs_fs *fs, u32 group)
 {
-	u64 left = fs->blocks - lnkfs_group_first(fs, group);
+	u64 left = lnkfs_blocks(fs) - lnkfs_group_first(fs, group);
 
 	return left < fs->group_blocks ? (u32)left : fs->group_blocks;
 }
+
+#define LNKFS_MIN_LAST_GROUP	32	/* blocks a short last group must have besides its own */
 
 bool lnkfs_group_has_super(u32 group);
 bool lnkfs_group_has_desc(const struct lnkfs_fs *fs, u32 group);
@@ -246,6 +276,19 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group);
 int lnkfs_group_sync(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group);
 int lnkfs_gdesc_access(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf **out);
 void lnkfs_gdesc_write(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *buf);
+void lnkfs_gdesc_fill(const struct lnkfs_fs *fs, void *data, u32 group);
+void lnkfs_gdesc_fresh(const struct lnkfs_fs *fs, void *data, u32 group, u32 free);
+
+/* ---- grow.c ---- */
+
+u64 lnkfs_usable_blocks(const struct lnkfs_fs *fs, u64 blocks);
+void lnkfs_resize_super(struct lnkfs_super_block *sb, u64 blocks);
+void lnkfs_group_fresh(const struct lnkfs_fs *fs, struct lnkfs_group *g, u32 group);
+void lnkfs_grow_descs(const struct lnkfs_fs *fs, const struct lnkfs_fs *new, u32 group,
+		      const void *run, void *data);
+u32 lnkfs_grow_credits(const struct lnkfs_fs *fs);
+int lnkfs_grow(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_super_block *sb,
+	       const struct lnkfs_super_block *old, u64 *added);
 
 /* ---- window.c: blocks kept for files that grow ---- */
 
@@ -301,12 +344,14 @@ int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u3
 int lnkfs_map_find(const void *bits, const void *busy, u32 from, u32 end, u32 min,
 		   u32 want, u32 *start);
 bool lnkfs_block_valid(const struct lnkfs_fs *fs, u64 block, u64 len);
+u32 lnkfs_balloc_end(const struct lnkfs_fs *fs, u32 group);
 
 /* ---- ialloc.c: inode slots ---- */
 
 int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 		 bool dir, u64 *ino);
 int lnkfs_ifree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, u32 slots, bool dir);
+void lnkfs_iblock_free(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off);
 u32 lnkfs_ialloc_dir_group(struct lnkfs_fs *fs, u32 parent_group);
 int lnkfs_orphan_add(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino);
 int lnkfs_orphan_del(struct lnkfs_fs *fs, u64 ino);
@@ -525,6 +570,8 @@ u32 lnkfs_quota_new_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 /* ---- symlink.c: targets ---- */
 
 u32 lnkfs_symlink_slots(const struct lnkfs_fs *fs, u32 len);
+u32 lnkfs_symlink_checksum(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
+			   const char *target, u32 len);
 void lnkfs_symlink_set_fast(struct lnkfs_cinode *ci, const char *target, u32 len);
 int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 			   const char *target, u32 len);

@@ -4,9 +4,9 @@
  */
 #include "core.h"
 
-static struct lnkfs_group_desc *desc_in(const struct lnkfs_fs *fs, u32 group, lnkfs_buf *buf)
+static struct lnkfs_group_desc *desc_in(const struct lnkfs_fs *fs, u32 group, void *data)
 {
-	struct lnkfs_gdesc_block *db = lnkfs_bdata(buf);
+	struct lnkfs_gdesc_block *db = data;
 
 	return &db->d_desc[group % fs->desc_per_block];
 }
@@ -53,7 +53,7 @@ static bool desc_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_g
  */
 int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 {
-	struct lnkfs_group *g = &fs->group[group];
+	struct lnkfs_group *g = lnkfs_group(fs, group);
 	const struct lnkfs_group_desc *d;
 	lnkfs_buf *buf;
 	int err;
@@ -61,7 +61,7 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 	err = desc_read(fs, group, &buf);
 	if (err)
 		return err;
-	d = desc_in(fs, group, buf);
+	d = desc_in(fs, group, lnkfs_bdata(buf));
 	lnkfs_lock_init(&g->lock);
 	g->free_blocks = le32_to_cpu(d->bg_free_blocks);
 	g->inode_blocks = le32_to_cpu(d->bg_inode_blocks);
@@ -105,6 +105,41 @@ int lnkfs_gdesc_access(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *
 }
 
 /**
+ * lnkfs_gdesc_fill() - bring a descriptor up to date
+ * @fs: volume
+ * @data: descriptor block of its run, with write access
+ * @group: group number, its lock held
+ */
+void lnkfs_gdesc_fill(const struct lnkfs_fs *fs, void *data, u32 group)
+{
+	const struct lnkfs_group *g = lnkfs_group(fs, group);
+	struct lnkfs_group_desc *d = desc_in(fs, group, data);
+
+	d->bg_free_blocks = cpu_to_le32(g->free_blocks);
+	d->bg_inode_blocks = cpu_to_le32(g->inode_blocks);
+	d->bg_free_slots = cpu_to_le32(g->free_slots);
+	d->bg_used_inodes = cpu_to_le32(g->used_inodes);
+	d->bg_used_dirs = cpu_to_le32(g->used_dirs);
+	d->bg_flags = cpu_to_le16(g->flags);
+}
+
+/**
+ * lnkfs_gdesc_fresh() - make the descriptor of a group that has never been written
+ * @fs: volume
+ * @data: descriptor block of its run
+ * @group: group number
+ * @free: its free blocks
+ */
+void lnkfs_gdesc_fresh(const struct lnkfs_fs *fs, void *data, u32 group, u32 free)
+{
+	struct lnkfs_group_desc *d = desc_in(fs, group, data);
+
+	memset(d, 0, sizeof(*d));
+	d->bg_free_blocks = cpu_to_le32(free);
+	d->bg_flags = cpu_to_le16(LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT);
+}
+
+/**
  * lnkfs_gdesc_write() - bring a group's descriptor up to date
  * @tx: transaction
  * @fs: volume
@@ -113,15 +148,7 @@ int lnkfs_gdesc_access(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *
  */
 void lnkfs_gdesc_write(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf *buf)
 {
-	const struct lnkfs_group *g = &fs->group[group];
-	struct lnkfs_group_desc *d = desc_in(fs, group, buf);
-
-	d->bg_free_blocks = cpu_to_le32(g->free_blocks);
-	d->bg_inode_blocks = cpu_to_le32(g->inode_blocks);
-	d->bg_free_slots = cpu_to_le32(g->free_slots);
-	d->bg_used_inodes = cpu_to_le32(g->used_inodes);
-	d->bg_used_dirs = cpu_to_le32(g->used_dirs);
-	d->bg_flags = cpu_to_le16(g->flags);
+	lnkfs_gdesc_fill(fs, lnkfs_bdata(buf), group);
 	lnkfs_bdirty(tx, fs, buf);
 	lnkfs_bput(buf);
 }

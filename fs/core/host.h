@@ -34,6 +34,12 @@
  *   void lnkfs_bput(buf)		NULL is fine
  *   void lnkfs_bget(buf)		one more reference
  *
+ * Groups
+ *   lnkfs_group_table	what lnkfs_fs.group is
+ *   struct lnkfs_group *lnkfs_group(fs, group)
+ *	State of a group below lnkfs_groups(fs). It stays where it is when more
+ *	groups come.
+ *
  * Locks
  *   void lnkfs_lock_init(lnkfs_lock_t *)
  *   void lnkfs_group_lock(fs, group), lnkfs_group_unlock(fs, group)

@@ -202,8 +202,8 @@ static int probe_block(struct lnkfs_fs *fs, u32 group, u32 off, struct claim *cl
 static int probe_group(struct lnkfs_fs *fs, u32 group, const struct imaps *maps, u32 probes,
 		       struct claim *cl, lnkfs_buf **out)
 {
-	u32 size = lnkfs_group_size(fs, group);
-	u32 hint = fs->group[group].inode_hint;
+	u32 size = lnkfs_balloc_end(fs, group);
+	u32 hint = lnkfs_group(fs, group)->inode_hint;
 	u32 off, end, part;
 	int err;
 
@@ -234,14 +234,14 @@ static void claim_commit(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, const str
 		lnkfs_set_bit(cl->off, map_bits(maps->full));
 		lnkfs_bdirty(tx, fs, maps->full);
 	}
-	fs->group[group].inode_hint = cl->off;
+	lnkfs_group(fs, group)->inode_hint = cl->off;
 }
 
 /* Take slots of an existing inode block: 1, 0 when there are none, or an error. */
 static int take_existing(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 probes,
 			 bool dir, struct claim *cl)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	struct imaps maps = { NULL, NULL, NULL };
 	lnkfs_buf *buf = NULL;
 	int err;
@@ -317,7 +317,7 @@ static int maps_open(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool fills,
 	struct imaps got = { NULL, NULL, NULL };
 	int err;
 
-	if (fs->group[group].flags & LNKFS_BG_INODE_UNINIT) {
+	if (lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT) {
 		err = new_map(tx, fs, group, LNKFS_B_IMAP, &maps->imap);
 		if (!err)
 			err = new_map(tx, fs, group, LNKFS_B_FULLMAP, &maps->full);
@@ -383,7 +383,7 @@ static int new_inode_blocks(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 of
  */
 static int take_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool dir, struct claim *cl)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	struct imaps maps = { NULL, NULL, NULL };
 	u32 off, count, i;
 	u16 flags;
@@ -446,7 +446,7 @@ static u32 probe_budget(const struct lnkfs_fs *fs, const struct lnkfs_group *grp
 static int ialloc_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool every_block,
 			bool dir, struct claim *cl)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	u32 probes = every_block ? grp->inode_blocks : probe_budget(fs, grp);
 	int err;
 
@@ -488,11 +488,11 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 
 	if (!slots || slots > LNKFS_MAX_SLOTS || slots > block_slots(fs))
 		return -EINVAL;
-	if (goal_group >= fs->groups)
+	if (goal_group >= lnkfs_groups(fs))
 		goal_group = 0;
 	for (pass = 0; pass < 2; pass++) {
 		group = goal_group;
-		for (i = 0; i < fs->groups; i++) {
+		for (i = 0; i < lnkfs_groups(fs); i++) {
 			lnkfs_group_lock(fs, group);
 			err = ialloc_group(tx, fs, group, pass, dir, &cl);
 			lnkfs_group_unlock(fs, group);
@@ -505,7 +505,7 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 					<< fs->slot_bits) + cl.slot;
 				return 0;
 			}
-			if (++group == fs->groups)
+			if (++group == lnkfs_groups(fs))
 				group = 0;
 		}
 	}
@@ -514,13 +514,18 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 
 /* ---- freeing ---- */
 
-/*
- * Give an empty inode block back to free space. Optional: when anything is in
- * the way the block stays what it is.
+/**
+ * lnkfs_iblock_free() - give an empty inode block back to free space
+ * @tx: transaction with LNKFS_CREDITS_IFREE, and one revoke
+ * @fs: volume
+ * @group: its group, the lock of which is held
+ * @off: an inode block without inodes, block in the group
+ *
+ * Optional: when anything is in the way the block stays what it is.
  */
-static void give_back(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
+void lnkfs_iblock_free(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	struct imaps maps = { NULL, NULL, NULL };
 	int slots = block_slots(fs);
 	bool orphan;
@@ -570,7 +575,7 @@ static bool block_empty(struct lnkfs_fs *fs, u32 group, u32 off)
  */
 static void shrink(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	u32 size = lnkfs_group_size(fs, group);
 	struct imaps maps = { NULL, NULL, NULL };
 	u32 keep = cluster_blocks(fs);
@@ -578,7 +583,7 @@ static void shrink(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 
 	if (grp->inode_blocks <= keep)
 		return;
-	give_back(tx, fs, group, off);
+	lnkfs_iblock_free(tx, fs, group, off);
 	if (grp->inode_blocks <= keep || read_map(fs, group, LNKFS_B_IMAP, &maps.imap) ||
 	    read_map(fs, group, LNKFS_B_FULLMAP, &maps.full))
 		goto out;
@@ -588,7 +593,7 @@ static void shrink(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 			break;
 		if (!block_empty(fs, group, off))
 			continue;
-		give_back(tx, fs, group, off);
+		lnkfs_iblock_free(tx, fs, group, off);
 		if (grp->inode_blocks <= keep)
 			break;
 	}
@@ -600,7 +605,7 @@ out:
 static const char *ifree_why_not(const struct lnkfs_fs *fs, u32 group, const void *data,
 				 u64 ino, u32 slots, bool dir)
 {
-	const struct lnkfs_group *grp = &fs->group[group];
+	const struct lnkfs_group *grp = lnkfs_group(fs, group);
 	u32 slot = lnkfs_ino_slot(fs, ino);
 	const struct lnkfs_inode *di = data + slot * LNKFS_SLOT_SIZE;
 
@@ -620,7 +625,7 @@ static int check_imap(struct lnkfs_fs *fs, u32 group, u32 off, u64 ino)
 	lnkfs_buf *imap;
 	int err, used = 0;
 
-	if (!(fs->group[group].flags & LNKFS_BG_INODE_UNINIT)) {
+	if (!(lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT)) {
 		err = read_map(fs, group, LNKFS_B_IMAP, &imap);
 		if (err)
 			return err;
@@ -636,7 +641,7 @@ static int check_imap(struct lnkfs_fs *fs, u32 group, u32 off, u64 ino)
 static int ifree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u64 ino, u32 slots,
 			bool dir)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	u64 block = lnkfs_ino_block(fs, ino);
 	u32 off = block - lnkfs_group_first(fs, group);
 	lnkfs_buf *buf = NULL, *full = NULL;
@@ -734,35 +739,35 @@ int lnkfs_ifree(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, u32 slots, bool dir)
  */
 u32 lnkfs_ialloc_dir_group(struct lnkfs_fs *fs, u32 parent_group)
 {
-	u32 window = fs->groups < DIR_WINDOW ? fs->groups : DIR_WINDOW;
+	u32 window = lnkfs_groups(fs) < DIR_WINDOW ? lnkfs_groups(fs) : DIR_WINDOW;
 	u32 first = READ_ONCE(fs->dir_group);
 	u32 best = parent_group, best_dirs = ~0u;
 	u64 free = 0, dirs = 0;
 	u32 i, group;
 
-	if (first >= fs->groups)
+	if (first >= lnkfs_groups(fs))
 		first = 0;
 	for (i = 0, group = first; i < window; i++) {
-		free += READ_ONCE(fs->group[group].free_blocks);
-		dirs += READ_ONCE(fs->group[group].used_dirs);
-		if (++group == fs->groups)
+		free += READ_ONCE(lnkfs_group(fs, group)->free_blocks);
+		dirs += READ_ONCE(lnkfs_group(fs, group)->used_dirs);
+		if (++group == lnkfs_groups(fs))
 			group = 0;
 	}
 	free = div_u64(free, window);
 	dirs = div_u64(dirs, window);
-	if (parent_group < fs->groups &&
-	    READ_ONCE(fs->group[parent_group].free_blocks) >= free - free / 4 &&
-	    READ_ONCE(fs->group[parent_group].used_dirs) <= dirs + fs->group_blocks / 64)
+	if (parent_group < lnkfs_groups(fs) &&
+	    READ_ONCE(lnkfs_group(fs, parent_group)->free_blocks) >= free - free / 4 &&
+	    READ_ONCE(lnkfs_group(fs, parent_group)->used_dirs) <= dirs + fs->group_blocks / 64)
 		return parent_group;
 
 	for (i = 0; i < window; i++) {
-		if (++first >= fs->groups)
+		if (++first >= lnkfs_groups(fs))
 			first = 0;
-		if (READ_ONCE(fs->group[first].free_blocks) < free ||
-		    READ_ONCE(fs->group[first].used_dirs) >= best_dirs)
+		if (READ_ONCE(lnkfs_group(fs, first)->free_blocks) < free ||
+		    READ_ONCE(lnkfs_group(fs, first)->used_dirs) >= best_dirs)
 			continue;
 		best = first;
-		best_dirs = READ_ONCE(fs->group[first].used_dirs);
+		best_dirs = READ_ONCE(lnkfs_group(fs, first)->used_dirs);
 	}
 	WRITE_ONCE(fs->dir_group, best);
 	return best;
@@ -772,7 +777,7 @@ u32 lnkfs_ialloc_dir_group(struct lnkfs_fs *fs, u32 parent_group)
 
 static int orphan_mark(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u64 ino)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	u32 off = lnkfs_ino_block(fs, ino) - lnkfs_group_first(fs, group);
 	u16 flags = grp->flags;
 	lnkfs_buf *orph;
@@ -859,7 +864,7 @@ int lnkfs_orphan_del(struct lnkfs_fs *fs, u64 ino)
 static int orphan_clean_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 *from,
 			       u32 budget)
 {
-	struct lnkfs_group *grp = &fs->group[group];
+	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	u32 size = lnkfs_group_size(fs, group);
 	lnkfs_buf *orph;
 	u16 flags = grp->flags;
@@ -922,7 +927,7 @@ int lnkfs_orphan_clean(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 *from, 
 static int orphan_next_locked(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *block)
 {
 	u32 size = lnkfs_group_size(fs, group);
-	u16 flags = fs->group[group].flags;
+	u16 flags = lnkfs_group(fs, group)->flags;
 	lnkfs_buf *orph, *imap = NULL;
 	int err;
 

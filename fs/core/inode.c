@@ -378,7 +378,7 @@ static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_ci
 		return "impossible link count";
 	if (ci->size > LNKFS_MAX_FILE_SIZE)
 		return "impossible size";
-	if (ci->blocks > fs->blocks)
+	if (ci->blocks > lnkfs_blocks(fs))
 		return "impossible block count";
 	if ((ci->lflags & ~(u32)LNKFS_LF_ALL) || (ci->flags & ~LNKFS_FLAGS_ALL))
 		return "unknown flags";
@@ -446,7 +446,7 @@ static int load_locked(struct lnkfs_fs *fs, u64 ino, struct lnkfs_cinode *ci)
 	lnkfs_buf *buf;
 	int used, err;
 
-	if (fs->group[group].flags & LNKFS_BG_INODE_UNINIT)
+	if (lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT)
 		return -ESTALE;
 	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_IMAP),
 			  LNKFS_B_IMAP, group, 0, &buf);

@@ -97,7 +97,7 @@ static int quota_append(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 		err = lnkfs_ext_lookup(fs, ci, ext.lblk - 1, &last);
 		if (err)
 			return err;
-		if (!(last.flags & LNKFS_EXT_HOLE) && last.block + last.len < fs->blocks)
+		if (!(last.flags & LNKFS_EXT_HOLE) && last.block + last.len < lnkfs_blocks(fs))
 			goal = last.block + last.len;
 	}
 	err = lnkfs_balloc(tx, fs, goal, 1, 1, LNKFS_BA_META, &ext.block, &got);

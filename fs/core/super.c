@@ -13,7 +13,6 @@
 #include "core.h"
 
 #define GROUP_MAPS	4
-#define MIN_LAST_GROUP	32	/* blocks a short last group must have besides its own */
 
 static bool is_power_of(u32 n, u32 base)
 {
@@ -174,6 +173,7 @@ void lnkfs_super_load(struct lnkfs_fs *fs, const struct lnkfs_super_block *sb)
 	memcpy(fs->hash_seed, sb->s_hash_seed, sizeof(fs->hash_seed));
 	fs->max_links = le32_to_cpu(sb->s_max_links);
 	fs->fast_max = le32_to_cpu(sb->s_fast_symlink_max);
+	fs->alloc_end = U64_MAX;
 	fs->dir_group = 0;
 }
 
@@ -250,7 +250,7 @@ static const char *check_geometry(const struct lnkfs_super_block *sb)
 		return "impossible size";
 	load_geometry(&fs, sb);
 	last = fs.groups - 1;
-	if (lnkfs_group_size(&fs, last) < lnkfs_group_overhead(&fs, last) + MIN_LAST_GROUP)
+	if (lnkfs_group_size(&fs, last) < lnkfs_group_overhead(&fs, last) + LNKFS_MIN_LAST_GROUP)
 		return "last group too small";
 	if (le64_to_cpu(sb->s_reserved_blocks) >= blocks)
 		return "impossible number of reserved blocks";

@@ -36,7 +36,14 @@ void lnkfs_symlink_set_fast(struct lnkfs_cinode *ci, const char *target, u32 len
 	ci->size = len;
 }
 
-static u32 target_checksum(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
+/**
+ * lnkfs_symlink_checksum() - checksum of a target outside of the inode
+ * @fs: volume
+ * @ci: symlink with its number and generation set
+ * @target: its bytes
+ * @len: how many
+ */
+u32 lnkfs_symlink_checksum(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
 			   const char *target, u32 len)
 {
 	__le64 ino = cpu_to_le64(ci->ino);
@@ -102,7 +109,7 @@ int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinod
 	memset(ci->area, 0, lnkfs_fork_room(ci));
 	sl->l_block = cpu_to_le64(first);
 	sl->l_blocks = cpu_to_le32(count);
-	sl->l_checksum = cpu_to_le32(target_checksum(fs, ci, target, len));
+	sl->l_checksum = cpu_to_le32(lnkfs_symlink_checksum(fs, ci, target, len));
 	ci->fork = LNKFS_FORK_SLOW_LINK;
 	ci->fork_len = sizeof(*sl);
 	ci->size = len;
@@ -144,7 +151,7 @@ int lnkfs_symlink_read_slow(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, 
 		lnkfs_bput(buf);
 	}
 	target[len] = 0;
-	if (target_checksum(fs, ci, target, len) != le32_to_cpu(sl->l_checksum))
+	if (lnkfs_symlink_checksum(fs, ci, target, len) != le32_to_cpu(sl->l_checksum))
 		return lnkfs_report(fs, -EFSBADCRC, ci->ino, block,
 				    "bad checksum of a symlink's target");
 	if (memchr(target, 0, len))

@@ -177,7 +177,7 @@ static int verify_map(const struct lnkfs_fs *fs, const void *data, enum lnkfs_bt
 	const struct lnkfs_map_block *map = data;
 	u32 size;
 
-	if (owner >= fs->groups || lnkfs_group_map_block(fs, (u32)owner, type) != block)
+	if (owner >= lnkfs_groups(fs) || lnkfs_group_map_block(fs, (u32)owner, type) != block)
 		return -EFSCORRUPTED;
 	size = lnkfs_group_size(fs, (u32)owner);
 	if (type == LNKFS_B_BITMAP) {
@@ -195,7 +195,7 @@ static int verify_map(const struct lnkfs_fs *fs, const void *data, enum lnkfs_bt
 
 static int verify_gdesc(const struct lnkfs_fs *fs, u64 block, u64 owner)
 {
-	if (owner >= fs->groups || (u32)owner % fs->desc_per_block)
+	if (owner >= lnkfs_groups(fs) || (u32)owner % fs->desc_per_block)
 		return -EFSCORRUPTED;
 	/* A backup is verified as what it is: it says its own place. */
 	if (lnkfs_group_of(fs, block) / fs->desc_per_block != (u32)owner / fs->desc_per_block)

@@ -39,7 +39,7 @@ static void fill(void *mask, u32 off, u32 len, bool on)
  */
 void lnkfs_windows_break(struct lnkfs_fs *fs, u32 group)
 {
-	struct lnkfs_group *g = &fs->group[group];
+	struct lnkfs_group *g = lnkfs_group(fs, group);
 
 	if (!g->kept)
 		return;
@@ -58,7 +58,7 @@ void lnkfs_windows_break(struct lnkfs_fs *fs, u32 group)
  */
 void lnkfs_windows_trim(struct lnkfs_fs *fs, u32 group)
 {
-	if (!fs->group[group].kept_blocks)
+	if (!lnkfs_group(fs, group)->kept_blocks)
 		lnkfs_windows_break(fs, group);
 }
 
@@ -70,7 +70,7 @@ void lnkfs_windows_trim(struct lnkfs_fs *fs, u32 group)
  */
 void lnkfs_window_close(struct lnkfs_fs *fs, u32 group, struct lnkfs_window *w)
 {
-	struct lnkfs_group *g = &fs->group[group];
+	struct lnkfs_group *g = lnkfs_group(fs, group);
 
 	if (!w->len || w->group != group)
 		return;
@@ -93,7 +93,7 @@ void lnkfs_window_close(struct lnkfs_fs *fs, u32 group, struct lnkfs_window *w)
  */
 void lnkfs_window_open(struct lnkfs_fs *fs, u32 group, struct lnkfs_window *w, u32 off, u32 len)
 {
-	struct lnkfs_group *g = &fs->group[group];
+	struct lnkfs_group *g = lnkfs_group(fs, group);
 
 	if (!len)
 		return;

@@ -12,7 +12,8 @@
  *        crashwork prune DIR LEDGER      remove much, start a new ledger
  *        crashwork work DIR LEDGER ROUND work until killed; prints "op N"
  *
- * CRASH_LINKMAX limits the length of symlink targets.
+ * CRASH_LINKMAX limits the length of symlink targets. With CRASH_GROW the volume
+ * grows while there is work.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,11 +24,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "lnkfs.h"
 
 enum { REC = 512, SLOTS = 6, HELD = 12, MAXSIZE = 100000 };
 
@@ -561,6 +565,25 @@ static void noise(int who, int round)
 	}
 }
 
+/* The volume grows meanwhile, little by little, as far as its device reaches. */
+static void growth(int round)
+{
+	struct lnkfs_grow g;
+
+	seed = name_hash("growth") + round;
+	for (;;) {
+		g = (struct lnkfs_grow){ .g_size = sizeof(g), .g_flags = LNKFS_GROW_DRY };
+		if (ioctl(dirfd_top, LNKFS_IOC_GROW, &g))
+			die("asking how far the volume can grow");
+		if (g.g_old == g.g_blocks)
+			_exit(0);
+		g = (struct lnkfs_grow){ .g_size = sizeof(g), .g_blocks = g.g_old + 1 + rnd(100) };
+		if (ioctl(dirfd_top, LNKFS_IOC_GROW, &g) && errno != ENOSPC)
+			die("growing");
+		usleep(rnd(100000));
+	}
+}
+
 static void sync_dir(void)
 {
 	if (fsync(dirfd_top))
@@ -608,6 +631,8 @@ static void work(int round)
 	for (k = 0; k < 2; k++)
 		if (!fork())
 			noise(k, round);
+	if (getenv("CRASH_GROW") && !fork())
+		growth(round);
 	seed = name_hash("work") + round;
 	for (i = 1; i < 4096; i++) {
 		printf("op %u\n", i);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # In the guest: one boot of the crash test. The volume is DISK0, the ledger
-# DISK1; DISK2, if there is one, is for the journal. Prints TAP lines without
+# DISK1; DISK2, if there is one, is for the journal; CRASH_GROW, the size that the
+# volume has at first, lets it grow. Prints TAP lines without
 # numbers; what is printed after "op" comes from work that is to be killed.
 #
 # usage: guest.sh first|next|last ROUND
@@ -53,7 +54,7 @@ first)
 		[ -z "${DISK2:-}" ] ||
 			mkfs.lnkfs -q -f ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} -O journal_dev "$DISK2"
 		"mkfs.$fstype" -q -f ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} \
-			${DISK2:+-J device="$DISK2"} "$DISK0" ;;
+			${DISK2:+-J device="$DISK2"} "$DISK0" ${CRASH_GROW:+"$CRASH_GROW"} ;;
 	esac || die "cannot format" "$2"
 	mount -t "$fstype" "$DISK0" $mnt || die "cannot mount" "$2"
 	"$here/crashwork" base $mnt "$DISK1" || die "cannot start" "$2"

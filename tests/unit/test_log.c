@@ -447,7 +447,7 @@ static void commit_and_lose(const u64 *blocks, u32 n)
 
 	REQUIRE(!open_log(&log));
 	vol.fault.write = 1;
-	CHECK_EQ(lnkfs_log_commit(&log, &vol), -EIO);
+	CHECK_EQ(lnkfs_log_commit(&log, &vol, false), -EIO);
 	vol.dev.error = 0;
 	for (i = 0; i < n; i++)
 		memset(vol.dev.mem + (blocks[i] << vol.fs.block_bits), 0xaa, vol.fs.block_size);
@@ -480,7 +480,7 @@ static void test_commit(void)
 			commit_and_lose(blocks, counts[j]);
 			/* What could not be written is still dirty. */
 			REQUIRE(!open_log(&log));
-			CHECK_EQ(lnkfs_log_commit(&log, &vol), 0);
+			CHECK_EQ(lnkfs_log_commit(&log, &vol, false), 0);
 			CHECK_EQ(wrong_blocks(blocks, counts[j]), 0);
 			CHECK_EQ(vol.dirty, 0);
 			CHECK_EQ(open_log(&log), 0);
@@ -491,7 +491,7 @@ static void test_commit(void)
 		REQUIRE(!lnkfs_cache_flush(&vol));
 		dirty_raw(blocks, ARRAY_SIZE(blocks));
 		REQUIRE(!open_log(&log));
-		CHECK_EQ(lnkfs_log_commit(&log, &vol), -ENOSPC);
+		CHECK_EQ(lnkfs_log_commit(&log, &vol, false), -E2BIG);
 		CHECK_EQ(vol.dirty, ARRAY_SIZE(blocks) + 2);
 		CHECK_EQ(open_log(&log), 0);
 		CHECK_EQ(log.start, 0);

@@ -97,25 +97,52 @@ static int write_run(struct lnkfs_volume *v, lnkfs_buf **run, u32 n)
 	return 0;
 }
 
+/*
+ * Dirty blocks in order, sealed: all, those that nobody holds, or those of one type
+ * (else LNKFS_B_TYPES). NULL: no memory.
+ */
+static lnkfs_buf **dirty_blocks(struct lnkfs_volume *v, bool all, enum lnkfs_btype type, u32 *n)
+{
+	lnkfs_buf **list = malloc((v->dirty + 1) * sizeof(lnkfs_buf *)), *b;
+	u32 i;
+
+	*n = 0;
+	if (!list)
+		return NULL;
+	for (b = v->oldest; b; b = b->newer)
+		if (b->dirty && (all || !b->refs) && (type == LNKFS_B_TYPES || type == b->type))
+			list[(*n)++] = b;
+	qsort(list, *n, sizeof(lnkfs_buf *), by_block);
+	for (i = 0; i < *n; i++)
+		lnkfs_seal_block(&v->fs, list[i]->data, list[i]->type, list[i]->block);
+	return list;
+}
+
+/**
+ * lnkfs_cache_dirty() - what is to be written
+ * @v: volume
+ * @n: set to the number of blocks
+ *
+ * Return: the dirty blocks in order, sealed, to be freed; NULL: no memory.
+ */
+lnkfs_buf **lnkfs_cache_dirty(struct lnkfs_volume *v, u32 *n)
+{
+	return dirty_blocks(v, true, LNKFS_B_TYPES, n);
+}
+
 /* Write dirty blocks: all (of one type, or of LNKFS_B_TYPES), or those that nobody holds. */
 static int write_out(struct lnkfs_volume *v, bool all, enum lnkfs_btype type)
 {
 	u32 max_run = v->dev.bounce ? LNKFS_BOUNCE / v->fs.block_size : 1;
-	lnkfs_buf **list, *b;
-	u32 n = 0, i, len;
+	lnkfs_buf **list;
+	u32 n, i, len;
 	int err = 0, first = 0;
 
 	if (!v->dirty)
 		return 0;
-	list = malloc(v->dirty * sizeof(lnkfs_buf *));
+	list = dirty_blocks(v, all, type, &n);
 	if (!list)
 		return -ENOMEM;
-	for (b = v->oldest; b; b = b->newer)
-		if (b->dirty && (all || !b->refs) && (type == LNKFS_B_TYPES || type == b->type))
-			list[n++] = b;
-	qsort(list, n, sizeof(lnkfs_buf *), by_block);
-	for (i = 0; i < n; i++)
-		lnkfs_seal_block(&v->fs, list[i]->data, list[i]->type, list[i]->block);
 	for (i = 0; i < n; i += len) {
 		len = 1;
 		while (i + len < n && len < max_run &&
@@ -137,7 +164,7 @@ static void make_room(struct lnkfs_volume *v)
 	if (v->bufs < v->max_bufs)
 		return;
 	/* A failure is kept in dev.error, and the blocks stay dirty. */
-	if (v->dirty > v->max_bufs / 2 && !v->dev.error)
+	if (v->dirty > v->max_bufs / 2 && !v->hold && !v->dev.error)
 		write_out(v, false, LNKFS_B_TYPES);
 	for (b = v->oldest; b && v->bufs >= v->max_bufs; b = newer) {
 		newer = b->newer;

@@ -9,7 +9,6 @@
 #include "journal.h"
 
 #define SMALL_VOLUME	(64ULL << 20)	/* bytes; below it blocks are 1 KiB */
-#define GROUP_MIN	32	/* what lnkfs_super_check() asks of a last group */
 #define SPARE_BLOCKS	128	/* left for files in a volume of one group, at least */
 
 /* Just what the group layout functions look at. */
@@ -66,24 +65,12 @@ static u32 default_journal(u64 blocks)
 	return 32768;
 }
 
-/* Blocks of the volume, without a last group too short to be of use. */
-static u64 usable_blocks(u32 bits, u64 blocks)
-{
-	struct lnkfs_fs fs;
-	u32 last;
-
-	geometry(&fs, bits, blocks);
-	last = fs.groups - 1;
-	if (last && lnkfs_group_size(&fs, last) < lnkfs_group_overhead(&fs, last) + GROUP_MIN)
-		return lnkfs_group_first(&fs, last);
-	return blocks;
-}
-
 static int plan_size(const struct lnkfs_format *f, u64 device_bytes, u32 *bits, u64 *blocks,
 		     const char **why)
 {
 	u64 max_blocks = LNKFS_MAX_BLOCKS;
 	u64 bytes = device_bytes;
+	struct lnkfs_fs fs;
 
 	*bits = f->block_bits;
 	if (f->blocks && *bits)
@@ -109,7 +96,8 @@ static int plan_size(const struct lnkfs_format *f, u64 device_bytes, u32 *bits, 
 		*why = "too large";
 		return -EINVAL;
 	}
-	*blocks = usable_blocks(*bits, *blocks);
+	geometry(&fs, *bits, *blocks);
+	*blocks = lnkfs_usable_blocks(&fs, *blocks);
 	return 0;
 }
 
@@ -221,14 +209,8 @@ static int init_groups(struct lnkfs_volume *v)
 	if (!fs->group)
 		return -ENOMEM;
 	for (i = 0; i < fs->groups; i++) {
-		struct lnkfs_group *g = &fs->group[i];
-
-		lnkfs_lock_init(&g->lock);
-		g->flags = LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT;
-		g->free_blocks = lnkfs_group_size(fs, i) - lnkfs_group_overhead(fs, i);
-		g->alloc_hint = lnkfs_group_overhead(fs, i);
-		g->inode_hint = g->alloc_hint;
-		v->free_blocks += g->free_blocks;
+		lnkfs_group_fresh(fs, lnkfs_group(fs, i), i);
+		v->free_blocks += lnkfs_group(fs, i)->free_blocks;
 	}
 	return 0;
 }

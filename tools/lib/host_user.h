@@ -67,6 +67,11 @@ static inline void lnkfs_bget(lnkfs_buf *buf)
 	buf->refs++;
 }
 
+static inline struct lnkfs_group *lnkfs_group(const struct lnkfs_fs *fs, u32 group)
+{
+	return &fs->group[group];
+}
+
 void lnkfs_lock_init(lnkfs_lock_t *lock);
 void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group);
 void lnkfs_group_unlock(struct lnkfs_fs *fs, u32 group);

@@ -129,6 +129,8 @@ static inline void put_unaligned_le64(u64 x, void *p)
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define smp_load_acquire(p)	READ_ONCE(*(p))	/* the tools are single-threaded */
+#define smp_store_release(p, v)	WRITE_ONCE(*(p), v)
 
 #define min(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b);	\
 		     (void)(&_a == &_b); _a < _b ? _a : _b; })
@@ -145,6 +147,11 @@ static inline unsigned int hweight32(u32 x) { return __builtin_popcount(x); }
 static inline unsigned int hweight8(u8 x) { return __builtin_popcount(x); }
 #define ilog2(x)	(fls64(x) - 1)
 #define is_power_of_2(x)	((x) != 0 && ((x) & ((x) - 1)) == 0)
+
+static inline u64 mul_u64_u64_div_u64(u64 a, u64 b, u64 c)
+{
+	return (u64)((unsigned __int128)a * b / c);
+}
 
 static inline u64 div_u64(u64 a, u32 b) { return a / b; }
 
@@ -170,6 +177,7 @@ typedef struct {
 	bool held;
 } lnkfs_lock_t;
 
+typedef struct lnkfs_group *lnkfs_group_table;
 typedef struct lnkfs_ubuf lnkfs_buf;
 typedef struct lnkfs_utx lnkfs_tx;
 

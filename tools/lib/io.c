@@ -228,6 +228,10 @@ int lnkfs_dev_write(struct lnkfs_dev *dev, u64 off, const void *buf, size_t len)
 		return -EROFS;
 	if (outside(dev, off, len))
 		return -EIO;
+	if (dev->hooks)
+		err = dev->hooks->write(dev, off, buf, len);
+	if (err)
+		return dev->error = err;
 	dev->writes++;
 	if (dev->mem) {
 		memcpy(dev->mem + off, buf, len);
@@ -277,6 +281,7 @@ static int write_zeroes(struct lnkfs_dev *dev, u64 off, u64 len)
 int lnkfs_dev_zero(struct lnkfs_dev *dev, u64 off, u64 len)
 {
 	u64 range[2] = { off, len };
+	int err = 0;
 
 	if (dev->readonly)
 		return -EROFS;
@@ -284,6 +289,10 @@ int lnkfs_dev_zero(struct lnkfs_dev *dev, u64 off, u64 len)
 		return -EIO;
 	if (!len)
 		return 0;
+	if (dev->hooks)
+		err = dev->hooks->write(dev, off, NULL, len);
+	if (err)
+		return dev->error = err;
 	dev->writes++;
 	if (dev->mem) {
 		memset(dev->mem + off, 0, len);
@@ -331,6 +340,8 @@ int lnkfs_dev_sync(struct lnkfs_dev *dev)
 {
 	if (dev->fd >= 0 && !dev->readonly && fsync(dev->fd) < 0 && !dev->error)
 		dev->error = -errno;
+	if (dev->hooks && !dev->error)
+		dev->error = dev->hooks->sync(dev);
 	return dev->error;
 }
 

@@ -278,9 +278,84 @@ static int open_ext_journal(struct lnkfs_volume *v, const char *path, unsigned i
 	return -EINVAL;
 }
 
+/* The newest intact superblock in a log, and whether there is any. */
+struct newest {
+	u64 block;
+	struct lnkfs_log_entry e;
+	bool found;
+};
+
+static int note_super(void *ctx, const struct lnkfs_log_entry *e, bool good)
+{
+	struct newest *n = ctx;
+
+	if (e->block == n->block && good) {
+		n->e = *e;
+		n->found = true;
+	}
+	return 0;
+}
+
+/* Is this the superblock of the same volume, of another size? */
+static bool same_volume(const struct lnkfs_super_block *a, const struct lnkfs_super_block *b)
+{
+	return !memcmp(a->s_meta_uuid, b->s_meta_uuid, sizeof(a->s_meta_uuid)) &&
+	       a->s_block_bits == b->s_block_bits && a->s_journal_start == b->s_journal_start &&
+	       a->s_journal_blocks == b->s_journal_blocks &&
+	       a->s_feature_incompat == b->s_feature_incompat;
+}
+
+/*
+ * A volume that was changing its size when the system went down has its new
+ * superblock in the log: it is the volume's from here on.
+ */
+static int adopt_super(struct lnkfs_volume *v, struct lnkfs_log *log, const char **why)
+{
+	static const struct lnkfs_log_ops ops = { .entry = note_super };
+	struct newest n = { .block = (u64)LNKFS_SUPER_OFFSET >> v->fs.block_bits };
+	u32 at = LNKFS_SUPER_OFFSET & (v->fs.block_size - 1);
+	struct lnkfs_super_block *sb;
+	u8 *data;
+	int err;
+
+	err = lnkfs_log_scan(log);
+	if (!err)
+		err = lnkfs_log_walk(log, &ops, &n);
+	if (err || !n.found)
+		return err;
+	data = malloc(v->fs.block_size);
+	if (!data)
+		return -ENOMEM;
+	err = lnkfs_log_read(log, &n.e, data);
+	sb = (void *)(data + at);
+	if (!err)
+		err = lnkfs_super_check(sb, 0, v->dev.bytes, why);
+	/* The groups of another size have been loaded: too late. */
+	if (!err && (!same_volume(sb, &v->sb) || v->fs.group)) {
+		*why = "a superblock in the log does not fit the volume";
+		err = -EFSCORRUPTED;
+	}
+	if (!err) {
+		v->sb = *sb;
+		lnkfs_super_load(&v->fs, sb);
+		log->super = true;
+	}
+	free(data);
+	return err;
+}
+
+static int open_log(struct lnkfs_volume *v, struct lnkfs_dev *dev, u64 offset, u32 blocks,
+		    struct lnkfs_log *log, const char **why)
+{
+	int err = lnkfs_log_open(log, dev, offset, blocks, v->fs.block_size, why);
+
+	return !err && log->start ? adopt_super(v, log, why) : err;
+}
+
 /**
  * lnkfs_volume_log_open() - open a volume's log, wherever it is
- * @v: volume; keeps the device of an external journal open
+ * @v: volume; keeps the device of an external journal open. A superblock in the
+ *	log, which has another size, takes the place of its own
  * @journal: device of the external journal; NULL: look for it
  * @flags: LNKFS_DEV_*, for that device
  * @log: filled in, also after an error: lnkfs_log_free() takes it
@@ -297,8 +372,8 @@ int lnkfs_volume_log_open(struct lnkfs_volume *v, const char *journal, unsigned 
 	int err;
 
 	if (!lnkfs_ext_journal(v))
-		return lnkfs_log_open(log, &v->dev, v->fs.journal_start << v->fs.block_bits,
-				      v->fs.journal_blocks, v->fs.block_size, why);
+		return open_log(v, &v->dev, v->fs.journal_start << v->fs.block_bits,
+				v->fs.journal_blocks, log, why);
 	memset(log, 0, sizeof(*log));
 	err = open_ext_journal(v, journal, flags, &j, why);
 	if (err)
@@ -309,7 +384,6 @@ int lnkfs_volume_log_open(struct lnkfs_volume *v, const char *journal, unsigned 
 		return -ENOMEM;
 	}
 	*v->journal = j.dev;
-	return lnkfs_log_open(log, v->journal, le64_to_cpu(j.sb.s_journal_start) <<
-			      j.sb.s_block_bits, le32_to_cpu(j.sb.s_journal_blocks),
-			      v->fs.block_size, why);
+	return open_log(v, v->journal, le64_to_cpu(j.sb.s_journal_start) << j.sb.s_block_bits,
+			le32_to_cpu(j.sb.s_journal_blocks), log, why);
 }

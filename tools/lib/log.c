@@ -12,8 +12,20 @@
 #include <stdlib.h>
 
 #include "journal.h"
-#include "log.h"
 #include "log_format.h"
+
+/**
+ * lnkfs_log_super_checksum() - checksum of a journal's superblock
+ * @data: its first 1024 bytes
+ */
+u32 lnkfs_log_super_checksum(const void *data)
+{
+	struct jbd2_super js;
+
+	memcpy(&js, data, sizeof(js));
+	memset((u8 *)&js + JBD2_CHECKSUM_AT, 0, sizeof(__be32));
+	return lnkfs_crc32c(~0u, &js, sizeof(js));
+}
 
 static int log_block(struct lnkfs_log *log, u32 at, void *data)
 {
@@ -27,19 +39,6 @@ static u32 log_after(const struct lnkfs_log *log, u32 at, u32 n)
 	u32 ring = log->maxlen - log->first;
 
 	return log->first + (at - log->first + n % ring) % ring;
-}
-
-/**
- * lnkfs_log_super_checksum() - checksum of the head of a journal
- * @data: its first 1024 bytes
- */
-u32 lnkfs_log_super_checksum(const void *data)
-{
-	struct jbd2_super js;
-
-	memcpy(&js, data, sizeof(js));
-	memset((u8 *)&js + JBD2_CHECKSUM_AT, 0, sizeof(__be32));
-	return lnkfs_crc32c(~0u, &js, sizeof(js));
 }
 
 static const char *super_wrong(struct lnkfs_log *log, const struct jbd2_super *js, u32 blocks)
@@ -337,7 +336,9 @@ static bool may_replay(const struct collect *c, u64 block)
 {
 	const struct lnkfs_fs *fs = c->fs;
 
-	return block < fs->blocks && block != (u64)LNKFS_SUPER_OFFSET >> fs->block_bits &&
+	if (block == (u64)LNKFS_SUPER_OFFSET >> fs->block_bits)
+		return c->log->super;
+	return block < fs->blocks &&
 	       (block < fs->journal_start || block - fs->journal_start >= fs->journal_blocks);
 }
 

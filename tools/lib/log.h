@@ -45,6 +45,8 @@ struct lnkfs_log_revoke {
  * @err: error that an aborted journal recorded, as it stands there
  * @incompat: features
  * @seed: of the checksums
+ * @super: it holds a superblock, which the volume has taken over
+ *	(lnkfs_volume_log_open())
  * @commits: transactions that are complete (lnkfs_log_scan())
  * @bad_blocks: of these, blocks with a wrong checksum
  * @entries: what is to be written, by block (lnkfs_log_collect())
@@ -66,6 +68,7 @@ struct lnkfs_log {
 	s32 err;
 	u32 incompat;
 	u32 seed;
+	bool super;
 	u32 commits;
 	u32 bad_blocks;
 	struct lnkfs_log_entry *entries;
@@ -101,7 +104,10 @@ int lnkfs_log_patch(struct lnkfs_log *log, u64 off, void *buf, size_t len);
 int lnkfs_log_replay(struct lnkfs_log *log, struct lnkfs_dev *to);
 int lnkfs_log_reset(struct lnkfs_log *log);
 int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks);
-int lnkfs_log_commit(struct lnkfs_log *log, struct lnkfs_volume *v);
 void lnkfs_log_free(struct lnkfs_log *log);
+
+/* logwrite.c */
+u32 lnkfs_log_room(const struct lnkfs_log *log);
+int lnkfs_log_commit(struct lnkfs_log *log, struct lnkfs_volume *v, bool super);
 
 #endif /* LNKFS_LOG_H */

@@ -7,6 +7,7 @@
 #define LNKFS_LOG_FORMAT_H
 
 #include "journal.h"
+#include "log.h"
 
 #define JBD2_DESCRIPTOR_BLOCK	1
 #define JBD2_COMMIT_BLOCK	2

@@ -9,6 +9,7 @@
 
 #include "core.h"
 
+struct lnkfs_dev_hooks;
 struct lnkfs_log;
 
 /**
@@ -25,6 +26,7 @@ struct lnkfs_log;
  * @error: first write error, negative; sticky
  * @reads: read requests done
  * @writes: write requests done
+ * @hooks: for tests, or NULL
  */
 struct lnkfs_dev {
 	int fd;
@@ -39,6 +41,18 @@ struct lnkfs_dev {
 	int error;
 	u64 reads;
 	u64 writes;
+	const struct lnkfs_dev_hooks *hooks;
+};
+
+/**
+ * struct lnkfs_dev_hooks - what a test wants to know of a device in memory
+ * @write: called before bytes are written (@buf NULL: zeroes); an error is that of
+ *	the write, which is not done then
+ * @sync: called before all that was written is durable; an error is that of the sync
+ */
+struct lnkfs_dev_hooks {
+	int (*write)(struct lnkfs_dev *dev, u64 off, const void *buf, u64 len);
+	int (*sync)(struct lnkfs_dev *dev);
 };
 
 #define LNKFS_BOUNCE	(1u << 20)
@@ -131,6 +145,7 @@ struct lnkfs_ocount {
  * @bufs: blocks in the cache
  * @max_bufs: bound; exceeded only by blocks that are referenced
  * @dirty: dirty blocks in the cache
+ * @hold: they are written by lnkfs_cache_flush() only (lnkfs_log_commit())
  * @free_blocks: blocks the allocator may still hand out
  * @inodes: records in use
  * @free_slots: free slots
@@ -164,6 +179,7 @@ struct lnkfs_volume {
 	u32 bufs;
 	u32 max_bufs;
 	u32 dirty;
+	bool hold;
 
 	s64 free_blocks;
 	s64 inodes;
@@ -229,6 +245,7 @@ int lnkfs_cache_init(struct lnkfs_volume *v, u32 mib);
 void lnkfs_prefetch(struct lnkfs_volume *v, u64 block, u64 len);
 int lnkfs_cache_flush(struct lnkfs_volume *v);
 int lnkfs_cache_flush_type(struct lnkfs_volume *v, enum lnkfs_btype type);
+lnkfs_buf **lnkfs_cache_dirty(struct lnkfs_volume *v, u32 *n);
 int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
 

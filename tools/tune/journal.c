@@ -170,7 +170,7 @@ int tune_commit(struct tune *t)
 
 	if (!lnkfs_ext_journal(&t->v)) {
 		err = lnkfs_volume_log_open(&t->v, NULL, 0, &log, &why);
-		return err ? err : lnkfs_log_commit(&log, &t->v);
+		return err ? err : lnkfs_log_commit(&log, &t->v, false);
 	}
 	dev = current_dev(t);
 	if (!dev)
@@ -178,7 +178,7 @@ int tune_commit(struct tune *t)
 	err = lnkfs_log_open(&log, &dev->dev,
 			     le64_to_cpu(dev->sb.s_journal_start) << dev->sb.s_block_bits,
 			     le32_to_cpu(dev->sb.s_journal_blocks), t->v.fs.block_size, &why);
-	return err ? err : lnkfs_log_commit(&log, &t->v);
+	return err ? err : lnkfs_log_commit(&log, &t->v, false);
 }
 
 /**
