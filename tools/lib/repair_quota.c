@@ -358,6 +358,21 @@ static int charge_all(struct lnkfs_repair *r)
 	return err;
 }
 
+/* The number of a file that is no more must not be taken for another's. */
+static void note_lost(struct lnkfs_repair *r)
+{
+	u64 ino;
+	u32 type;
+
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
+		ino = le64_to_cpu(r->v->sb.s_quota_ino[type]);
+		if (!ino || lnkfs_rinode_find(r, ino))
+			continue;
+		r->v->sb.s_quota_ino[type] = 0;
+		r->new_quota[type] = true;
+	}
+}
+
 /**
  * lnkfs_repair_quota() - make the quota files right
  * @r: repair, when everything else is in order
@@ -371,6 +386,7 @@ int lnkfs_repair_quota(struct lnkfs_repair *r)
 	u32 type;
 	int err;
 
+	note_lost(r);
 	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
 		/* A type whose file is lost is counted under any number. */
 		if (r->new_quota[type])
