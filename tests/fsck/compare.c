@@ -8,7 +8,8 @@
  *	same			nothing differs
  *	PATH:gone		the name is not there any more
  *	PATH:lost		it is in lost+found, as #INODE, with all below it
- *	PATH:new		something is there that was not
+ *	PATH:new		something is there that was not; of /lost+found/#, whichever
+ *				its number
  *	PATH:free		it may be anything, or not there; likewise what is below it,
  *				which may be in lost+found instead
  *	PATH:names		some of the directory's names may be gone: what has no other
@@ -296,6 +297,9 @@ static bool was_lost(struct comparison *c, const char *name)
 	const struct mnode *n = *name == '#' ?
 		manifest_find(c->was, strtoull(name + 1, NULL, 10)) : NULL;
 	u32 i;
+
+	if (!n && *name == '#' && find(c, "/lost+found/#", "new"))
+		return true;
 
 	for (i = 0; n && i < c->nr; i++) {
 		const struct except *e = &c->except[i];
