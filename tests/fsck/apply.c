@@ -33,6 +33,10 @@ void damage_begin(struct damage *d, struct catalog *cat)
 	d->cat = cat;
 }
 
+/**
+ * damage_end() - give its memory back
+ * @d: see damage_begin()
+ */
 void damage_end(struct damage *d)
 {
 	free(d->byte);

@@ -457,7 +457,8 @@ static int report(const struct campaign *c)
 	for (i = 0; i < c->nr; i++) {
 		images += c->tally->images[i];
 		failed += c->tally->failed[i];
-		printf("%sok %u - %s: %" PRIu64 " images with random damage, %" PRIu64 " failures\n",
+		printf("%sok %u - %s: %" PRIu64 " images with random damage, %" PRIu64
+		       " failures\n",
 		       c->tally->failed[i] ? "not " : "", i + 1, c->vol[i].r->name,
 		       c->tally->images[i], c->tally->failed[i]);
 	}
@@ -465,7 +466,8 @@ static int report(const struct campaign *c)
 	printf("# seeds from %" PRIu64 ": %" PRIu64 " images, %" PRIu64 " failures, %" PRIu64
 	       " in which nothing was wrong, %" PRIu64
 	       " power failures; %.0f seconds, %.1f images a second\n", c->seed, images,
-	       failed, c->tally->unnoticed, c->tally->cuts, seconds, seconds ? (double)images / seconds : 0.0);
+	       failed, c->tally->unnoticed, c->tally->cuts, seconds,
+	       seconds ? (double)images / seconds : 0.0);
 	return failed != 0;
 }
 

@@ -158,7 +158,8 @@ static void read_table(struct suite *s, const char *path)
 		line[len] = '\0';
 		if (line[0] == '#' || (!len && !have))
 			continue;
-		snprintf(all + have, sizeof(all) - have, "%s", line + (have ? strspn(line, " \t") : 0));
+		snprintf(all + have, sizeof(all) - have, "%s",
+			 line + (have ? strspn(line, " \t") : 0));
 		have = strlen(all);
 		if (have && all[have - 1] == '\\') {
 			all[have - 1] = '\0';

@@ -142,7 +142,8 @@ static void list_supers(struct catalog *cat)
 	u32 group;
 
 	for (group = 0; group < fs->groups; group++) {
-		u64 at = group ? lnkfs_group_first(fs, group) << fs->block_bits : LNKFS_SUPER_OFFSET;
+		u64 at = group ? lnkfs_group_first(fs, group) << fs->block_bits :
+				 LNKFS_SUPER_OFFSET;
 		struct object *o;
 
 		if (!lnkfs_group_has_super(group))
@@ -167,12 +168,14 @@ static void list_descs(struct catalog *cat)
 
 		if (!lnkfs_group_has_desc(fs, group))
 			continue;
-		o = add_in(cat, K_GDESCBLK, block, 0, sizeof(struct lnkfs_gdesc_block), LNKFS_B_GDESC);
+		o = add_in(cat, K_GDESCBLK, block, 0, sizeof(struct lnkfs_gdesc_block),
+			   LNKFS_B_GDESC);
 		o->num = first;
 		o->copy = group;
 		for (i = 0; i < fs->desc_per_block && first + i < fs->groups; i++) {
 			o = add_in(cat, K_GDESC, block,
-				   sizeof(struct lnkfs_gdesc_block) + i * sizeof(struct lnkfs_group_desc),
+				   sizeof(struct lnkfs_gdesc_block) +
+				   i * sizeof(struct lnkfs_group_desc),
 				   sizeof(struct lnkfs_group_desc), LNKFS_B_GDESC);
 			o->num = first + i;
 			o->copy = group;
@@ -324,7 +327,8 @@ static void list_dir_extent(struct tree *t, u64 key, u64 block, u32 len, u32 fla
 
 	(void)flags;
 	for (i = 0; i < len; i++) {
-		o = add_in(t->cat, K_DIRBLK, block + i, 0, sizeof(struct lnkfs_dir_block), LNKFS_B_DIR);
+		o = add_in(t->cat, K_DIRBLK, block + i, 0, sizeof(struct lnkfs_dir_block),
+			   LNKFS_B_DIR);
 		o->ino = t->ow->ci.ino;
 		o->num = key + i;
 		list_run(t->cat, t->ow, block + i, sizeof(struct lnkfs_dir_block),
@@ -456,7 +460,8 @@ static struct object *add_quota(struct catalog *cat, struct owner *ow, enum kind
 
 	if (off + len > pay || lnkfs_ext_lookup(fs, &ow->ci, pos / pay, &ext) || ext.flags)
 		return NULL;
-	o = add_in(cat, kind, ext.block + pos / pay - ext.lblk, sizeof(struct lnkfs_quota_block) + off,
+	o = add_in(cat, kind, ext.block + pos / pay - ext.lblk,
+		   sizeof(struct lnkfs_quota_block) + off,
 		   len, LNKFS_B_QUOTA);
 	o->ino = ow->ci.ino;
 	return o;
@@ -472,7 +477,8 @@ static void list_quota_leaf(struct catalog *cat, struct owner *ow, u32 n)
 		o->num = n;
 	for (i = 0; i < LNKFS_QUOTA_ENTRIES; i++) {
 		struct lnkfs_quota_entry e;
-		u64 pos = (u64)n * LNKFS_QUOTA_BLOCK + sizeof(struct lnkfs_quota_leaf) + i * sizeof(e);
+		u64 pos = (u64)n * LNKFS_QUOTA_BLOCK + sizeof(struct lnkfs_quota_leaf) +
+			  i * sizeof(e);
 
 		if (lnkfs_quota_read(fs_of(cat), &ow->ci, pos, &e, sizeof(e)) != sizeof(e) ||
 		    !memchr_inv(&e, 0, sizeof(e)))
@@ -599,7 +605,8 @@ static void list_slots(struct catalog *cat, u64 block)
 
 	add_in(cat, K_INOBLK, block, 0, fs->block_size, LNKFS_B_INODE)->num = block;
 	while (slot < 1u << fs->slot_bits) {
-		const struct lnkfs_slot *sl = (void *)(block_at(cat, block) + slot * LNKFS_SLOT_SIZE);
+		const struct lnkfs_slot *sl = (void *)(block_at(cat, block) +
+						       slot * LNKFS_SLOT_SIZE);
 		u32 count = sl->sl_count;
 
 		if (sl->sl_type == LNKFS_SLOT_HEAD) {
@@ -667,6 +674,10 @@ void catalog_make(struct catalog *cat, struct img *img)
 	qsort(cat->obj, cat->nr, sizeof(*cat->obj), by_kind);
 }
 
+/**
+ * catalog_free() - give its memory back
+ * @cat: see catalog_make()
+ */
 void catalog_free(struct catalog *cat)
 {
 	u32 i;

@@ -17,6 +17,7 @@
  *	PATH:WHAT		WHAT may differ: mode uid gid projid nlink size mtime ctime
  *				atime btime flags lflags blocks data target device, or an
  *				attribute as user.NAME
+ *	PATH:attrs		some of its attributes may be gone
  *	PATH:WHAT=VALUE		it has to be that; "gone" of an attribute
  *	PATH:hole=FIRST+COUNT	these logical blocks read as zeroes
  *	super:FIELD		it may differ
@@ -173,7 +174,8 @@ static void data(struct comparison *c, const struct mnode *was, const struct mno
 		k += b <= a;
 	}
 	if (bad)
-		fprintf(c->out, "%s: %u blocks differ, from %" PRIu64 " on\n", was->path, bad, first);
+		fprintf(c->out, "%s: %u blocks differ, from %" PRIu64 " on\n", was->path, bad,
+			first);
 }
 
 static void attrs(struct comparison *c, const struct mnode *was, const struct mnode *is)
@@ -184,16 +186,18 @@ static void attrs(struct comparison *c, const struct mnode *was, const struct mn
 		const struct mattr *a = &was->attr[i], *b = mnode_attr(is, a->name);
 		const struct except *e = find_in(c, was, a->name);
 
-		if (e && !e->has_value)
+		if ((e && !e->has_value) || (!b && find_in(c, was, "attrs")))
 			continue;
 		if (e && b)
 			fprintf(c->out, "%s: %s is still there\n", was->path, a->name);
 		else if (!e && (!b || b->err || a->len != b->len || a->hash != b->hash))
-			fprintf(c->out, "%s: %s %s\n", was->path, a->name, b ? "has another value" : "is gone");
+			fprintf(c->out, "%s: %s %s\n", was->path, a->name,
+				b ? "has another value" : "is gone");
 	}
 	for (i = 0; i < is->nr_attr; i++)
 		if (!mnode_attr(was, is->attr[i].name) && !find_in(c, was, is->attr[i].name))
-			fprintf(c->out, "%s: %s has come from nowhere\n", was->path, is->attr[i].name);
+			fprintf(c->out, "%s: %s has come from nowhere\n", was->path,
+				is->attr[i].name);
 }
 
 static void inode(struct comparison *c, const struct mnode *was, const struct mnode *is)
@@ -563,7 +567,8 @@ static void whole_names(struct comparison *c, const struct touched *t, const str
 
 		if (touched(t, a->ino) || (b && b->ino == a->ino))
 			continue;
-		fprintf(c->out, "%s/%s: %s\n", was->path, a->name, b ? "names another inode" : "is gone");
+		fprintf(c->out, "%s/%s: %s\n", was->path, a->name,
+			b ? "names another inode" : "is gone");
 	}
 	for (i = 0; i < is->nr_name && was->ci.ino != lpf; i++) {
 		const struct mname *b = &is->name[i];

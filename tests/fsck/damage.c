@@ -14,7 +14,8 @@ static const char usage_text[] =
 	"       damage list IMAGE [KIND]	its structures\n"
 	"       damage manifest IMAGE		its files\n"
 	"       damage cases [-dv] [-c ONE-IN] [-k IMAGE] [-o PART] TABLE...\n"
-	"       damage campaign [-v] [-c COUNT] [-j JOBS] [-k IMAGE] [-r RECIPE] [-s SEED] [-t SECONDS]\n";
+	"       damage campaign [-v] [-c COUNT] [-j JOBS] [-k DIRECTORY] [-r RECIPE] [-s SEED]\n"
+	"                       [-t SECONDS]\n";
 
 static int recipe(const char *name, const char *path)
 {

@@ -8,6 +8,10 @@
 
 #include "fscktest.h"
 
+/**
+ * die() - end this process: the test itself has failed
+ * @fmt: why, without the end of the line
+ */
 void die(const char *fmt, ...)
 {
 	va_list ap;
@@ -66,6 +70,10 @@ void img_open(struct img *img, const char *path, bool write)
 	map(img, write ? PROT_READ | PROT_WRITE : PROT_READ);
 }
 
+/**
+ * img_close() - give it back
+ * @img: see img_new() and img_open()
+ */
 void img_close(struct img *img)
 {
 	munmap(img->mem, img->bytes);

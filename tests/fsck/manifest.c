@@ -150,6 +150,13 @@ static void read_contents(struct reading *r)
 
 /* ---- the tree ---- */
 
+/**
+ * manifest_find() - look an inode up
+ * @m: volume
+ * @ino: its number
+ *
+ * Return: the inode, or NULL when none of that number has a name.
+ */
 struct mnode *manifest_find(const struct manifest *m, u64 ino)
 {
 	u32 low = 0, high = m->nr;
@@ -187,6 +194,13 @@ const struct mattr *mnode_attr(const struct mnode *n, const char *name)
 	return NULL;
 }
 
+/**
+ * manifest_path() - look a name up
+ * @m: volume
+ * @path: from the root on
+ *
+ * Return: the inode, or NULL.
+ */
 struct mnode *manifest_path(const struct manifest *m, const char *path)
 {
 	struct mnode *n = manifest_find(m, le64_to_cpu(m->sb.s_root_ino));
@@ -260,8 +274,8 @@ static void walk(struct manifest *m, struct lnkfs_image *img, u64 ino, const cha
 
 /* ---- quota ---- */
 
-static void read_leaf(struct manifest *m, struct lnkfs_image *img, struct lnkfs_node *node, u32 type,
-		      u32 block)
+static void read_leaf(struct manifest *m, struct lnkfs_image *img, struct lnkfs_node *node,
+		      u32 type, u32 block)
 {
 	u8 data[LNKFS_QUOTA_BLOCK];
 	u32 i;
@@ -281,8 +295,8 @@ static void read_leaf(struct manifest *m, struct lnkfs_image *img, struct lnkfs_
 	}
 }
 
-static void read_refs(struct manifest *m, struct lnkfs_image *img, struct lnkfs_node *node, u32 type,
-		      u32 block, u32 level, u32 *last)
+static void read_refs(struct manifest *m, struct lnkfs_image *img, struct lnkfs_node *node,
+		      u32 type, u32 block, u32 level, u32 *last)
 {
 	__le32 ref[LNKFS_QUOTA_REFS];
 	u32 i;
@@ -375,6 +389,10 @@ static void node_free(struct mnode *n)
 	free(n->path);
 }
 
+/**
+ * manifest_free() - give its memory back
+ * @m: see manifest_read()
+ */
 void manifest_free(struct manifest *m)
 {
 	u32 i;
@@ -432,6 +450,7 @@ void manifest_print(const struct manifest *m, FILE *out)
 	for (i = 0; i < m->nr_quota; i++)
 		fprintf(out, "quota %u ID %u: hard %" PRIu64 " soft %" PRIu64 " used %" PRIu64 "\n",
 			m->quota[i].type, le32_to_cpu(m->quota[i].entry.q_id),
-			le64_to_cpu(m->quota[i].entry.q_bhard), le64_to_cpu(m->quota[i].entry.q_bsoft),
+			le64_to_cpu(m->quota[i].entry.q_bhard),
+			le64_to_cpu(m->quota[i].entry.q_bsoft),
 			le64_to_cpu(m->quota[i].entry.q_space));
 }

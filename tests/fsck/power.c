@@ -10,17 +10,6 @@
 
 #include "power.h"
 
-ssize_t __real_pwrite(int fd, const void *buf, size_t len, off_t at);
-int __real_fsync(int fd);
-int __real_fallocate(int fd, int mode, off_t at, off_t len);
-int __real_lnkfs_cache_init(void *v, u32 mib);
-
-/* What the linker calls instead. */
-ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at);
-int __wrap_fsync(int fd);
-int __wrap_fallocate(int fd, int mode, off_t at, off_t len);
-int __wrap_lnkfs_cache_init(void *v, u32 mib);
-
 /**
  * struct loose - a block, or less, written since the last sync
  * @fd: of what
@@ -111,6 +100,13 @@ static void note(int fd, const u8 *data, size_t len, off_t at)
 	put(l, data);
 }
 
+/**
+ * __wrap_pwrite() - note what is written, block by block
+ * @fd: as of pwrite(2)
+ * @buf: likewise
+ * @len: likewise
+ * @at: likewise
+ */
 ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at)
 {
 	size_t done, n;
@@ -125,6 +121,13 @@ ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at)
 	return (ssize_t)len;
 }
 
+/**
+ * __wrap_fallocate() - a hole is punched: as if zeroes were written
+ * @fd: as of fallocate(2)
+ * @mode: likewise
+ * @at: likewise
+ * @len: likewise
+ */
 int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
 {
 	static const u8 zeroes[4096];
@@ -146,6 +149,10 @@ static void settle(void)
 		free(power.loose[--power.nr].data);
 }
 
+/**
+ * __wrap_fsync() - what was written can be lost no more
+ * @fd: as of fsync(2)
+ */
 int __wrap_fsync(int fd)
 {
 	if (!power.on)
@@ -154,6 +161,11 @@ int __wrap_fsync(int fd)
 	return 0;
 }
 
+/**
+ * __wrap_lnkfs_cache_init() - a small cache, if the power failure wants one
+ * @v: as of lnkfs_cache_init()
+ * @mib: likewise
+ */
 int __wrap_lnkfs_cache_init(void *v, u32 mib)
 {
 	return __real_lnkfs_cache_init(v, power.on && power.cut.small ? 0 : mib);

@@ -28,4 +28,14 @@ void power_on(const struct cut *cut, u64 *blocks);
 int power_off(int status);
 u64 power_random(u64 *state);
 
+/* What the linker exchanges, and calls instead. */
+ssize_t __real_pwrite(int fd, const void *buf, size_t len, off_t at);
+int __real_fsync(int fd);
+int __real_fallocate(int fd, int mode, off_t at, off_t len);
+int __real_lnkfs_cache_init(void *v, u32 mib);
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at);
+int __wrap_fsync(int fd);
+int __wrap_fallocate(int fd, int mode, off_t at, off_t len);
+int __wrap_lnkfs_cache_init(void *v, u32 mib);
+
 #endif /* LNKFS_FSCKTEST_POWER_H */
