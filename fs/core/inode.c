@@ -382,6 +382,8 @@ static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_ci
 		return "impossible block count";
 	if ((ci->lflags & ~(u32)LNKFS_LF_ALL) || (ci->flags & ~LNKFS_FLAGS_ALL))
 		return "unknown flags";
+	if (ci->lflags & LNKFS_LF_TRUNCATING && !S_ISREG(ci->mode))
+		return "truncation of what is no file";
 	if (ci->parent_pos || (ci->parent && !S_ISDIR(ci->mode)))
 		return "reserved fields in use";
 	return NULL;

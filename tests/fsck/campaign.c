@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include "kinds.h"
 
 #define MAX_DAMAGES	8
+#define CUT_ONE_IN	3	/* of so many images one is repaired with power failures, too */
+#define BUSY		5	/* time may pass so many times faster than processor time */
 #define MAX_SHOWN	10	/* failures that a process shows in full */
 
 /**
@@ -45,12 +48,14 @@ struct volume {
  * @images: per recipe
  * @failed: likewise
  * @unnoticed: images in which nothing was wrong
+ * @cuts: power failures during repairs
  * @next: next seed
  */
 struct tally {
 	u64 images[64];
 	u64 failed[64];
 	u64 unnoticed;
+	u64 cuts;
 	u64 next;
 };
 
@@ -59,7 +64,7 @@ struct tally {
  * @seed: of the first image
  * @count: images
  * @jobs: processes
- * @seconds: time after which no image is begun, or 0
+ * @seconds: processor time after which no image is begun, or 0
  * @only: name of the only recipe
  * @keep: directory for images that failed
  * @verbose: show each image's damage
@@ -88,11 +93,7 @@ static u64 rnd_state;
 
 static u64 rnd64(void)
 {
-	u64 z = (rnd_state += 0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
+	return power_random(&rnd_state);
 }
 
 static u32 rnd(u32 below)
@@ -274,25 +275,14 @@ static int compare(void *arg, FILE *out)
 	return 0;
 }
 
-/* What is wrong with what fsck.lnkfs does, or NULL. */
-static const char *repair(struct campaign *c, struct volume *v, struct img *work,
-			  const struct damage *d, struct output *out)
+/* What is wrong with a volume that has been repaired, or NULL. */
+static const char *whole(struct volume *v, const struct img *work, const struct damage *d,
+			 struct output *out)
 {
 	struct compared cmp = { v, d, work->path };
-	int found, done;
 	char *text;
 	bool same;
 
-	found = fsck_run("-fn", work->path, out);
-	if (found != 0 && found != 4)
-		return "-fn: exit status";
-	done = fsck_run("-fy", work->path, out);
-	if (done != (found ? 1 : v->r->clean))
-		return found ? "-fy: exit status after problems" : "-fy: exit status after none";
-	if (!found)
-		__atomic_add_fetch(&c->tally->unnoticed, 1, __ATOMIC_RELAXED);
-	if (fsck_run("-fn", work->path, out))
-		return "-fn after the repair finds something";
 	if (child_run(compare, &cmp, out))
 		return "comparing";
 	text = output_text(out);
@@ -301,13 +291,55 @@ static const char *repair(struct campaign *c, struct volume *v, struct img *work
 	return same ? NULL : "something undamaged is not what it was";
 }
 
+/* What is wrong with what fsck.lnkfs does, or NULL. */
+static const char *repair(struct campaign *c, struct volume *v, struct img *work,
+			  const struct damage *d, struct output *out, u64 *kib)
+{
+	int found, done;
+
+	found = fsck_run("-fn", work->path, out);
+	if (found != 0 && found != 4)
+		return "-fn: exit status";
+	done = fsck_run("-fy", work->path, out);
+	*kib = *out->blocks;
+	if (done != (found ? 1 : 0))
+		return found ? "-fy: exit status after problems" : "-fy: exit status after none";
+	if (!found)
+		__atomic_add_fetch(&c->tally->unnoticed, 1, __ATOMIC_RELAXED);
+	if (fsck_run("-fn", work->path, out))
+		return "-fn after the repair finds something";
+	return whole(v, work, d, out);
+}
+
+static void damage_anew(const struct volume *v, const struct damage *d, struct img *work)
+{
+	img_copy(work, &v->img);
+	damage_apply(d, work);
+}
+
+/* The same damage, but the power fails in the middle of the repair. */
+static const char *repair_cut(struct campaign *c, struct volume *v, struct img *work,
+			      const struct damage *d, struct output *out, u64 kib)
+{
+	const char *why;
+	int cuts;
+
+	damage_anew(v, d, work);
+	cuts = fsck_cut_and_repair(work->path, 1u << v->r->bits, rnd64(), kib, out, &why);
+	__atomic_add_fetch(&c->tally->cuts, (u64)cuts, __ATOMIC_RELAXED);
+	if (!why)
+		why = whole(v, work, d, out);
+	return why;
+}
+
 static void show(const struct campaign *c, const struct volume *v, u64 seed, const char *text,
-		 const char *why, struct output *out, const struct img *work)
+		 const char *why, bool cut, struct output *out, const struct img *work)
 {
 	char *said = output_text(out), *line, *rest = said, path[300];
 	u32 lines = 0;
 
-	printf("# seed %" PRIu64 ", %s: %s\n#   %s\n", seed, v->r->name, why, text);
+	printf("# seed %" PRIu64 ", %s%s: %s\n#   %s\n", seed, v->r->name,
+	       cut ? ", stopped in the middle" : "", why, text);
 	while ((line = strsep(&rest, "\n")) && lines++ < 12)
 		if (*line)
 			printf("#   | %.200s\n", line);
@@ -326,6 +358,8 @@ static void one_image(struct campaign *c, u64 seed, struct output *out, u32 *sho
 	struct damage d;
 	const char *why;
 	char *text;
+	bool cut;
+	u64 kib;
 	u32 n;
 
 	rnd_state = seed * 1000003;
@@ -335,24 +369,41 @@ static void one_image(struct campaign *c, u64 seed, struct output *out, u32 *sho
 	if (c->verbose)
 		printf("# seed %" PRIu64 ", %s: %s\n", seed, v->r->name, text);
 	img_new(&work, "work", v->img.bytes);
-	img_copy(&work, &v->img);
 	damage_begin(&d, &v->cat);
 	damage_parse(&d, text);
-	damage_apply(&d, &work);
-	why = repair(c, v, &work, &d, out);
+	damage_anew(v, &d, &work);
+	why = repair(c, v, &work, &d, out, &kib);
+	cut = !why && !rnd(CUT_ONE_IN);
+	if (cut)
+		why = repair_cut(c, v, &work, &d, out, kib);
 	__atomic_add_fetch(&c->tally->images[n], 1, __ATOMIC_RELAXED);
 	if (why) {
 		__atomic_add_fetch(&c->tally->failed[n], 1, __ATOMIC_RELAXED);
 		if ((*shown)++ < MAX_SHOWN) {
 			/* Again from the start, to be kept as it was damaged. */
-			img_copy(&work, &v->img);
-			damage_apply(&d, &work);
-			show(c, v, seed, text, why, out, &work);
+			damage_anew(v, &d, &work);
+			show(c, v, seed, text, why, cut, out, &work);
 		}
 	}
 	damage_end(&d);
 	free(text);
 	img_close(&work);
+}
+
+static u64 seconds_of(int who)
+{
+	struct rusage use;
+
+	getrusage(who, &use);
+	return (u64)(use.ru_utime.tv_sec + use.ru_stime.tv_sec);
+}
+
+/* This process's part of the processor time, or, on a busy machine, of the time. */
+static bool time_is_up(const struct campaign *c)
+{
+	u64 used = seconds_of(RUSAGE_SELF) + seconds_of(RUSAGE_CHILDREN);
+
+	return used * c->jobs >= c->seconds || time(NULL) - c->began >= BUSY * c->seconds;
 }
 
 static void worker(struct campaign *c)
@@ -364,7 +415,7 @@ static void worker(struct campaign *c)
 	output_new(&out);
 	for (;;) {
 		n = __atomic_fetch_add(&c->tally->next, 1, __ATOMIC_RELAXED);
-		if (n >= c->count || (c->seconds && time(NULL) - c->began >= c->seconds))
+		if (n >= c->count || (c->seconds && time_is_up(c)))
 			break;
 		one_image(c, c->seed + n, &out, &shown);
 	}
@@ -393,7 +444,7 @@ static void make_volume(struct volume *v, const struct recipe *r)
 	img_new(&v->replayed, "replayed", v->img.bytes);
 	img_copy(&v->replayed, &v->img);
 	fsck_run("-fy", v->replayed.path, &out);
-	close(out.fd);
+	output_end(&out);
 }
 
 static int report(const struct campaign *c)
@@ -412,8 +463,9 @@ static int report(const struct campaign *c)
 	}
 	printf("1..%u\n", c->nr);
 	printf("# seeds from %" PRIu64 ": %" PRIu64 " images, %" PRIu64 " failures, %" PRIu64
-	       " in which nothing was wrong; %.0f seconds, %.1f images a second\n", c->seed, images,
-	       failed, c->tally->unnoticed, seconds, seconds ? (double)images / seconds : 0.0);
+	       " in which nothing was wrong, %" PRIu64
+	       " power failures; %.0f seconds, %.1f images a second\n", c->seed, images,
+	       failed, c->tally->unnoticed, c->tally->cuts, seconds, seconds ? (double)images / seconds : 0.0);
 	return failed != 0;
 }
 

@@ -13,7 +13,7 @@ static const char usage_text[] =
 	"       damage damage IMAGE DAMAGE	damage a sound volume (apply.c)\n"
 	"       damage list IMAGE [KIND]	its structures\n"
 	"       damage manifest IMAGE		its files\n"
-	"       damage cases [-dv] [-k IMAGE] [-o PART] TABLE...\n"
+	"       damage cases [-dv] [-c ONE-IN] [-k IMAGE] [-o PART] TABLE...\n"
 	"       damage campaign [-v] [-c COUNT] [-j JOBS] [-k IMAGE] [-r RECIPE] [-s SEED] [-t SECONDS]\n";
 
 static int recipe(const char *name, const char *path)

@@ -14,6 +14,7 @@
 
 #define SANITIZER_STATUS	99
 #define SECONDS			30
+#define KIB			1024
 
 int fsck_main(int argc, char **argv);
 
@@ -38,8 +39,20 @@ const char *__ubsan_default_options(void)
 void output_new(struct output *out)
 {
 	out->fd = memfd_create("output", MFD_CLOEXEC);
-	if (out->fd < 0)
+	out->blocks = mmap(NULL, sizeof(u64), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (out->fd < 0 || out->blocks == MAP_FAILED)
 		die("no memory");
+}
+
+/**
+ * output_end() - give its memory back
+ * @out: see output_new()
+ */
+void output_end(struct output *out)
+{
+	munmap(out->blocks, sizeof(u64));
+	close(out->fd);
 }
 
 /**
@@ -101,18 +114,34 @@ int child_run(int (*run)(void *arg, FILE *out), void *arg, struct output *out)
 }
 
 struct call {
-	char *argv[8];
-	int argc;
+	char *argv[4];
+	struct cut cut;
+	u64 *blocks;
 };
 
 static int call_fsck(void *arg, FILE *out)
 {
 	struct call *call = arg;
+	int status;
 
 	(void)out;
+	power_on(&call->cut, call->blocks);
 	/* The options of this program have been read with it, too. */
 	optind = 0;
-	return fsck_main(call->argc, call->argv);
+	status = fsck_main(3, call->argv);
+	return power_off(status);
+}
+
+static int call_with(const char *options, const char *path, const struct cut *cut,
+		     struct output *out)
+{
+	struct call call = {
+		.argv = { (char *)"fsck.lnkfs", (char *)options, (char *)path },
+		.cut = *cut,
+		.blocks = out->blocks,
+	};
+
+	return child_run(call_fsck, &call, out);
 }
 
 /**
@@ -121,12 +150,61 @@ static int call_fsck(void *arg, FILE *out)
  * @path: the image
  * @out: gets what it says
  *
- * Return: its exit status, STATUS_CRASH, STATUS_HANG.
+ * Return: its exit status, STATUS_CRASH, STATUS_HANG, STATUS_LOOSE.
  */
 int fsck_run(const char *options, const char *path, struct output *out)
 {
-	struct call call = { .argv = { (char *)"fsck.lnkfs", (char *)options, (char *)path } };
+	struct cut never = { .after = ~0ULL, .unit = KIB };
 
-	call.argc = 3;
-	return child_run(call_fsck, &call, out);
+	return call_with(options, path, &never, out);
+}
+
+/**
+ * fsck_cut() - run fsck.lnkfs -fy until the power fails
+ * @path: the image
+ * @cut: when it fails
+ * @out: gets what it says
+ *
+ * Return: STATUS_CUT, or as fsck_run() when it was too late for that.
+ */
+int fsck_cut(const char *path, const struct cut *cut, struct output *out)
+{
+	return call_with("-fy", path, cut, out);
+}
+
+/**
+ * fsck_cut_and_repair() - stop repairs in the middle, then let one go to its end
+ * @path: the image
+ * @unit: bytes of a block
+ * @seed: when they are stopped
+ * @kib: what fsck_run() wrote when it was not stopped, in KiB
+ * @out: gets what it says
+ * @why: set to what is wrong
+ *
+ * Return: how often the power failed; @why says if the last repair did not succeed.
+ */
+int fsck_cut_and_repair(const char *path, u32 unit, u64 seed, u64 kib, struct output *out,
+			const char **why)
+{
+	struct cut cut = { .unit = unit };
+	u64 blocks = max_t(u64, kib * KIB / unit, 1);
+	int status, cuts = 0;
+
+	*why = NULL;
+	do {
+		cut.after = power_random(&seed) % blocks;
+		cut.seed = power_random(&seed);
+		cut.small = !(power_random(&seed) % 3);
+		status = fsck_cut(path, &cut, out);
+		if (status != STATUS_CUT)
+			break;
+		cuts++;
+	} while (!(power_random(&seed) % 4));
+	if (status == STATUS_CUT)
+		status = fsck_run("-fy", path, out);
+	if (status != 0 && status != 1)
+		*why = "-fy after a power failure: exit status";
+	else if (fsck_run("-fn", path, out))
+		*why = "-fn after that finds something";
+	return cuts;
 }

@@ -61,7 +61,6 @@ bool img_same(struct img *a, const struct img *b);
  * @bits: log2 of the block size
  * @bytes: size of the volume
  * @build: puts the files there
- * @clean: exit status of fsck.lnkfs -fy on it: orphans are freed
  * @quota: it has quota files
  * @logged: the last changes are in the journal only
  * @fast_max: s_fast_symlink_max, ~0: default
@@ -71,7 +70,6 @@ struct recipe {
 	u32 bits;
 	u64 bytes;
 	void (*build)(struct lnkfs_volume *v);
-	int clean;
 	bool quota;
 	bool logged;
 	u32 fast_max;

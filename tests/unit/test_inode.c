@@ -375,6 +375,7 @@ static void test_hostile(void)
 		HOSTILE(base_fifo, bad.size = 1);
 		HOSTILE(base_fifo, bad.blocks = 1);
 		HOSTILE(base_fifo, bad.lflags = 0x10);
+		HOSTILE(base_fifo, bad.lflags = LNKFS_LF_TRUNCATING);
 		HOSTILE(base_fifo, bad.parent = fs->root_ino);
 		HOSTILE(base_fifo, bad.parent_pos = 1);
 		HOSTILE(base_fifo, bad.fork = LNKFS_FORK_DEVICE);

@@ -86,6 +86,7 @@ static int find_in_group(struct lnkfs_repair *r, u32 group, void *data)
 {
 	const struct lnkfs_map_block *map = data;
 	u32 off, inodes, size = lnkfs_group_size(r->fs, group);
+	u32 root = lnkfs_group_of(r->fs, lnkfs_ino_block(r->fs, r->fs->root_ino));
 	u64 first = lnkfs_group_first(r->fs, group);
 	u16 flags;
 	int err;
@@ -100,11 +101,9 @@ static int find_in_group(struct lnkfs_repair *r, u32 group, void *data)
 				err = lnkfs_group_mark(r, &r->group[group].imap, off);
 		return err;
 	}
-	if (err || (flags & LNKFS_BG_INODE_UNINIT && !inodes))
-		return err;
 	/* Of a group without inodes the maps are made when it gets the first. */
-	if (flags & LNKFS_BG_INODE_UNINIT && flags & LNKFS_BG_BLOCK_UNINIT)
-		return 0;
+	if (err || (flags & LNKFS_BG_INODE_UNINIT && !inodes && group != root))
+		return err;
 	err = scan_group(r, group, data);
 	if (!err)
 		lnkfs_fixed(r, "group %u: inode map found by looking at the blocks", group);

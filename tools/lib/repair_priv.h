@@ -21,6 +21,7 @@
 #define RI_TWICE	0x0100	/* has blocks that something else has, too */
 #define RI_LOST		0x0200	/* a directory that goes to lost+found */
 #define RI_PARENT	0x0400	/* a directory that records another parent */
+#define RI_FOREIGN	0x0800	/* a quota file with blocks that are not its own */
 
 /**
  * struct lnkfs_rinode - what the repairer remembers of an inode

@@ -267,9 +267,13 @@ static int new_inode(struct lnkfs_repair *r, struct lnkfs_node *node)
  */
 int lnkfs_free_quota_file(struct lnkfs_repair *r, struct lnkfs_node *node)
 {
+	const struct lnkfs_rinode *info = lnkfs_rinode_find(r, node->ci.ino);
 	lnkfs_tx tx;
 	int ret;
 
+	/* Where some of its blocks are another's none is freed; the next round counts. */
+	if (info && info->flags & RI_FOREIGN)
+		lnkfs_ext_init(&node->ci);
 	do {
 		lnkfs_tx_begin(&tx, r->v, 0);
 		ret = lnkfs_ext_remove(&tx, r->fs, &node->ci, 0, LNKFS_MAX_LBLK, 64);
@@ -358,6 +362,21 @@ static int charge_all(struct lnkfs_repair *r)
 	return err;
 }
 
+/* The number of a file that is no more must not be taken for another's. */
+static void note_lost(struct lnkfs_repair *r)
+{
+	u64 ino;
+	u32 type;
+
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
+		ino = le64_to_cpu(r->v->sb.s_quota_ino[type]);
+		if (!ino || lnkfs_rinode_find(r, ino))
+			continue;
+		r->v->sb.s_quota_ino[type] = 0;
+		r->new_quota[type] = true;
+	}
+}
+
 /**
  * lnkfs_repair_quota() - make the quota files right
  * @r: repair, when everything else is in order
@@ -367,15 +386,19 @@ static int charge_all(struct lnkfs_repair *r)
 int lnkfs_repair_quota(struct lnkfs_repair *r)
 {
 	u64 before = r->c->res.problems;
+	const struct lnkfs_rinode *info;
 	bool any = false, lost = false;
 	u32 type;
 	int err;
 
+	note_lost(r);
 	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
 		/* A type whose file is lost is counted under any number. */
 		if (r->new_quota[type])
 			r->v->sb.s_quota_ino[type] = cpu_to_le64(~0ULL);
 		any |= r->v->sb.s_quota_ino[type] != 0;
+		info = lnkfs_rinode_find(r, le64_to_cpu(r->v->sb.s_quota_ino[type]));
+		lost |= info && info->flags & RI_FOREIGN;
 		lost |= r->new_quota[type];
 	}
 	if (!any)

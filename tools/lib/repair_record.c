@@ -234,17 +234,14 @@ static bool mend_dir(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 		ci->nlink = 2;
 	if (!lnkfs_ino_valid(fs, ci->parent))
 		ci->parent = fs->root_ino;
+	/* Entries are known for what they are, whatever is said of them. */
+	if (ci->fork == LNKFS_FORK_DIR_INLINE ||
+	    (ci->size == ci->fork_len && !lnkfs_dir_check_entries(ci->area, ci->fork_len))) {
+		mend_inline_dir(ci);
+		return true;
+	}
 	if (ci->fork == LNKFS_FORK_DIR_BLOCKS)
 		return mend_block_dir(fs, ci);
-	if (ci->fork == LNKFS_FORK_DIR_INLINE) {
-		mend_inline_dir(ci);
-		return true;
-	}
-	/* Which of them it is has to be seen from what is there. */
-	if (ci->size == ci->fork_len && !lnkfs_dir_check_entries(ci->area, ci->fork_len)) {
-		mend_inline_dir(ci);
-		return true;
-	}
 	return find_index(ci, min_t(u32, ci->fork_len, lnkfs_fork_room(ci))) &&
 	       mend_block_dir(fs, ci);
 }
@@ -365,6 +362,8 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	ci->parent_pos = 0;
 	if (!S_ISDIR(ci->mode))
 		ci->parent = 0;
+	if (!S_ISREG(ci->mode))
+		ci->lflags &= ~LNKFS_LF_TRUNCATING;
 	if (lnkfs_xattr_check_inode(fs, ci)) {
 		if (ci->xattr_block && !lnkfs_block_valid(fs, ci->xattr_block, 1))
 			ci->xattr_block = 0;

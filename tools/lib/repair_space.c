@@ -66,20 +66,37 @@ static int commit_block(struct lnkfs_repair *r, u64 block, bool data)
 	return lnkfs_group_mark(r, &g->data, off);
 }
 
-static int commit_claims(struct lnkfs_repair *r, struct lnkfs_rinode *info)
+/* A block of a quota file says whose it is; whatever else it is, it is not that. */
+static int commit_quota_block(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+			      const struct lnkfs_cinode *ci, u64 block)
+{
+	u8 data[1u << LNKFS_MAX_BLOCK_BITS] __attribute__((aligned(8)));
+	int ret = lnkfs_header_read(r, ci, LNKFS_B_QUOTA, block, data);
+
+	if (!ret)
+		return commit_block(r, block, false);
+	if (ret < 0)
+		return ret;
+	info->flags |= RI_FOREIGN;
+	return 0;
+}
+
+static int commit_claims(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+			 const struct lnkfs_cinode *ci)
 {
 	int err = 0;
 	u64 i, n;
 
 	for (i = 0; i < r->claims.nr; i++) {
 		const struct lnkfs_claim *cl = &r->claims.list[i];
-		bool data = cl->data && !(info->flags & RI_QUOTA);
+		bool quota = cl->data && info->flags & RI_QUOTA;
 
 		for (n = 0; n < cl->len && !err; n++) {
 			/* Only the body of a symlink does not say whose it is. */
 			if (S_ISLNK(info->mode) && lnkfs_is_meta(r, cl->block + n))
 				info->flags |= RI_TWICE;
-			err = commit_block(r, cl->block + n, data);
+			err = quota ? commit_quota_block(r, info, ci, cl->block + n) :
+				      commit_block(r, cl->block + n, cl->data);
 		}
 	}
 	return err;
@@ -235,7 +252,7 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	if (!err)
 		err = claim_fork(r, info, ci);
 	if (!err)
-		err = commit_claims(r, info);
+		err = commit_claims(r, info, ci);
 	if (err || info->flags & RI_GONE)
 		return err;
 	blocks = info->fork_blocks + info->xattr_blocks;

@@ -193,6 +193,7 @@ static void mend_fields(struct lnkfs_super_block *sb, u32 bits, u64 device_block
 		sb->s_fast_symlink_max = cpu_to_le32(LNKFS_FAST_MAX(slots));
 	if (sb->s_errors < LNKFS_ERRORS_CONTINUE || sb->s_errors > LNKFS_ERRORS_PANIC)
 		sb->s_errors = LNKFS_ERRORS_RO;
+	sb->s_default_opts &= cpu_to_le32(LNKFS_DEFOPT_ALL);
 	sb->s_label[LNKFS_LABEL_LEN - 1] = 0;
 	sb->s_last_mounted[sizeof(sb->s_last_mounted) - 1] = 0;
 	if (sb->s_journal_blocks)
