@@ -44,11 +44,12 @@ static const char help_text[] =
 "  -C FD       write progress to this descriptor; 0: draw a bar on the terminal\n"
 "  -j JOURNAL  device or image with the external journal\n"
 "  -v          say more\n"
-"  -V          print the version\n"
+"  -V, --version\n"
+"              print the version\n"
 "      --help  print this text\n"
 "\n"
-"Exit status: 0 no errors, 1 errors corrected, 4 errors left, 8 operational error,\n"
-"16 usage error, 32 canceled; sums of them.\n";
+"Exit status, a sum of: 0 no errors, 1 errors corrected, 4 errors left,\n"
+"8 operational error, 16 usage error, 32 canceled.\n";
 
 enum mode { ASK, PREEN, YES, NO_CHANGE };
 

@@ -32,7 +32,8 @@ static const char usage_text[] =
 	"  -p           show the progress\n"
 	"  -q           say nothing unless something is wrong\n"
 	"  -j JOURNAL   device of an external journal\n"
-	"  -V           print the version\n";
+	"  -V, --version\n"
+	"               print the version\n";
 
 /**
  * struct options - the command line

@@ -366,7 +366,7 @@ journal=$(field vol 160 8)
 poke vol $((journal * 1024 + 28)) '\000\000\000\001'
 refuses "a log that is damaged" 1 "vol: journal: the journal has no checksums: run fsck.lnkfs" -O quota vol
 cp clean vol
-poke vol $((3 * 1024 + 100)) '\377\377\377'
+poke vol $((3 * 1024 + 300)) '\377\377\377'
 refuses "a damaged bitmap" 1 "vol: the volume is damaged: run fsck.lnkfs" -O quota vol
 cp clean vol
 poke vol 1100 'XX'
@@ -376,7 +376,7 @@ run -l vol
 result $? "the backup is shown"
 
 # No room.
-format vol 1415K -b 1k
+format vol 1920K -b 1k
 refuses "no room for a longer journal" 1 "vol: No space left on device" -J size=1500k vol
 "$TOOLS/fsck.lnkfs" -fn vol >out 2>err
 result $? "which leaves the volume in order"

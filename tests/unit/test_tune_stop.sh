@@ -50,7 +50,7 @@ usable() # FILE
 	thorough=$?
 	cat found >>out
 	# Nothing that could do harm if the volume were mounted now.
-	grep -v -e 'nobody owns it$' -e "superblock at byte .* is not this volume's$" \
+	grep -v -e 'nobody owns it$' -e 'nobody owns them$' -e "superblock at byte .* is not this volume's$" \
 		-e '^inode [0-9]* has no name$' -e '^vol: ' found >>out && return 1
 	echo "fsck.lnkfs says $looked, with -f $thorough" >>out
 	[ $looked = $thorough ] && { [ $looked = 0 ] || [ $looked = 4 ]; }

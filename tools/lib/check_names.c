@@ -144,7 +144,7 @@ static void check_links(struct lnkfs_fsck *c, struct lnkfs_cinfo *info)
  */
 int lnkfs_fsck_names(struct lnkfs_fsck *c)
 {
-	struct lnkfs_cinfo *root = lnkfs_cinfo_find(c, c->fs->root_ino), *lpf;
+	struct lnkfs_cinfo *root = lnkfs_cinfo_find(c, c->fs->root_ino);
 	u64 i;
 	int err;
 
@@ -158,10 +158,6 @@ int lnkfs_fsck_names(struct lnkfs_fsck *c)
 	err = lnkfs_fsck_pieces(c, LNKFS_PASS_NAMES, c->nr_inodes, c->nr_inodes, check_piece);
 	if (err)
 		return err;
-	lpf = lnkfs_cinfo_find(c, le64_to_cpu(c->v->sb.s_lpf_ino));
-	if (c->v->sb.s_lpf_ino && (!lpf || !S_ISDIR(lpf->mode)))
-		lnkfs_problem_safe(c, "inode %" PRIu64 " is not lost+found",
-				   le64_to_cpu(c->v->sb.s_lpf_ino));
 	for (i = 0; i < c->nr_inodes; i++)
 		check_links(c, &c->inodes[i]);
 	return 0;
