@@ -78,7 +78,8 @@ struct lnkfs_rgroup {
  * @res: figures
  * @conflicts: blocks of data that something else has, too
  * @tight: there is no space for the new beside the old
- * @new_quota: types whose quota file is lost
+ * @new_quota: types whose quota file is lost; the superblock has its number until
+ *	there is another, so that an interrupted repair does not forget the type
  */
 struct lnkfs_repair {
 	struct lnkfs_volume *v;

@@ -234,6 +234,33 @@ static int add_missing(struct old_file *f)
 	return err;
 }
 
+static bool in_super(const struct lnkfs_super_block *sb, u64 ino)
+{
+	u32 type;
+
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
+		if (le64_to_cpu(sb->s_quota_ino[type]) == ino)
+			return true;
+	return false;
+}
+
+/* A number that the superblock, too, has for nothing, not even for what is lost. */
+static int new_number(lnkfs_tx *tx, struct lnkfs_repair *r, u64 *ino)
+{
+	u64 other[LNKFS_QUOTA_TYPES];
+	u32 nr = 0;
+	int err, err2;
+
+	while (!(err = lnkfs_ialloc(tx, r->fs, 0, 1, false, ino)) &&
+	       in_super(&r->v->sb, *ino) && nr < LNKFS_QUOTA_TYPES)
+		other[nr++] = *ino;
+	while (nr) {
+		err2 = lnkfs_ifree(tx, r->fs, other[--nr], 1, false);
+		err = err ? err : err2;
+	}
+	return err;
+}
+
 static int new_inode(struct lnkfs_repair *r, struct lnkfs_node *node)
 {
 	struct lnkfs_cinode *ci = &node->ci;
@@ -243,7 +270,7 @@ static int new_inode(struct lnkfs_repair *r, struct lnkfs_node *node)
 	memset(node, 0, sizeof(*node));
 	ci->area = node->area;
 	lnkfs_tx_begin(&tx, r->v, 0);
-	err = lnkfs_ialloc(&tx, r->fs, 0, 1, false, &ci->ino);
+	err = new_number(&tx, r, &ci->ino);
 	if (!err) {
 		while (!ci->gen)
 			ci->gen = lnkfs_random32();
@@ -331,7 +358,7 @@ static int rebuild(struct lnkfs_repair *r, u32 type)
 		return err;
 	for (i = 0; i < u->size; i++)
 		u->table[i].seen = false;
-	old = ino && !lnkfs_rinode_load(r, ino, &f.node) && S_ISREG(f.node.ci.mode);
+	old = !r->new_quota[type] && !lnkfs_rinode_load(r, ino, &f.node) && S_ISREG(f.node.ci.mode);
 	if (old)
 		err = read_old(&f);
 	if (!err)
@@ -362,19 +389,40 @@ static int charge_all(struct lnkfs_repair *r)
 	return err;
 }
 
-/* The number of a file that is no more must not be taken for another's. */
-static void note_lost(struct lnkfs_repair *r)
+/* Are files lost, or in need of being made anew whatever they say? */
+static bool note_lost(struct lnkfs_repair *r)
 {
-	u64 ino;
+	const struct lnkfs_rinode *info;
+	bool lost = false;
 	u32 type;
 
 	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
-		ino = le64_to_cpu(r->v->sb.s_quota_ino[type]);
-		if (!ino || lnkfs_rinode_find(r, ino))
-			continue;
-		r->v->sb.s_quota_ino[type] = 0;
-		r->new_quota[type] = true;
+		u64 ino = le64_to_cpu(r->v->sb.s_quota_ino[type]);
+
+		info = lnkfs_rinode_find(r, ino);
+		r->new_quota[type] |= ino && !info;
+		lost |= r->new_quota[type] || (info && info->flags & RI_FOREIGN);
 	}
+	return lost;
+}
+
+/* What belongs to whom, and what the files say of it. */
+static int count_all(struct lnkfs_repair *r)
+{
+	__le64 named[LNKFS_QUOTA_TYPES];
+	u32 type;
+	int err;
+
+	/* A file that is none, or another's now, is counted as any other. */
+	memcpy(named, r->v->sb.s_quota_ino, sizeof(named));
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
+		if (r->new_quota[type])
+			r->v->sb.s_quota_ino[type] = cpu_to_le64(~0ULL);
+	err = charge_all(r);
+	if (!err)
+		err = lnkfs_fsck_quota(r->c);
+	memcpy(r->v->sb.s_quota_ino, named, sizeof(named));
+	return err;
 }
 
 /**
@@ -385,34 +433,19 @@ static void note_lost(struct lnkfs_repair *r)
  */
 int lnkfs_repair_quota(struct lnkfs_repair *r)
 {
+	static const __le64 none[LNKFS_QUOTA_TYPES];
 	u64 before = r->c->res.problems;
-	const struct lnkfs_rinode *info;
-	bool any = false, lost = false;
+	bool lost = note_lost(r);
 	u32 type;
 	int err;
 
-	note_lost(r);
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
-		/* A type whose file is lost is counted under any number. */
-		if (r->new_quota[type])
-			r->v->sb.s_quota_ino[type] = cpu_to_le64(~0ULL);
-		any |= r->v->sb.s_quota_ino[type] != 0;
-		info = lnkfs_rinode_find(r, le64_to_cpu(r->v->sb.s_quota_ino[type]));
-		lost |= info && info->flags & RI_FOREIGN;
-		lost |= r->new_quota[type];
-	}
-	if (!any)
+	if (!memcmp(r->v->sb.s_quota_ino, none, sizeof(none)))
 		return 0;
-	err = charge_all(r);
-	if (!err)
-		err = lnkfs_fsck_quota(r->c);
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
-		if (r->new_quota[type])
-			r->v->sb.s_quota_ino[type] = 0;
+	err = count_all(r);
 	if (err || (!lost && r->c->res.problems == before))
 		return err;
 	for (type = 0; type < LNKFS_QUOTA_TYPES && !err; type++)
-		if (r->v->sb.s_quota_ino[type] || r->new_quota[type])
+		if (r->v->sb.s_quota_ino[type])
 			err = rebuild(r, type);
 	return err;
 }

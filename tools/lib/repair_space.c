@@ -195,12 +195,9 @@ static int check_quota_file(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	if (err == 1) {
 		err = 0;
 		info->flags &= ~RI_QUOTA;
-		for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
-			if (le64_to_cpu(r->v->sb.s_quota_ino[type]) != ci->ino)
-				continue;
-			r->v->sb.s_quota_ino[type] = 0;
-			r->new_quota[type] = true;
-		}
+		for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
+			if (le64_to_cpu(r->v->sb.s_quota_ino[type]) == ci->ino)
+				r->new_quota[type] = true;
 		lnkfs_fixed(r, "inode %" PRIu64 " is no quota file", ci->ino);
 	}
 	return err;
