@@ -630,6 +630,9 @@ void expect_damage(const struct manifest *was, const struct manifest *is, const 
 			whole_names(c, &t, a, b);
 	}
 	for (i = 0; i < LNKFS_QUOTA_TYPES; i++)
+		if (was->sb.s_quota_ino[i] && !is->sb.s_quota_ino[i])
+			fprintf(out, "quota %u: its usage is not kept any more\n", i);
+	for (i = 0; i < LNKFS_QUOTA_TYPES; i++)
 		if (touched(&t, le64_to_cpu(was->sb.s_quota_ino[i])))
 			break;
 	if (i == LNKFS_QUOTA_TYPES)
