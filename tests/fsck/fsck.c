@@ -160,19 +160,6 @@ int fsck_run(const char *options, const char *path, struct output *out)
 }
 
 /**
- * fsck_cut() - run fsck.lnkfs -fy until the power fails
- * @path: the image
- * @cut: when it fails
- * @out: gets what it says
- *
- * Return: STATUS_CUT, or as fsck_run() when it was too late for that.
- */
-int fsck_cut(const char *path, const struct cut *cut, struct output *out)
-{
-	return call_with("-fy", path, cut, out);
-}
-
-/**
  * fsck_cut_and_repair() - stop repairs in the middle, then let one go to its end
  * @path: the image
  * @unit: bytes of a block
@@ -195,7 +182,7 @@ int fsck_cut_and_repair(const char *path, u32 unit, u64 seed, u64 kib, struct ou
 		cut.after = power_random(&seed) % blocks;
 		cut.seed = power_random(&seed);
 		cut.small = !(power_random(&seed) % 3);
-		status = fsck_cut(path, &cut, out);
+		status = call_with("-fy", path, &cut, out);
 		if (status != STATUS_CUT)
 			break;
 		cuts++;

@@ -26,7 +26,6 @@ void output_end(struct output *out);
 char *output_text(struct output *out);
 
 int fsck_run(const char *options, const char *path, struct output *out);
-int fsck_cut(const char *path, const struct cut *cut, struct output *out);
 int fsck_cut_and_repair(const char *path, u32 unit, u64 seed, u64 kib, struct output *out,
 			const char **why);
 int child_run(int (*run)(void *arg, FILE *out), void *arg, struct output *out);
