@@ -129,6 +129,24 @@ int lnkfs_rinode_store(struct lnkfs_repair *r, const struct lnkfs_node *node)
 }
 
 /**
+ * lnkfs_rinode_replace() - let an inode change over to what has been built for it
+ * @r: repair, after lnkfs_repair_maps()
+ * @node: the inode; its new blocks are in the cache
+ *
+ * The new blocks are durable before the record is, and that when this returns.
+ *
+ * Return: 0 or the first error.
+ */
+int lnkfs_rinode_replace(struct lnkfs_repair *r, const struct lnkfs_node *node)
+{
+	int err = lnkfs_repair_settle(r);
+
+	if (!err)
+		err = lnkfs_rinode_store(r, node);
+	return err ? err : lnkfs_repair_settle(r);
+}
+
+/**
  * lnkfs_read_raw() - read a block as it stands on the device
  * @r: repair; the cache holds no newer contents of the block
  * @block: its number, below the volume's end

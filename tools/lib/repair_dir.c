@@ -324,11 +324,7 @@ static int build(struct rebuild *b)
 	b->node.ci.blocks = b->info->xattr_blocks;
 	err = add_names(b);
 	if (!err)
-		err = lnkfs_repair_settle(r);
-	if (!err)
-		err = lnkfs_rinode_store(r, &b->node);
-	if (!err)
-		err = lnkfs_repair_settle(r);
+		err = lnkfs_rinode_replace(r, &b->node);
 	if (!err && !r->tight)
 		free_old(b);
 	return err;

@@ -285,10 +285,7 @@ static int build(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs
 		return err;
 	set_size(r, ci, list);
 	info->fork_blocks = ci->blocks - info->xattr_blocks;
-	err = lnkfs_repair_settle(r);
-	if (!err)
-		err = lnkfs_rinode_store(r, node);
-	return err ? err : lnkfs_repair_settle(r);
+	return lnkfs_rinode_replace(r, node);
 }
 
 /**
@@ -367,11 +364,7 @@ int lnkfs_repair_link(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 		return 0;
 	}
 	if (!err)
-		err = lnkfs_repair_settle(r);
-	if (!err)
-		err = lnkfs_rinode_store(r, &node);
-	if (!err)
-		err = lnkfs_repair_settle(r);
+		err = lnkfs_rinode_replace(r, &node);
 	if (!err)
 		lnkfs_fixed(r, "inode %" PRIu64 ": symlink's target written anew", info->ino);
 	return err;

@@ -117,7 +117,13 @@ static struct lnkfs_slot *slot_at(void *data, u32 slot)
 	return (struct lnkfs_slot *)((u8 *)data + slot * LNKFS_SLOT_SIZE);
 }
 
-static void make_free(void *data, u32 slot, u32 count)
+/**
+ * lnkfs_free_slots() - make slots of an inode block free ones
+ * @data: the block, to be sealed
+ * @slot: first slot
+ * @count: how many
+ */
+void lnkfs_free_slots(void *data, u32 slot, u32 count)
 {
 	for (; count; slot++, count--) {
 		struct lnkfs_slot *sl = slot_at(data, slot);
@@ -246,7 +252,7 @@ static int mend_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot, 
 		lnkfs_fixed(r, "inode %" PRIu64 ": record mended", ino);
 		*changed = true;
 	} else {
-		make_free(data, slot, count);
+		lnkfs_free_slots(data, slot, count);
 		lnkfs_fixed(r, "inode %" PRIu64 ": record makes no sense, freed", ino);
 		*changed = true;
 		return 0;
@@ -265,7 +271,7 @@ static int mend_slots(struct lnkfs_repair *r, void *data, u64 block, bool *chang
 		count = 1;
 		if (is_free(data, slot)) {
 			if (memchr_inv(sl + 1, 0, LNKFS_SLOT_SIZE - sizeof(*sl))) {
-				make_free(data, slot, 1);
+				lnkfs_free_slots(data, slot, 1);
 				*changed = true;
 			}
 			continue;
@@ -277,7 +283,7 @@ static int mend_slots(struct lnkfs_repair *r, void *data, u64 block, bool *chang
 			lnkfs_fixed(r, "block %" PRIu64 ": slot %u: header %s", block, slot,
 				    count ? "mended" : "makes no sense, slot freed");
 			if (!count) {
-				make_free(data, slot, 1);
+				lnkfs_free_slots(data, slot, 1);
 				count = 1;
 				continue;
 			}

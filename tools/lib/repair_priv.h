@@ -113,6 +113,7 @@ int lnkfs_repair_settle(struct lnkfs_repair *r);
 struct lnkfs_rinode *lnkfs_rinode_find(const struct lnkfs_repair *r, u64 ino);
 int lnkfs_rinode_load(struct lnkfs_repair *r, u64 ino, struct lnkfs_node *node);
 int lnkfs_rinode_store(struct lnkfs_repair *r, const struct lnkfs_node *node);
+int lnkfs_rinode_replace(struct lnkfs_repair *r, const struct lnkfs_node *node);
 int lnkfs_read_raw(struct lnkfs_repair *r, u64 block, void *data);
 
 /* repair_super.c */
@@ -121,6 +122,7 @@ int lnkfs_repair_supers(struct lnkfs_repair *r);
 /* repair_inode.c: inode blocks and records */
 int lnkfs_repair_find_inodes(struct lnkfs_repair *r);
 int lnkfs_repair_inode_block(struct lnkfs_repair *r, u64 block);
+void lnkfs_free_slots(void *data, u32 slot, u32 count);
 bool lnkfs_looks_like_inodes(const struct lnkfs_fs *fs, const void *data, u64 block);
 
 /* repair_record.c: a record whose fields make no sense */

@@ -262,18 +262,6 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	return 0;
 }
 
-static void free_record(void *data, u32 slot, u32 count)
-{
-	for (; count; slot++, count--) {
-		struct lnkfs_slot *sl = (void *)((u8 *)data + slot * LNKFS_SLOT_SIZE);
-
-		memset(sl, 0, LNKFS_SLOT_SIZE);
-		sl->sl_magic = cpu_to_le16(LNKFS_SLOT_MAGIC);
-		sl->sl_type = LNKFS_SLOT_FREE;
-		sl->sl_count = 1;
-	}
-}
-
 static int claim_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot, u32 count,
 			bool *changed)
 {
@@ -291,7 +279,7 @@ static int claim_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot,
 	if (err)
 		return err;
 	if (info->flags & RI_GONE)
-		free_record(data, slot, count);
+		lnkfs_free_slots(data, slot, count);
 	else if (store)
 		lnkfs_inode_encode(&node.ci, data, slot);
 	*changed |= store || info->flags & RI_GONE;

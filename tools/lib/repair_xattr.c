@@ -297,11 +297,7 @@ int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 	}
 	info->xattr_blocks = (u32)(node.ci.blocks - contents);
 	if (!err)
-		err = lnkfs_repair_settle(r);
-	if (!err)
-		err = lnkfs_rinode_store(r, &node);
-	if (!err)
-		err = lnkfs_repair_settle(r);
+		err = lnkfs_rinode_replace(r, &node);
 	if (!err) {
 		lnkfs_fixed(r, "inode %" PRIu64 ": attributes set anew: %" PRIu64 ", at least %"
 			    PRIu64 " lost", info->ino, count, w.lost);
