@@ -126,7 +126,7 @@ struct lnkfs_grow {
  * Owners in the answer of FS_IOC_GETFSMAP, besides FMR_OWN_FREE and
  * FMR_OWN_UNKNOWN (blocks of files). ext4 gives the same ones.
  */
-#define LNKFS_FMR_OWN_SUPER	(((__u64)'X' << 32) | 1)	/* superblock, backups */
+#define LNKFS_FMR_OWN_SUPER	(((__u64)'X' << 32) | 1)	/* with backups; kept clear */
 #define LNKFS_FMR_OWN_JOURNAL	(((__u64)'X' << 32) | 2)
 #define LNKFS_FMR_OWN_INODES	(((__u64)'X' << 32) | 5)	/* inode blocks */
 #define LNKFS_FMR_OWN_DESC	(((__u64)'f' << 32) | 1)	/* group descriptors */

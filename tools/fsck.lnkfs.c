@@ -216,17 +216,16 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 	return err;
 }
 
-/* An empty log that records an error: the volume is to be looked at. */
+/* An empty log that records an error: no contradiction, but a reason to look. */
 static int clear_error(struct lnkfs_volume *v, const struct options *o, struct lnkfs_log *log)
 {
 	int err;
 
 	printf("%s: journal: it records an error\n", o->device);
 	if (o->mode == NO_CHANGE)
-		return FSCK_UNCORRECTED;
+		return FSCK_OK;
 	err = replay(v, log);
-	return err ? complain(FSCK_ERROR, o->device, "journal: %s", strerror(-err)) :
-	       FSCK_CORRECTED;
+	return err ? complain(FSCK_ERROR, o->device, "journal: %s", strerror(-err)) : FSCK_OK;
 }
 
 static bool ask(const struct options *o, const char *what)
