@@ -28,7 +28,7 @@
 
 #define FLAGS	(LNKFS_VOL_NO_GROUPS | LNKFS_VOL_ANY_BACKUP | LNKFS_VOL_ANY_FEATURE)
 
-#define ROUNDS	4	/* repairs that are tried; the second should find nothing */
+#define ROUNDS	6	/* repairs that are tried; the second should find nothing */
 
 static const char usage_text[] =
 "usage: fsck.lnkfs [-afnpvyV] [-b BLOCK] [-C FD] [-j JOURNAL] DEVICE\n";
@@ -384,42 +384,62 @@ static bool wanted(const struct options *o, const struct lnkfs_fsck_result *res)
 	return false;
 }
 
+static int failed_repair(struct lnkfs_volume *v, const struct options *o, int err)
+{
+	/* What has not been written is not going to be. */
+	lnkfs_cache_free(v);
+	return complain(FSCK_ERROR | FSCK_UNCORRECTED, o->device, "repair: %s%s", strerror(-err),
+			err == -EIO ? "; copy what the device still reads to another one, "
+			"and repair that" : "");
+}
+
+/*
+ * Repair and check, as long as there is something. Without a person's word a repair
+ * goes on only while nothing is lost by it.
+ */
 static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_fsck_result *res)
 {
 	struct lnkfs_fsck_ops ops = ops_of(o);
 	struct lnkfs_repair_result done = {};
-	int round, err, ret;
+	u64 left = ~0ULL;	/* of the round before the last */
+	int round, err, ret = 0;
 
 	for (round = 0; round < ROUNDS && res->problems; round++) {
-		bool tight = done.left;
+		bool tight = done.left && done.left >= left;
+		u64 before = res->problems;
 
+		if (o->mode == PREEN && (tight || res->problems != res->safe))
+			break;
+		if (round)
+			left = done.left;
 		clear_bar();
 		printf("%s: repairing %" PRIu64 " problems\n", o->device, res->problems);
 		err = lnkfs_repair_volume(v, &ops, (void *)o, tight, &done);
+		if (done.fixes)
+			ret |= FSCK_CORRECTED;
 		if (!err)
 			err = lnkfs_cache_drop(v);
 		if (err)
-			return complain(FSCK_ERROR | FSCK_UNCORRECTED, o->device, "repair: %s%s",
-					strerror(-err), err == -EIO ?
-					"; copy what the device still reads to another one, "
-					"and repair that" : "");
+			return ret | failed_repair(v, o, err);
 		lnkfs_volume_forget_groups(v);
-		ret = check(v, o, res);
-		if (ret)
-			return ret | FSCK_UNCORRECTED;
+		err = check(v, o, res);
+		if (err)
+			return ret | err | FSCK_UNCORRECTED;
+		if (res->problems < before)
+			ret |= FSCK_CORRECTED;
 		if (tight && done.left)
 			break;
 	}
 	if (!res->problems)
-		return FSCK_CORRECTED;
+		return ret;
 	printf("%s: %" PRIu64 " problems left\n", o->device, res->problems);
-	return FSCK_CORRECTED | FSCK_UNCORRECTED;
+	return ret | FSCK_UNCORRECTED;
 }
 
 /* @ret: what has come before; nothing is changed when it was an error. */
 static int check_all(struct lnkfs_volume *v, const struct options *o, int ret)
 {
-	bool change = o->mode != NO_CHANGE && !(ret & FSCK_ERROR);
+	bool change = o->mode != NO_CHANGE && !(ret & (FSCK_ERROR | FSCK_UNCORRECTED));
 	struct lnkfs_fsck_result res;
 	int err;
 
@@ -442,7 +462,7 @@ static int check_all(struct lnkfs_volume *v, const struct options *o, int ret)
 		return ret;
 	err = mark_clean(v, ret & FSCK_CORRECTED);
 	if (err)
-		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
+		return ret | complain(FSCK_ERROR, o->device, "%s", strerror(-err));
 	if (ret & FSCK_CORRECTED)
 		printf("%s: repaired\n", o->device);
 	return ret;
@@ -627,6 +647,6 @@ int main(int argc, char **argv)
 	if (err)
 		ret |= complain(FSCK_ERROR, o.device, "%s", strerror(-err));
 	if (fflush(stdout) || ferror(stdout))
-		return complain(FSCK_ERROR, "standard output", "%s", strerror(errno));
+		return ret | complain(FSCK_ERROR, "standard output", "%s", strerror(errno));
 	return ret;
 }

@@ -436,7 +436,8 @@ int lnkfs_fsck_quota(struct lnkfs_fsck *c)
 			continue;
 		err = lnkfs_inode_load(c->fs, ino, 0, &ci);
 		if (!err && (ci.fork != LNKFS_FORK_EXTENTS || ci.nlink != 1 ||
-			     ci.size & (c->fs->block_size - 1)))
+			     ci.size & (c->fs->block_size - 1) ||
+			     ci.size >> c->fs->block_bits > ci.blocks))
 			err = -EFSCORRUPTED;
 		if (!err)
 			err = check_file(c, type, &ci);

@@ -16,6 +16,7 @@ u64 lnkfs_threads_from = 20000;
 
 #define MAX_THREADS	8
 #define CACHE_MIB	16	/* of each thread */
+#define MAX_MESSAGES	100000	/* of a thread, in one pass */
 
 /**
  * struct message - what a piece has to say
@@ -50,7 +51,8 @@ struct job {
 /**
  * struct worker - a thread
  * @job: pass
- * @thread: its thread; the first worker runs in the caller's
+ * @thread: its thread
+ * @first: it runs in the caller's instead
  * @v: volume, with a cache of its own
  * @c: check, with figures of its own
  * @ops: where its messages go
@@ -61,6 +63,7 @@ struct job {
 struct worker {
 	struct job *job;
 	pthread_t thread;
+	bool first;
 	struct lnkfs_volume v;
 	struct lnkfs_fsck c;
 	struct lnkfs_fsck_ops ops;
@@ -75,9 +78,11 @@ static void keep_message(void *ctx, const char *text)
 	size_t len = strlen(text) + 1;
 	struct message *m = malloc(sizeof(*m) + len);
 
-	/* It is counted all the same. */
-	if (!m)
+	/* They are counted all the same. */
+	if (!m || w->nr > MAX_MESSAGES) {
+		free(m);
 		return;
+	}
 	m->piece = w->piece;
 	m->next = w->messages;
 	memcpy(m->text, text, len);
@@ -99,7 +104,7 @@ static void *run(void *arg)
 		if (err)
 			__atomic_store_n(&job->err, err, __ATOMIC_RELAXED);
 		/* Only the caller's thread writes to the terminal. */
-		if (!w->thread && !(w->piece & 15))
+		if (w->first && !(w->piece & 15))
 			lnkfs_progress(job->c, job->pass, w->piece, job->count);
 	}
 	return NULL;
@@ -261,6 +266,7 @@ static int run_threads(struct job *job, u32 threads, bool shared)
 		for (; started < threads; started++)
 			if (pthread_create(&w[started].thread, NULL, run, &w[started]))
 				break;
+		w[0].first = true;
 		run(&w[0]);
 		for (i = 1; i < started; i++)
 			pthread_join(w[i].thread, NULL);

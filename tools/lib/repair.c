@@ -64,11 +64,13 @@ void lnkfs_not_fixed(struct lnkfs_repair *r, const char *fmt, ...)
  * lnkfs_repair_settle() - what has been changed is to be durable
  * @r: repair
  *
- * Return: 0 or the first write error.
+ * Return: 0, -EIO whatever the device says, -ENOMEM.
  */
 int lnkfs_repair_settle(struct lnkfs_repair *r)
 {
-	return lnkfs_volume_flush(r->v);
+	int err = lnkfs_volume_flush(r->v);
+
+	return err == -ENOMEM || !err ? err : -EIO;
 }
 
 /**
@@ -152,11 +154,12 @@ int lnkfs_rinode_replace(struct lnkfs_repair *r, const struct lnkfs_node *node)
  * @block: its number, below the volume's end
  * @data: gets it
  *
- * Return: 0, or the error of the device.
+ * Return: 0, or -EIO whatever the device says.
  */
 int lnkfs_read_raw(struct lnkfs_repair *r, u64 block, void *data)
 {
-	return lnkfs_dev_read(&r->v->dev, block << r->fs->block_bits, data, r->fs->block_size);
+	return lnkfs_dev_read(&r->v->dev, block << r->fs->block_bits, data, r->fs->block_size) ?
+	       -EIO : 0;
 }
 
 /* The superblock says that the volume is not to be relied on. */

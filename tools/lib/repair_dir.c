@@ -89,6 +89,7 @@ static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
 {
 	u8 *data = malloc(r->fs->block_size);
 	struct lnkfs_extents list = {};
+	struct lnkfs_salvage been = {};
 	u64 i, n, max = 0;
 	int err;
 
@@ -98,6 +99,12 @@ static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
 			u64 block = list.x[i].block + n;
 			const struct lnkfs_dir_block *db = (const void *)data;
 
+			/* Its names are there once, however often it is mapped. */
+			if (lnkfs_salvage_seen(&been, block))
+				continue;
+			err = lnkfs_salvage_note(&been, block);
+			if (err)
+				break;
 			err = lnkfs_header_read(r, dir, LNKFS_B_DIR, block, data);
 			if (err) {
 				err = err < 0 ? err : 0;
@@ -119,6 +126,7 @@ static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
 					       actor, ctx);
 		}
 	}
+	lnkfs_salvage_end(&been);
 	lnkfs_extents_free(&list);
 	free(data);
 	return err;
@@ -323,6 +331,12 @@ static int build(struct rebuild *b)
 	lnkfs_dir_init(&b->node.ci);
 	b->node.ci.blocks = b->info->xattr_blocks;
 	err = add_names(b);
+	/* Where the old one is gone, some of its names are better than none. */
+	if (err == -ENOSPC && r->tight) {
+		lnkfs_fixed(r, "directory %" PRIu64 ": no space for all of its names",
+			    b->info->ino);
+		err = 0;
+	}
 	if (!err)
 		err = lnkfs_rinode_replace(r, &b->node);
 	if (!err && !r->tight)

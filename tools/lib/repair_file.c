@@ -54,32 +54,30 @@ static int collect_extent(void *ctx, u64 key, const void *value)
 	return append(c->list, &ext);
 }
 
+/* Of those that begin at the same block the shorter one promises less. */
 static int by_lblk(const void *a, const void *b)
 {
 	const struct lnkfs_ext *x = a, *y = b;
 
 	if (x->lblk != y->lblk)
 		return x->lblk < y->lblk ? -1 : 1;
-	return x->len < y->len ? 1 : x->len > y->len ? -1 : 0;
+	return x->len < y->len ? -1 : x->len > y->len;
 }
 
-/* What is mapped twice belongs to the extent that begins first. */
+/* An extent ends where the next one begins, whatever it says. */
 static void untangle(struct lnkfs_extents *list)
 {
-	u64 i, kept = 0, end = 0, cut;
+	u64 i, kept = 0;
 
 	qsort(list->x, list->nr, sizeof(*list->x), by_lblk);
 	for (i = 0; i < list->nr; i++) {
-		struct lnkfs_ext x = list->x[i];
+		struct lnkfs_ext *last = kept ? &list->x[kept - 1] : NULL;
 
-		cut = x.lblk < end ? end - x.lblk : 0;
-		if (cut >= x.len)
+		if (last && last->lblk == list->x[i].lblk)
 			continue;
-		x.lblk += cut;
-		x.block += cut;
-		x.len -= cut;
-		list->x[kept++] = x;
-		end = x.lblk + x.len;
+		if (last)
+			last->len = min(last->len, list->x[i].lblk - last->lblk);
+		list->x[kept++] = list->x[i];
 	}
 	list->nr = kept;
 }
@@ -169,8 +167,8 @@ static int copy_data(struct lnkfs_repair *r, u64 from, u64 to, u64 len)
 
 	for (; len && !err; from++, to++, len--) {
 		err = lnkfs_read_raw(r, from, data);
-		if (!err)
-			err = lnkfs_dev_write(&r->v->dev, to << bits, data, 1u << bits);
+		if (!err && lnkfs_dev_write(&r->v->dev, to << bits, data, 1u << bits))
+			err = -EIO;
 	}
 	free(data);
 	return err;
@@ -238,16 +236,16 @@ static int share_out(struct fate *f, const struct lnkfs_ext *ext)
 
 /* ---- the new map ---- */
 
+/* @done: how many are in it */
 static int insert_all(struct lnkfs_repair *r, struct lnkfs_node *node,
-		      const struct lnkfs_extents *list)
+		      const struct lnkfs_extents *list, u64 *done)
 {
 	lnkfs_tx tx;
 	int err = 0;
-	u64 i;
 
-	for (i = 0; i < list->nr && !err; i++) {
+	for (*done = 0; *done < list->nr && !err; *done += !err) {
 		lnkfs_tx_begin(&tx, r->v, 0);
-		err = lnkfs_ext_insert(&tx, r->fs, &node->ci, &list->x[i]);
+		err = lnkfs_ext_insert(&tx, r->fs, &node->ci, &list->x[*done]);
 		lnkfs_tx_end(&tx);
 	}
 	return err;
@@ -275,14 +273,21 @@ static int build(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs
 		 const struct lnkfs_extents *list)
 {
 	struct lnkfs_cinode *ci = &node->ci;
+	u64 done;
 	int err;
 
 	memset(ci->area, 0, lnkfs_fork_room(ci));
 	lnkfs_ext_init(ci);
 	ci->blocks = info->xattr_blocks;
-	err = insert_all(r, node, list);
+	err = insert_all(r, node, list, &done);
+	/* Where the old map is gone, a part of the new one is better than none. */
+	if (err == -ENOSPC && r->tight)
+		err = 0;
 	if (err)
 		return err;
+	if (done < list->nr)
+		lnkfs_fixed(r, "inode %" PRIu64 ": no space for all of its extent map: %" PRIu64
+			    " extents lost", info->ino, list->nr - done);
 	set_size(r, ci, list);
 	info->fork_blocks = ci->blocks - info->xattr_blocks;
 	return lnkfs_rinode_replace(r, node);

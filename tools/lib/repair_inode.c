@@ -251,6 +251,8 @@ static int mend_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot, 
 		lnkfs_inode_encode(&node.ci, data, slot);
 		lnkfs_fixed(r, "inode %" PRIu64 ": record mended", ino);
 		*changed = true;
+	} else if (r->fatal) {
+		return r->fatal;
 	} else {
 		lnkfs_free_slots(data, slot, count);
 		lnkfs_fixed(r, "inode %" PRIu64 ": record makes no sense, freed", ino);

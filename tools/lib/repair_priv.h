@@ -78,6 +78,7 @@ struct lnkfs_rgroup {
  * @res: figures
  * @conflicts: blocks of data that something else has, too
  * @tight: there is no space for the new beside the old
+ * @fatal: an error that has to end the repair, where it could not be returned
  * @new_quota: types whose quota file is lost; the superblock has its number until
  *	there is another, so that an interrupted repair does not forget the type
  */
@@ -95,6 +96,7 @@ struct lnkfs_repair {
 	struct lnkfs_repair_result *res;
 	u64 conflicts;
 	bool tight;
+	int fatal;
 	bool new_quota[LNKFS_QUOTA_TYPES];
 };
 
@@ -105,6 +107,14 @@ struct lnkfs_repair {
 static inline int lnkfs_fatal(int err)
 {
 	return err == -EIO || err == -ENOMEM ? err : 0;
+}
+
+/* Note an error that is fatal where only yes or no can be returned. */
+static inline int lnkfs_noted(struct lnkfs_repair *r, int err)
+{
+	if (!r->fatal)
+		r->fatal = lnkfs_fatal(err);
+	return err;
 }
 
 void lnkfs_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
@@ -163,6 +173,8 @@ struct lnkfs_salvage {
 	u64 *seen;
 };
 
+u32 lnkfs_child_level(struct lnkfs_repair *r, const struct lnkfs_cinode *ci, u8 tree,
+		      const u8 *records, u32 count);
 int lnkfs_salvage_tree(struct lnkfs_salvage *s, const void *root, u32 size);
 bool lnkfs_salvage_seen(const struct lnkfs_salvage *s, u64 block);
 int lnkfs_salvage_note(struct lnkfs_salvage *s, u64 block);

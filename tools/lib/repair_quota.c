@@ -192,6 +192,7 @@ static int read_old(struct old_file *f)
 	struct lnkfs_quota_head *to = (void *)f->new.data, *from;
 	struct lnkfs_salvage s = { .r = f->r, .ci = &f->node.ci };
 	union quota_data data;
+	u64 blocks = 0, i;
 	u32 block;
 	int err;
 
@@ -199,7 +200,11 @@ static int read_old(struct old_file *f)
 	lnkfs_salvage_end(&s);
 	if (err)
 		return err;
-	f->blocks = (u32)min_t(u64, U32_MAX, lnkfs_quota_bytes(f->r->fs, &f->node.ci) /
+	for (i = 0; i < f->map.nr; i++)
+		blocks += f->map.x[i].len;
+	/* Its size may be anything. */
+	blocks = min_t(u64, blocks, f->node.ci.size >> f->r->fs->block_bits);
+	f->blocks = (u32)min_t(u64, U32_MAX, blocks * lnkfs_quota_payload(f->r->fs) /
 			       LNKFS_QUOTA_BLOCK);
 	f->seen = calloc(f->blocks ? f->blocks : 1, 1);
 	if (!f->seen)

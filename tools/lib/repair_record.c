@@ -74,23 +74,50 @@ static void filter_run(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 
 /* ---- roots of trees ---- */
 
-/* Keep what makes sense of a root of @size bytes; false: it was no such root. */
-static bool mend_root(u8 *data, u32 size, u8 vsize, u8 tree)
+/* Records in the order of their keys; @size bytes each. */
+static void sort_records(u8 *records, u32 count, u32 size)
+{
+	u8 one[8 + 16];
+	u32 i, j;
+
+	for (i = 1; i < count; i++) {
+		memcpy(one, records + i * size, size);
+		for (j = i; j && get_unaligned_le64(records + (j - 1) * size) >
+			    get_unaligned_le64(one); j--)
+			memcpy(records + j * size, records + (j - 1) * size, size);
+		memcpy(records + j * size, one, size);
+	}
+}
+
+/*
+ * Keep what makes sense of a root of @size bytes; false: it was no such root. What
+ * its keys should have been is seen when the tree is walked.
+ */
+static bool mend_root(struct lnkfs_repair *r, const struct lnkfs_cinode *ci, u8 *data, u32 size,
+		      u8 vsize, u8 tree)
 {
 	struct lnkfs_btree_root *root = (void *)data;
 	u8 *records = data + sizeof(*root);
 	u32 level = le16_to_cpu(root->bt_level), count = le16_to_cpu(root->bt_count);
-	u32 record = level ? 16 : 8 + vsize;
-	u32 cap = (size - (u32)sizeof(*root)) / record, i, kept = 0;
+	u32 record, cap, i, kept = 0;
 	u64 key, last = 0;
 
 	if (root->bt_tree != tree && root->bt_vsize != vsize)
 		return false;
 	if (level > LNKFS_BTREE_MAX_LEVEL)
-		count = level = 0;
+		level = lnkfs_child_level(r, ci, tree, records,
+					  min(count, (size - (u32)sizeof(*root)) / 16));
+	record = level ? 16 : 8 + vsize;
+	cap = (size - (u32)sizeof(*root)) / record;
 	count = min(count, cap);
+	sort_records(records, count, record);
 	for (i = 0; i < count; i++) {
 		key = get_unaligned_le64(records + i * record);
+		/* Of two nodes with one key each has its own records. */
+		if (kept && key <= last && level && last != ~0ULL) {
+			key = last + 1;
+			put_unaligned_le64(key, records + i * record);
+		}
 		if (kept && key <= last)
 			continue;
 		memmove(records + kept++ * record, records + i * record, record);
@@ -116,7 +143,7 @@ static void set_blocks(struct lnkfs_cinode *ci, u64 blocks)
 		ci->blocks = blocks + 1;
 }
 
-static bool mend_file(struct lnkfs_cinode *ci)
+static bool mend_file(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 {
 	const u32 record = 8 + sizeof(struct lnkfs_extent);
 	const u32 head = sizeof(struct lnkfs_btree_root);
@@ -129,7 +156,8 @@ static bool mend_file(struct lnkfs_cinode *ci)
 	ci->fork = LNKFS_FORK_EXTENTS;
 	if (ci->size > LNKFS_MAX_FILE_SIZE)
 		ci->size = 0;
-	return mend_root(ci->area, ci->fork_len, sizeof(struct lnkfs_extent), LNKFS_TREE_EXTENT);
+	return mend_root(r, ci, ci->area, ci->fork_len, sizeof(struct lnkfs_extent),
+			 LNKFS_TREE_EXTENT);
 }
 
 /* Keep the entries of an inline directory that can be read. */
@@ -200,8 +228,9 @@ static u32 find_index(const struct lnkfs_cinode *ci, u32 end)
 	return 0;
 }
 
-static bool mend_block_dir(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+static bool mend_block_dir(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 {
+	const struct lnkfs_fs *fs = r->fs;
 	struct lnkfs_dir_fork *f = (void *)ci->area;
 	u32 room = round_down(lnkfs_fork_room(ci), 8u);
 	u32 ext = le16_to_cpu(f->f_ext_len), idx = le16_to_cpu(f->f_idx_len), at;
@@ -223,13 +252,15 @@ static bool mend_block_dir(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	}
 	if (!ci->size || ci->size & (fs->block_size - 1) || ci->size > LNKFS_MAX_FILE_SIZE)
 		ci->size = fs->block_size;
-	return mend_root(ci->area + sizeof(*f), ext, sizeof(struct lnkfs_extent),
+	return mend_root(r, ci, ci->area + sizeof(*f), ext, sizeof(struct lnkfs_extent),
 			 LNKFS_TREE_EXTENT) &&
-	       mend_root(ci->area + sizeof(*f) + ext, idx, 0, LNKFS_TREE_DIR);
+	       mend_root(r, ci, ci->area + sizeof(*f) + ext, idx, 0, LNKFS_TREE_DIR);
 }
 
-static bool mend_dir(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+static bool mend_dir(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 {
+	const struct lnkfs_fs *fs = r->fs;
+
 	if (ci->nlink == 1)
 		ci->nlink = 2;
 	if (!lnkfs_ino_valid(fs, ci->parent))
@@ -241,9 +272,9 @@ static bool mend_dir(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 		return true;
 	}
 	if (ci->fork == LNKFS_FORK_DIR_BLOCKS)
-		return mend_block_dir(fs, ci);
+		return mend_block_dir(r, ci);
 	return find_index(ci, min_t(u32, ci->fork_len, lnkfs_fork_room(ci))) &&
-	       mend_block_dir(fs, ci);
+	       mend_block_dir(r, ci);
 }
 
 static bool mend_fast_link(struct lnkfs_cinode *ci)
@@ -275,7 +306,7 @@ static bool slow_fits(struct lnkfs_repair *r, struct lnkfs_cinode *ci, u64 size)
 		return false;
 	try.size = size;
 	sl->l_blocks = cpu_to_le32(count);
-	if (lnkfs_symlink_read_slow(r->fs, &try, target))
+	if (lnkfs_noted(r, lnkfs_symlink_read_slow(r->fs, &try, target)))
 		return false;
 	ci->size = size;
 	set_blocks(ci, count);
@@ -297,10 +328,11 @@ static bool mend_slow_link(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 	/* The length is where the text ends. */
 	body = calloc(1, 2 * LNKFS_SYMLINK_MAX + r->fs->block_size);
 	if (!body)
-		return false;
+		return !lnkfs_noted(r, -ENOMEM);
 	for (i = 0; i << r->fs->block_bits < LNKFS_SYMLINK_MAX; i++)
 		if (!lnkfs_block_valid(r->fs, first + i, 1) ||
-		    lnkfs_read_raw(r, first + i, body + ((size_t)i << r->fs->block_bits)))
+		    lnkfs_noted(r, lnkfs_read_raw(r, first + i, body +
+						  ((size_t)i << r->fs->block_bits))))
 			break;
 	len = strlen((char *)body);
 	free(body);
@@ -382,9 +414,9 @@ static bool mend_as(struct lnkfs_repair *r, struct lnkfs_node *node, u16 type)
 	ci->mode = type | (ci->mode & 07777);
 	mend_common(r->fs, ci);
 	if (S_ISREG(type))
-		ok = mend_file(ci);
+		ok = mend_file(r, ci);
 	else if (S_ISDIR(type))
-		ok = mend_dir(r->fs, ci);
+		ok = mend_dir(r, ci);
 	else if (S_ISLNK(type))
 		ok = mend_link(r, ci);
 	else
@@ -450,7 +482,8 @@ static bool decode(struct lnkfs_repair *r, void *copy, u64 block, u32 slot,
  * @slot: where the record begins, whose headers are in order
  * @node: gets the inode as it is to be
  *
- * Return: false when it cannot be made sense of: it is to be freed.
+ * Return: false when it cannot be made sense of: it is to be freed, unless
+ * @r->fatal says that something could not be read.
  */
 bool lnkfs_repair_record(struct lnkfs_repair *r, const void *data, u64 block, u32 slot,
 			 struct lnkfs_node *node)

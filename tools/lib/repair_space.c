@@ -227,7 +227,11 @@ static int claim_fork(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct 
 		return claim_file_salvaged(r, ci);
 	}
 	/* Where only what follows the target is wrong, it gets a new body. */
-	if (ci->fork == LNKFS_FORK_SLOW_LINK && !lnkfs_symlink_read_slow(r->fs, ci, target)) {
+	if (ci->fork == LNKFS_FORK_SLOW_LINK)
+		err = lnkfs_symlink_read_slow(r->fs, ci, target);
+	if (lnkfs_fatal(err))
+		return err;
+	if (ci->fork == LNKFS_FORK_SLOW_LINK && !err) {
 		info->flags |= RI_TWICE;
 		return lnkfs_claim(r->c, slow_first(ci), info->fork_blocks, ci->ino);
 	}
@@ -344,11 +348,7 @@ static int adopt(struct lnkfs_repair *r, u32 group, u32 off)
 	return claim_inode_block(r, block);
 }
 
-/*
- * Blocks in use that nobody owns may be inode blocks. Those of a group whose
- * bitmap is lost are all looked at when there are fewer inodes than the
- * descriptor says.
- */
+/* Blocks in use that nobody owns may be inode blocks. */
 static int look_for_inodes(struct lnkfs_repair *r, u32 group, void *data)
 {
 	u64 block = lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP), first;

@@ -146,6 +146,31 @@ static int walk_records(struct lnkfs_salvage *s, const u8 *records, u32 count, u
 }
 
 /**
+ * lnkfs_child_level() - level of a root, by the nodes that it leads to
+ * @r: repair
+ * @ci: inode
+ * @tree: LNKFS_TREE_*
+ * @records: records of the root, if it is an interior one
+ * @count: how many
+ *
+ * Return: one more than that of the first node that can be read; 0: there is none.
+ */
+u32 lnkfs_child_level(struct lnkfs_repair *r, const struct lnkfs_cinode *ci, u8 tree,
+		      const u8 *records, u32 count)
+{
+	struct lnkfs_btree_node *node = malloc(r->fs->block_size);
+	u32 i, level = 0;
+
+	for (i = 0; node && i < count && !level; i++)
+		if (!lnkfs_header_read(r, ci, LNKFS_B_BTREE,
+				       get_unaligned_le64(records + i * 16 + 8), node) &&
+		    node->n_tree == tree && le16_to_cpu(node->n_level) < LNKFS_BTREE_MAX_LEVEL)
+			level = le16_to_cpu(node->n_level) + 1u;
+	free(node);
+	return level;
+}
+
+/**
  * lnkfs_salvage_tree() - call a function for every record that can be read
  * @s: walk; its nodes are noted
  * @root: the root
@@ -158,16 +183,23 @@ static int walk_records(struct lnkfs_salvage *s, const u8 *records, u32 count, u
 int lnkfs_salvage_tree(struct lnkfs_salvage *s, const void *root, u32 size)
 {
 	const struct lnkfs_btree_root *head = root;
-	u32 level, record, count;
+	const u8 *records = (const u8 *)root + sizeof(*head);
+	u32 level, real, record, count;
 
 	if (size < sizeof(*head))
 		return 0;
+	size -= sizeof(*head);
+	count = le16_to_cpu(head->bt_count);
 	level = le16_to_cpu(head->bt_level);
-	record = level ? 16 : 8 + s->vsize;
-	count = min_t(u32, le16_to_cpu(head->bt_count), (size - (u32)sizeof(*head)) / record);
+	/* Of an interior root the nodes know better. A leaf's records may be anything. */
+	real = level ? lnkfs_child_level(s->r, s->ci, s->tree, records,
+					 min(count, size / 16)) : 0;
+	if (real)
+		level = real;
 	if (level > LNKFS_BTREE_MAX_LEVEL)
 		return 0;
-	return walk_records(s, (const u8 *)root + sizeof(*head), count, level);
+	record = level ? 16 : 8 + s->vsize;
+	return walk_records(s, records, min(count, size / record), level);
 }
 
 /**
