@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Freezing and thawing a volume, and snapshots of it meanwhile. */
-#include <linux/dm-ioctl.h>
 
 #include "services.h"
+#include "dm.h"
 
 SERVICE_FIXTURE(freeze, 64, NULL)
 
@@ -172,37 +172,7 @@ TEST_F(freeze, shut_down_while_frozen)
 	EXPECT_STREQ("text", read_text("f"));
 }
 
-/* ---- device mapper, without its tools ---- */
-
-static int dm_ioctl(unsigned long cmd, const char *name, unsigned int flags,
-		    unsigned long long sectors, const char *target, const char *params,
-		    char *dev)
-{
-	static char buf[4096] __attribute__((aligned(8)));
-	struct dm_ioctl *dmi = (void *)buf;
-	struct dm_target_spec *spec = (void *)(dmi + 1);
-	int ctl = open("/dev/mapper/control", O_RDWR), ret;
-
-	if (ctl < 0)
-		return -1;
-	memset(buf, 0, sizeof(buf));
-	dmi->version[0] = DM_VERSION_MAJOR;
-	dmi->data_size = sizeof(buf);
-	dmi->data_start = sizeof(*dmi);
-	dmi->flags = flags;
-	strcpy(dmi->name, name);
-	if (target) {
-		dmi->target_count = 1;
-		spec->length = sectors;
-		strcpy(spec->target_type, target);
-		strcpy((char *)(spec + 1), params);
-	}
-	ret = ioctl(ctl, cmd, dmi);
-	if (dev)
-		sprintf(dev, "/dev/dm-%u", minor(dmi->dev));
-	close(ctl);
-	return ret;
-}
+/* ---- device mapper ---- */
 
 static int dm_create(const char *name, unsigned int flags, unsigned long long sectors,
 		     const char *target, const char *params, char *dev)

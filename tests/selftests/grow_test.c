@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Making a mounted volume larger (LNKFS_IOC_GROW, resize.lnkfs). */
-#include <linux/dm-ioctl.h>
 #include <linux/fsmap.h>
 #include <sys/wait.h>
 
 #include "services.h"
+#include "dm.h"
 #include "lnkfs_format.h"
 
 #define START_MIB	16
@@ -366,42 +366,16 @@ TEST_F(grow, crash_in_between)
 
 /* ---- a journal that cannot be written ---- */
 
-static int dm_ioctl(unsigned long cmd, unsigned int flags, unsigned long long sectors,
-		    const char *target, const char *params, char *dev)
-{
-	static char buf[4096] __attribute__((aligned(8)));
-	struct dm_ioctl *dmi = (void *)buf;
-	struct dm_target_spec *spec = (void *)(dmi + 1);
-	int ctl = open("/dev/mapper/control", O_RDWR), ret;
-
-	if (ctl < 0)
-		return -1;
-	memset(buf, 0, sizeof(buf));
-	dmi->version[0] = DM_VERSION_MAJOR;
-	dmi->data_size = sizeof(buf);
-	dmi->data_start = sizeof(*dmi);
-	dmi->flags = flags;
-	strcpy(dmi->name, "t-grow");
-	if (target) {
-		dmi->target_count = 1;
-		spec->length = sectors;
-		strcpy(spec->target_type, target);
-		strcpy((char *)(spec + 1), params);
-	}
-	ret = ioctl(ctl, cmd, dmi);
-	if (dev)
-		sprintf(dev, "/dev/dm-%u", minor(dmi->dev));
-	close(ctl);
-	return ret;
-}
+#define DM_NAME	"t-grow"
 
 /* From now on the device is what @target makes of it. */
 static int dm_become(unsigned long long sectors, const char *target, const char *params)
 {
-	if (dm_ioctl(DM_TABLE_LOAD, 0, sectors, target, params, NULL) ||
-	    dm_ioctl(DM_DEV_SUSPEND, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG, 0, NULL, NULL, NULL))
+	if (dm_ioctl(DM_TABLE_LOAD, DM_NAME, 0, sectors, target, params, NULL) ||
+	    dm_ioctl(DM_DEV_SUSPEND, DM_NAME, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG, 0, NULL,
+		     NULL, NULL))
 		return -1;
-	return dm_ioctl(DM_DEV_SUSPEND, 0, 0, NULL, NULL, NULL);
+	return dm_ioctl(DM_DEV_SUSPEND, DM_NAME, 0, 0, NULL, NULL, NULL);
 }
 
 /* The log cannot be written: the size on the disk stays what it is. */
@@ -417,7 +391,7 @@ TEST_F(grow, journal_fails)
 	ASSERT_OK(umount2(self->v.mnt, 0));
 	ASSERT_EQ(0, vol_make(&log, 16));
 	snprintf(params, sizeof(params), "%s 0", log.dev);
-	ASSERT_OK(dm_ioctl(DM_DEV_CREATE, 0, 0, NULL, NULL, journal));
+	ASSERT_OK(dm_ioctl(DM_DEV_CREATE, DM_NAME, 0, 0, NULL, NULL, journal));
 	ASSERT_OK(dm_become(sectors, "linear", params));
 	snprintf(cmd, sizeof(cmd), "mkfs.lnkfs -q -f -b %u -O journal_dev %s &&"
 		 "mkfs.lnkfs -q -f -b %u -J device=%s %s",
@@ -445,7 +419,7 @@ TEST_F(grow, journal_fails)
 	EXPECT_EQ(0, vol_check(&self->v));
 	/* What the teardown checks is to have its journal inside. */
 	EXPECT_EQ(0, vol_mkfs(self->v.dev, ""));
-	EXPECT_OK(dm_ioctl(DM_DEV_REMOVE, 0, 0, NULL, NULL, NULL));
+	EXPECT_OK(dm_ioctl(DM_DEV_REMOVE, DM_NAME, 0, 0, NULL, NULL, NULL));
 	EXPECT_EQ(0, vol_mkfs(log.dev, ""));
 	EXPECT_EQ(0, vol_remove(&log));
 }

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 
+from tap import finish, result
+
 TOOLS = os.environ["TOOLS"]
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PAGES = [p for where in ("tools/*", "tools/*/*", "Documentation/man/*")
@@ -19,17 +21,6 @@ PAGES = [p for where in ("tools/*", "tools/*/*", "Documentation/man/*")
 # Programs with a table of options of their own; lnkctl's test is test_lnkctl.py.
 PROGRAMS = ["mkfs.lnkfs", "fsck.lnkfs", "dump.lnkfs", "resize.lnkfs"]
 LNKCTL = ["chmod", "chflags", "flags", "quota", "stat", "ls", "cat", "readlink", "cp"]
-count = 0
-failed = 0
-
-
-def result(good, name, *notes):
-    global count, failed
-    count += 1
-    failed += not good
-    for note in notes if not good else []:
-        print("# " + str(note).strip().replace("\n", "\n# "))
-    print("%s %d - %s" % ("ok" if good else "not ok", count, name))
 
 
 def run(*command, **kw):
@@ -170,9 +161,8 @@ def main():
                  test_lnkctl_page, test_pages):
         print("# " + test.__name__)
         test()
-    print("1..%d" % count)
-    return failed
+    return finish()
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main()))
+    sys.exit(main())

@@ -5,24 +5,12 @@
 # $TOOLS is where the tools are.
 set -u
 
+. "$(dirname "$0")/result.sh"
 PATH=$PATH:/usr/sbin:/sbin
 export ASAN_OPTIONS=detect_leaks=0
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-count=0 bad=0
-
-result() # STATUS NAME
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		bad=1
-		echo "not ok $count - $2"
-		sed 's/^/# /' out err 2>/dev/null
-	fi
-}
 
 gives() # NAME STATUS PATTERN ARG...: exit status, and a line of output
 {
@@ -177,5 +165,4 @@ gives "damaged superblock" 4 'bad superblock checksum' -f -j broken vol
 format log2 8M -O journal_dev
 gives "another journal" 8 'not the journal of this volume' -f -j log2 vol
 
-echo "1..$count"
-exit $bad
+finish

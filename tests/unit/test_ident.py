@@ -14,21 +14,12 @@ import subprocess
 import sys
 import tempfile
 
+from tap import finish, result
+
 TOOLS = os.environ["TOOLS"]
 MAGIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/magic/lnkfs")
 ENV = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin", LC_ALL="C")
 UUID = "0f0e0d0c-0b0a-4908-8706-050403020100"
-count = 0
-failed = 0
-
-
-def result(good, name, *notes):
-    global count, failed
-    count += 1
-    failed += not good
-    for note in notes if not good else []:
-        print("# " + repr(note))
-    print("%s %d - %s" % ("ok" if good else "not ok", count, name))
 
 
 def run(*command):
@@ -212,9 +203,8 @@ def main():
         os.unlink(other)
         test_damage(image)
         test_magic(image, other)
-    print("1..%d" % count)
-    return failed
+    return finish()
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main()))
+    sys.exit(main())

@@ -5,6 +5,7 @@
 # $TOOLS is where the tool is.
 set -u
 
+. "$(dirname "$0")/result.sh"
 PATH=$PATH:/usr/sbin:/sbin
 mkfs=$TOOLS/mkfs.lnkfs
 export ASAN_OPTIONS=detect_leaks=0
@@ -13,20 +14,6 @@ dir=$(mktemp -d) || exit 1
 loop=
 trap '[ -z "$loop" ] || losetup -d "$loop" 2>/dev/null; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-count=0 bad=0
-
-# result STATUS NAME
-result()
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		bad=1
-		echo "not ok $count - $2"
-		sed 's/^/# /' out err 2>/dev/null
-	fi
-}
 
 skip()
 {
@@ -387,5 +374,4 @@ truncate -s 80M w.img
 result $? "a write error is reported"
 is "and leaves no volume" "$(field w.img 0 4)" 0
 
-echo "1..$count"
-exit $bad
+finish

@@ -6,25 +6,13 @@
 # $TOOLS is where the tools are.
 set -u
 
+. "$(dirname "$0")/result.sh"
 PATH=$TOOLS:$PATH:/usr/sbin:/sbin
 export ASAN_OPTIONS=detect_leaks=0
 top=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-count=0 bad=0
-
-result() # STATUS NAME
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		bad=1
-		echo "not ok $count - $2"
-		sed 's/^/# /' out err 2>/dev/null
-	fi
-}
 
 works() # NAME ARG...: exit status 0, nothing on standard error
 {
@@ -170,5 +158,4 @@ for bs in 1024 4096; do
 	same "blocks of $bs: 50 MiB"
 done
 
-echo "1..$count"
-exit $bad
+finish

@@ -17,21 +17,12 @@ import subprocess
 import sys
 import tempfile
 
+from tap import finish, result
+
 MKFS = os.path.join(os.environ["TOOLS"], "mkfs.lnkfs")
 LNKFS_ID = os.path.join(os.environ["TOOLS"], "lnkfs-id")
 SIZE = 80 << 20
 ENV = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin", LC_ALL="C")
-count = 0
-failed = 0
-
-
-def result(good, name, *notes):
-    global count, failed
-    count += 1
-    failed += not good
-    for note in notes if not good else []:
-        print("# " + str(note).strip().replace("\n", "\n# "))
-    print("%s %d - %s" % ("ok" if good else "not ok", count, name))
 
 
 def run(*command):
@@ -201,9 +192,8 @@ def main():
                 check(path, name, what)
                 os.unlink(path)
         check_lies(tmp)
-    print("1..%d" % count)
-    return failed
+    return finish()
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main()))
+    sys.exit(main())

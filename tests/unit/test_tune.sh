@@ -6,25 +6,13 @@
 # TAP on standard output. $TOOLS is where the tools are.
 set -u
 
+. "$(dirname "$0")/result.sh"
 PATH=$PATH:/usr/sbin:/sbin
 export ASAN_OPTIONS=detect_leaks=0 TZ=UTC
 unset SOURCE_DATE_EPOCH
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-count=0 bad=0
-
-result() # STATUS NAME
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		bad=1
-		echo "not ok $count - $2"
-		sed 's/^/# /' out err 2>/dev/null | head -n 40
-	fi
-}
 
 is() # NAME VALUE WANTED
 {
@@ -391,5 +379,4 @@ is "not a volume" $? 1
 "$TOOLS/tune.lnkfs" -l clean >/dev/full 2>err
 is "nowhere to write to" $? 1
 
-echo "1..$count"
-exit $bad
+finish

@@ -9,6 +9,7 @@
 # output; $TOOLS is where the tools are.
 set -u
 
+. "$(dirname "$0")/result.sh"
 PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0
@@ -16,21 +17,8 @@ unset SOURCE_DATE_EPOCH
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-count=0 bad=0
 "${CC:-cc}" -O1 -Wall -Wextra -Werror -shared -fPIC -o stop.so \
 	"$here/stop.c" -ldl || exit 1
-
-result() # STATUS NAME
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		bad=1
-		echo "not ok $count - $2"
-		sed 's/^/# /' out | head -n 40
-	fi
-}
 
 same_files() # FILE
 {
@@ -133,5 +121,4 @@ for bs in 1024 4096; do
 	rm -f log log2 log.before log2.before
 done
 
-echo "1..$count"
-exit $bad
+finish
