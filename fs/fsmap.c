@@ -132,10 +132,10 @@ static int lnkfs_fsmap_static(struct lnkfs_fsmap *fm, u32 group)
 	if (!ret)
 		ret = lnkfs_fsmap_add(fm, maps, maps + 1, LNKFS_FMR_OWN_BITMAP);
 	if (!ret)
-		ret = lnkfs_fsmap_add(fm, maps + 1, maps + 4, LNKFS_FMR_OWN_INODE_MAP);
+		ret = lnkfs_fsmap_add(fm, maps + 1, maps + LNKFS_GROUP_MAPS, LNKFS_FMR_OWN_INODE_MAP);
 	/* In group 0 there are blocks behind them that nobody gets. */
 	if (!ret)
-		ret = lnkfs_fsmap_add(fm, maps + 4, start + lnkfs_group_overhead(fs, group),
+		ret = lnkfs_fsmap_add(fm, maps + LNKFS_GROUP_MAPS, start + lnkfs_group_overhead(fs, group),
 				      LNKFS_FMR_OWN_SUPER);
 	return ret;
 }

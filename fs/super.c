@@ -544,14 +544,7 @@ static int lnkfs_check_quota_opts(struct super_block *sb, unsigned int opts)
  */
 bool lnkfs_is_quota_ino(struct super_block *sb, u64 ino)
 {
-	const struct lnkfs_super_block *es = LNKFS_SB(sb)->super;
-	int type;
-
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++) {
-		if (es->s_quota_ino[type] && le64_to_cpu(es->s_quota_ino[type]) == ino)
-			return true;
-	}
-	return false;
+	return lnkfs_super_has_quota_ino(LNKFS_SB(sb)->super, ino);
 }
 
 /**

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -176,21 +175,18 @@ static bool says_clean(const struct lnkfs_volume *v)
 /* The figures that an unmount would have left. */
 static int mark_clean(struct lnkfs_volume *v, bool backups)
 {
-	struct timespec ts;
 	int err;
 
 	err = v->fs.group ? 0 : lnkfs_volume_load_groups(v);
 	if (err)
 		return err;
-	clock_gettime(CLOCK_REALTIME, &ts);
 	if (le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) {
 		v->sb.s_error_count = 0;
 		memset(&v->sb.s_first_error, 0, sizeof(v->sb.s_first_error));
 		memset(&v->sb.s_last_error, 0, sizeof(v->sb.s_last_error));
 	}
 	v->sb.s_state = cpu_to_le16(LNKFS_STATE_CLEAN);
-	v->sb.s_check_time = cpu_to_le64((u64)(ts.tv_sec - LNKFS_EPOCH) * 1000000000 +
-					 (u64)ts.tv_nsec);
+	v->sb.s_check_time = cpu_to_le64(lnkfs_now());
 	v->sb.s_free_blocks = cpu_to_le64((u64)v->free_blocks);
 	v->sb.s_used_inodes = cpu_to_le64((u64)v->inodes);
 	err = lnkfs_volume_flush(v);

@@ -275,7 +275,7 @@ static u64 time_stamp(void)
 	} else {
 		clock_gettime(CLOCK_REALTIME, &ts);
 	}
-	return ((u64)ts.tv_sec - (u64)LNKFS_EPOCH) * 1000000000ULL + (u64)ts.tv_nsec;
+	return lnkfs_stamp(&ts);
 }
 
 static void parse_uuid(const char *text, u8 uuid[16])

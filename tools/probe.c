@@ -16,11 +16,19 @@
 #define WIPE_EDGE	(64u << 10)	/* zeroed at both ends, whatever is there */
 #define MAX_SIGNATURES	4096	/* a member of a ZFS pool has 512 */
 
-/* Is the file the backing file of a loop device? */
-static bool loop_backed(const struct stat *file, char *by, size_t len)
+/**
+ * probe_loop() - find a loop device that a file is behind
+ * @file: the file
+ * @found: decides about one by its name (loop3); NULL: any will do
+ * @ctx: its argument
+ * @name: gets the name
+ * @len: room for it
+ */
+bool probe_loop(const struct stat *file, bool (*found)(const char *name, void *ctx), void *ctx,
+		char *name, size_t len)
 {
 	char line[4096];
-	bool found = false;
+	bool ok = false;
 	struct stat st;
 	glob_t g;
 	size_t i;
@@ -28,22 +36,33 @@ static bool loop_backed(const struct stat *file, char *by, size_t len)
 
 	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &g))
 		return false;
-	for (i = 0; i < g.gl_pathc && !found; i++) {
+	for (i = 0; i < g.gl_pathc && !ok; i++) {
 		f = fopen(g.gl_pathv[i], "re");
 		if (!f)
 			continue;
 		if (fgets(line, sizeof(line), f)) {
 			line[strcspn(line, "\n")] = 0;
-			found = !stat(line, &st) && st.st_dev == file->st_dev &&
-				st.st_ino == file->st_ino;
+			ok = !stat(line, &st) && st.st_dev == file->st_dev &&
+			     st.st_ino == file->st_ino;
 		}
 		fclose(f);
-		if (found)
-			snprintf(by, len, "in use by loop device /dev/%.*s",
-				 (int)strcspn(g.gl_pathv[i] + 11, "/"), g.gl_pathv[i] + 11);
+		snprintf(name, len, "%.*s", (int)strcspn(g.gl_pathv[i] + 11, "/"),
+			 g.gl_pathv[i] + 11);
+		ok = ok && (!found || found(name, ctx));
 	}
 	globfree(&g);
-	return found;
+	return ok;
+}
+
+/* Is the file the backing file of a loop device? */
+static bool loop_backed(const struct stat *file, char *by, size_t len)
+{
+	char name[64];
+
+	if (!probe_loop(file, NULL, NULL, name, sizeof(name)))
+		return false;
+	snprintf(by, len, "in use by loop device /dev/%s", name);
+	return true;
 }
 
 static bool mounted(const struct stat *dev, char *by, size_t len)

@@ -13,7 +13,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "check.h"
 #include "defopts.h"
@@ -58,14 +57,6 @@ void tune_fail(const char *what, const char *fmt, ...)
 	exit(TUNE_REFUSED);
 }
 
-static u64 now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ((u64)ts.tv_sec - (u64)LNKFS_EPOCH) * 1000000000ULL + (u64)ts.tv_nsec;
-}
-
 /**
  * tune_write_supers() - write the superblock, then its backups
  * @t: tune
@@ -83,7 +74,7 @@ int tune_write_supers(struct tune *t)
 	const char *why;
 	int err;
 
-	v->sb.s_write_time = cpu_to_le64(now());
+	v->sb.s_write_time = cpu_to_le64(lnkfs_now());
 	lnkfs_super_seal(&v->sb);
 	err = lnkfs_super_check(&v->sb, 0, v->dev.bytes, &why);
 	if (!err)
@@ -228,7 +219,7 @@ static int remove_quota(struct tune *t)
 /* What is in the files goes to free blocks: it need not pass through the journal. */
 static int make_quota(struct tune *t)
 {
-	int err = lnkfs_quota_make(&t->v, t->quota_on, now());
+	int err = lnkfs_quota_make(&t->v, t->quota_on, lnkfs_now());
 
 	if (!err)
 		err = lnkfs_cache_flush_type(&t->v, LNKFS_B_QUOTA);

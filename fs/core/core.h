@@ -251,6 +251,8 @@ static inline u32 lnkfs_group_size(const struct lnkfs_fs *fs, u32 group)
 
 #define LNKFS_MIN_LAST_GROUP	32	/* blocks a short last group must have besides its own */
 
+#define LNKFS_GROUP_MAPS	4	/* LNKFS_B_BITMAP and those after it */
+
 bool lnkfs_group_has_super(u32 group);
 bool lnkfs_group_has_desc(const struct lnkfs_fs *fs, u32 group);
 u32 lnkfs_group_overhead(const struct lnkfs_fs *fs, u32 group);
@@ -547,6 +549,21 @@ u32 lnkfs_dir_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u32 lnkfs_dir_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 
 /* ---- quota.c: quota files ---- */
+
+/**
+ * lnkfs_super_has_quota_ino() - is this the number of a quota file?
+ * @sb: superblock
+ * @ino: inode number, from wherever
+ */
+static inline bool lnkfs_super_has_quota_ino(const struct lnkfs_super_block *sb, u64 ino)
+{
+	u32 type;
+
+	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
+		if (sb->s_quota_ino[type] && le64_to_cpu(sb->s_quota_ino[type]) == ino)
+			return true;
+	return false;
+}
 
 /**
  * lnkfs_quota_payload() - bytes of a quota file in one block

@@ -12,7 +12,6 @@
  */
 #include "core.h"
 
-#define GROUP_MAPS	4
 
 static bool is_power_of(u32 n, u32 base)
 {
@@ -64,7 +63,7 @@ static u32 super_blocks(const struct lnkfs_fs *fs, u32 group)
  */
 u32 lnkfs_group_overhead(const struct lnkfs_fs *fs, u32 group)
 {
-	u32 blocks = super_blocks(fs, group) + lnkfs_group_has_desc(fs, group) + GROUP_MAPS;
+	u32 blocks = super_blocks(fs, group) + lnkfs_group_has_desc(fs, group) + LNKFS_GROUP_MAPS;
 
 	/* Where others have their superblocks nobody shall be able to write one. */
 	return group ? blocks : max_t(u32, blocks, LNKFS_HEAD_BYTES >> fs->block_bits);

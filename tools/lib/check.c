@@ -198,7 +198,7 @@ static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
 		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 ": %s", byte, why);
 		return;
 	}
-	if (lnkfs_super_differs(&sb, main))
+	if (!lnkfs_super_same(&sb, main))
 		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 " is not this volume's", byte);
 	if (sb.s_fc_blocks || (sb.s_journal_blocks &&
 			       memchr_inv(sb.s_journal_uuid, 0, sizeof(sb.s_journal_uuid))))

@@ -92,16 +92,6 @@ struct lnkfs_usage *lnkfs_usage_find(const struct lnkfs_usages *u, u32 id)
 	return slot && slot->inodes ? slot : NULL;
 }
 
-static bool is_quota_file(const struct lnkfs_fsck *c, u64 ino)
-{
-	u32 type;
-
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
-		if (le64_to_cpu(c->v->sb.s_quota_ino[type]) == ino)
-			return true;
-	return false;
-}
-
 /**
  * lnkfs_fsck_charge() - count an inode for its owner, group and project
  * @c: check
@@ -117,7 +107,7 @@ int lnkfs_fsck_charge(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
 	u32 type;
 	int err = 0;
 
-	if (is_quota_file(c, ci->ino)) {
+	if (lnkfs_super_has_quota_ino(&c->v->sb, ci->ino)) {
 		info->flags |= CINFO_QUOTA;
 		return 0;
 	}

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "volume.h"
 
@@ -290,6 +291,26 @@ u32 lnkfs_random32(void)
 		if (errno != EINTR)
 			abort();
 	return x;
+}
+
+/**
+ * lnkfs_stamp() - a time in the on-disk unit
+ * @ts: a time that the format can hold
+ */
+u64 lnkfs_stamp(const struct timespec *ts)
+{
+	return ((u64)ts->tv_sec - (u64)LNKFS_EPOCH) * 1000000000ULL + (u64)ts->tv_nsec;
+}
+
+/**
+ * lnkfs_now() - the time of day in the on-disk unit
+ */
+u64 lnkfs_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return lnkfs_stamp(&ts);
 }
 
 /**

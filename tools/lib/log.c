@@ -551,6 +551,24 @@ int lnkfs_log_replay(struct lnkfs_log *log, struct lnkfs_dev *to)
 }
 
 /**
+ * lnkfs_log_write_head() - write the head of a journal, with its checksum
+ * @log: log, its device open for writing
+ * @data: the head, a block
+ * @offset: byte at which the journal begins
+ *
+ * Return: 0 or what writing says; durable.
+ */
+int lnkfs_log_write_head(struct lnkfs_log *log, void *data, u64 offset)
+{
+	__be32 sum = cpu_to_be32(lnkfs_log_super_checksum(data));
+	int err;
+
+	memcpy((u8 *)data + JBD2_CHECKSUM_AT, &sum, sizeof(sum));
+	err = lnkfs_dev_write(log->dev, offset, data, log->block_size);
+	return err ? err : lnkfs_dev_sync(log->dev);
+}
+
+/**
  * lnkfs_log_reset() - make the log empty, after it has been replayed
  * @log: log, its device open for writing
  */
@@ -558,7 +576,6 @@ int lnkfs_log_reset(struct lnkfs_log *log)
 {
 	u8 *data = malloc(log->block_size);
 	struct jbd2_super *js = (void *)data;
-	__be32 sum;
 	int err;
 
 	if (!data)
@@ -568,12 +585,8 @@ int lnkfs_log_reset(struct lnkfs_log *log)
 		js->s_start = 0;
 		js->s_sequence = cpu_to_be32(log->sequence + log->commits + 1);
 		js->s_errno = 0;
-		sum = cpu_to_be32(lnkfs_log_super_checksum(js));
-		memcpy(data + JBD2_CHECKSUM_AT, &sum, sizeof(sum));
-		err = lnkfs_dev_write(log->dev, log->offset, data, log->block_size);
+		err = lnkfs_log_write_head(log, data, log->offset);
 	}
-	if (!err)
-		err = lnkfs_dev_sync(log->dev);
 	free(data);
 	return err;
 }
@@ -595,7 +608,6 @@ int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks)
 	u8 *data = malloc(log->block_size);
 	struct jbd2_super *js = (void *)data;
 	const __be32 none = 0;
-	__be32 sum;
 	int err;
 
 	if (!data)
@@ -604,12 +616,8 @@ int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks)
 	if (!err) {
 		js->s_maxlen = cpu_to_be32(blocks);
 		memcpy(data + JBD2_HEAD_AT, &none, sizeof(none));
-		sum = cpu_to_be32(lnkfs_log_super_checksum(js));
-		memcpy(data + JBD2_CHECKSUM_AT, &sum, sizeof(sum));
-		err = lnkfs_dev_write(log->dev, offset, data, log->block_size);
+		err = lnkfs_log_write_head(log, data, offset);
 	}
-	if (!err)
-		err = lnkfs_dev_sync(log->dev);
 	free(data);
 	return err;
 }

@@ -61,5 +61,6 @@ struct log_commit {
 _Static_assert(sizeof(struct log_commit) == 60, "jbd2 commit block");
 
 u32 lnkfs_log_super_checksum(const void *data);
+int lnkfs_log_write_head(struct lnkfs_log *log, void *data, u64 offset);
 
 #endif /* LNKFS_LOG_FORMAT_H */

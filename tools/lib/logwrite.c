@@ -32,7 +32,6 @@ static int write_super(struct lnkfs_log *log, u32 start)
 {
 	u8 *data = malloc(log->block_size);
 	struct jbd2_super *js = (void *)data;
-	__be32 sum;
 	int err;
 
 	if (!data)
@@ -43,12 +42,8 @@ static int write_super(struct lnkfs_log *log, u32 start)
 		js->s_sequence = cpu_to_be32(log->sequence);
 		js->s_feature_incompat |= cpu_to_be32(LOG_FEATURES);
 		data[JBD2_CHECKSUM_TYPE_AT] = JBD2_CHECKSUM_CRC32C;
-		sum = cpu_to_be32(lnkfs_log_super_checksum(js));
-		memcpy(data + JBD2_CHECKSUM_AT, &sum, sizeof(sum));
-		err = lnkfs_dev_write(log->dev, log->offset, data, log->block_size);
+		err = lnkfs_log_write_head(log, data, log->offset);
 	}
-	if (!err)
-		err = lnkfs_dev_sync(log->dev);
 	free(data);
 	return err;
 }

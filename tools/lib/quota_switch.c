@@ -43,9 +43,8 @@ static int charge(struct usage *u, const struct lnkfs_cinode *ci)
 	u32 type;
 	int err = 0;
 
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
-		if (ci->ino == le64_to_cpu(u->v->sb.s_quota_ino[type]))
-			return 0;
+	if (lnkfs_super_has_quota_ino(&u->v->sb, ci->ino))
+		return 0;
 	for (type = 0; type < LNKFS_QUOTA_TYPES && !err; type++)
 		if (u->types & (1u << type))
 			err = lnkfs_qimage_charge(&u->image[type], ids[type],

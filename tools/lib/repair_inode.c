@@ -197,7 +197,6 @@ static u32 mend_headers(const struct lnkfs_fs *fs, void *data, u64 block, u32 sl
 static int remember(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
 {
 	struct lnkfs_rinode *info;
-	u32 type;
 
 	if (r->nr == r->max) {
 		u64 max = r->max ? r->max * 2 : 1024;
@@ -214,9 +213,8 @@ static int remember(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
 	info->parent = ci->parent;
 	info->nlink = ci->nlink;
 	info->mode = ci->mode;
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
-		if (le64_to_cpu(r->v->sb.s_quota_ino[type]) == ci->ino && S_ISREG(ci->mode))
-			info->flags |= RI_QUOTA;
+	if (S_ISREG(ci->mode) && lnkfs_super_has_quota_ino(&r->v->sb, ci->ino))
+		info->flags |= RI_QUOTA;
 	return 0;
 }
 

@@ -6,20 +6,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "format.h"
 #include "repair_priv.h"
 
 #define DIR_SLOTS	2
 #define LPF_NAME	"lost+found"
-
-static u64 now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (u64)(ts.tv_sec - LNKFS_EPOCH) * 1000000000 + (u64)ts.tv_nsec;
-}
 
 static bool is_dir(const struct lnkfs_rinode *info)
 {
@@ -58,6 +50,7 @@ static int enter(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
 /* @parent 0: its own */
 static int new_dir(struct lnkfs_repair *r, u16 perm, u64 parent, u64 *ino)
 {
+	const struct lnkfs_format f = { .now = lnkfs_now() };
 	struct lnkfs_node node = { .ci = { .area = node.area } };
 	struct lnkfs_cinode *ci = &node.ci;
 	lnkfs_tx tx;
@@ -67,17 +60,8 @@ static int new_dir(struct lnkfs_repair *r, u16 perm, u64 parent, u64 *ino)
 	lnkfs_tx_begin(&tx, r->v, 0);
 	err = lnkfs_ialloc(&tx, r->fs, 0, DIR_SLOTS, true, &ci->ino);
 	if (!err) {
-		while (!ci->gen)
-			ci->gen = lnkfs_random32();
-		ci->mode = S_IFDIR | perm;
-		ci->slots = DIR_SLOTS;
-		ci->area_len = LNKFS_AREA_LEN(DIR_SLOTS);
-		ci->nlink = 2;
+		lnkfs_format_inode(&f, ci, S_IFDIR | perm, DIR_SLOTS, 2);
 		ci->parent = parent ? parent : ci->ino;
-		ci->atime = now();
-		ci->mtime = ci->atime;
-		ci->ctime = ci->atime;
-		ci->btime = ci->atime;
 		lnkfs_dir_init(ci);
 		err = lnkfs_inode_store(&tx, r->fs, ci);
 	}

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "format.h"
 #include "quota_image.h"
 #include "repair_priv.h"
 
@@ -239,16 +240,6 @@ static int add_missing(struct old_file *f)
 	return err;
 }
 
-static bool in_super(const struct lnkfs_super_block *sb, u64 ino)
-{
-	u32 type;
-
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
-		if (le64_to_cpu(sb->s_quota_ino[type]) == ino)
-			return true;
-	return false;
-}
-
 /* A number that the superblock, too, has for nothing, not even for what is lost. */
 static int new_number(lnkfs_tx *tx, struct lnkfs_repair *r, u64 *ino)
 {
@@ -257,7 +248,7 @@ static int new_number(lnkfs_tx *tx, struct lnkfs_repair *r, u64 *ino)
 	int err, err2;
 
 	while (!(err = lnkfs_ialloc(tx, r->fs, 0, 1, false, ino)) &&
-	       in_super(&r->v->sb, *ino) && nr < LNKFS_QUOTA_TYPES)
+	       lnkfs_super_has_quota_ino(&r->v->sb, *ino) && nr < LNKFS_QUOTA_TYPES)
 		other[nr++] = *ino;
 	while (nr) {
 		err2 = lnkfs_ifree(tx, r->fs, other[--nr], 1, false);
@@ -268,6 +259,7 @@ static int new_number(lnkfs_tx *tx, struct lnkfs_repair *r, u64 *ino)
 
 static int new_inode(struct lnkfs_repair *r, struct lnkfs_node *node)
 {
+	const struct lnkfs_format f = { .now = lnkfs_now() };
 	struct lnkfs_cinode *ci = &node->ci;
 	lnkfs_tx tx;
 	int err;
@@ -277,12 +269,7 @@ static int new_inode(struct lnkfs_repair *r, struct lnkfs_node *node)
 	lnkfs_tx_begin(&tx, r->v, 0);
 	err = new_number(&tx, r, &ci->ino);
 	if (!err) {
-		while (!ci->gen)
-			ci->gen = lnkfs_random32();
-		ci->mode = S_IFREG | 0600;
-		ci->slots = 1;
-		ci->area_len = LNKFS_AREA_LEN(1);
-		ci->nlink = 1;
+		lnkfs_format_inode(&f, ci, S_IFREG | 0600, 1, 1);
 		lnkfs_ext_init(ci);
 		err = lnkfs_inode_store(&tx, r->fs, ci);
 	}

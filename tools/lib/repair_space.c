@@ -394,7 +394,7 @@ static int find_conflicts(struct lnkfs_repair *r)
 {
 	u8 *data = malloc(r->fs->block_size);
 	int err = data ? 0 : -ENOMEM;
-	u64 i;
+	u64 i, have = 0;
 
 	for (i = 0; i < r->nr && !err; i++) {
 		struct lnkfs_rinode *info = &r->inodes[i];
@@ -405,7 +405,10 @@ static int find_conflicts(struct lnkfs_repair *r)
 
 		if (!S_ISREG(info->mode) || info->flags & (RI_GONE | RI_QUOTA))
 			continue;
-		err = lnkfs_read_raw(r, block, data);
+		/* Its neighbours are in the same block. */
+		if (block != have)
+			err = lnkfs_read_raw(r, block, data);
+		have = block;
 		if (err || lnkfs_inode_decode(r->fs, data, block,
 					      lnkfs_ino_slot(r->fs, info->ino), &node.ci))
 			continue;
@@ -452,7 +455,7 @@ int lnkfs_repair_claim_all(struct lnkfs_repair *r)
  * @desc: descriptor
  */
 struct maps {
-	struct lnkfs_map_block *bits[4];
+	struct lnkfs_map_block *bits[LNKFS_GROUP_MAPS];
 	struct lnkfs_group_desc desc;
 };
 
@@ -504,7 +507,7 @@ static int make_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *da
 	int err = 0;
 
 	memset(&m->desc, 0, sizeof(m->desc));
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < LNKFS_GROUP_MAPS; i++) {
 		enum lnkfs_btype type = LNKFS_B_BITMAP + i;
 
 		memset(m->bits[i], 0, r->fs->block_size);
@@ -527,7 +530,7 @@ static int make_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *da
 		m->desc.bg_flags |= cpu_to_le16(LNKFS_BG_BLOCK_UNINIT);
 	if (!m->desc.bg_inode_blocks)
 		m->desc.bg_flags |= cpu_to_le16(LNKFS_BG_INODE_UNINIT);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < LNKFS_GROUP_MAPS; i++)
 		lnkfs_seal_block(r->fs, m->bits[i], LNKFS_B_BITMAP + i,
 				 lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP + i));
 	return err;
@@ -572,7 +575,7 @@ static int write_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *d
 
 	if (!(flags & LNKFS_BG_INODE_UNINIT))
 		keep_orphan_bits(r, group, m, data);
-	for (i = 0; i < 4 && !err; i++) {
+	for (i = 0; i < LNKFS_GROUP_MAPS && !err; i++) {
 		if (flags & (i ? LNKFS_BG_INODE_UNINIT : LNKFS_BG_BLOCK_UNINIT))
 			continue;
 		err = write_if_changed(r, lnkfs_group_map_block(r->fs, group, LNKFS_B_BITMAP + i),
@@ -646,14 +649,14 @@ int lnkfs_repair_maps(struct lnkfs_repair *r)
 	int err = gb && data ? 0 : -ENOMEM;
 	u32 i, first;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < LNKFS_GROUP_MAPS; i++) {
 		m.bits[i] = malloc(r->fs->block_size);
 		if (!m.bits[i])
 			err = -ENOMEM;
 	}
 	for (first = 0; first < r->fs->groups && !err; first += r->fs->desc_per_block)
 		err = mend_run(r, first, &m, data, gb);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < LNKFS_GROUP_MAPS; i++)
 		free(m.bits[i]);
 	free(data);
 	free(gb);

@@ -22,7 +22,7 @@ static bool super_bad(struct lnkfs_repair *r, u64 byte, u64 block)
 
 	return lnkfs_dev_read(&r->v->dev, byte, &sb, sizeof(sb)) ||
 	       lnkfs_super_check(&sb, block, 0, &why) ||
-	       lnkfs_super_differs(&sb, &r->v->sb) || has_leftovers(&sb);
+	       !lnkfs_super_same(&sb, &r->v->sb) || has_leftovers(&sb);
 }
 
 /**

@@ -148,7 +148,6 @@ int lnkfs_shrink_blocks(struct lnkfs_shrink *s);
 /* shrink_inode.c */
 int lnkfs_shrink_names(struct lnkfs_shrink *s);
 int lnkfs_shrink_renumber(struct lnkfs_shrink *s);
-bool lnkfs_shrink_is_quota(const struct lnkfs_shrink *s, u64 ino);
 
 /* shrink_quota.c */
 int lnkfs_shrink_charge(struct lnkfs_shrink *s, const struct lnkfs_cinode *ci, s64 blocks);

@@ -12,21 +12,6 @@
 /* Blocks that change with a number, beside those that are counted. */
 #define FIXED_BLOCKS	64
 
-/**
- * lnkfs_shrink_is_quota() - is this the number of a quota file?
- * @s: change of size
- * @ino: inode number
- */
-bool lnkfs_shrink_is_quota(const struct lnkfs_shrink *s, u64 ino)
-{
-	u32 type;
-
-	for (type = 0; type < LNKFS_QUOTA_TYPES; type++)
-		if (s->v->sb.s_quota_ino[type] && le64_to_cpu(s->v->sb.s_quota_ino[type]) == ino)
-			return true;
-	return false;
-}
-
 static bool beyond(const struct lnkfs_shrink *s, u64 ino)
 {
 	return lnkfs_ino_block(s->fs, ino) >= s->end;

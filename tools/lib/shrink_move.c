@@ -268,7 +268,7 @@ static enum lnkfs_btype mapped_type(const struct lnkfs_shrink *s, const struct l
 {
 	if (S_ISDIR(ci->mode))
 		return LNKFS_B_DIR;
-	return lnkfs_shrink_is_quota(s, ci->ino) ? LNKFS_B_QUOTA : LNKFS_B_TYPES;
+	return lnkfs_super_has_quota_ino(&s->v->sb, ci->ino) ? LNKFS_B_QUOTA : LNKFS_B_TYPES;
 }
 
 /* Metadata that an inode maps; that is moved by move_extents(). */

@@ -42,7 +42,7 @@ int lnkfs_shrink_charge(struct lnkfs_shrink *s, const struct lnkfs_cinode *ci, s
 	int err = 0;
 	u32 type;
 
-	if (!blocks || lnkfs_shrink_is_quota(s, ci->ino))
+	if (!blocks || lnkfs_super_has_quota_ino(&s->v->sb, ci->ino))
 		return 0;
 	for (type = 0; type < LNKFS_QUOTA_TYPES && !err; type++)
 		if (s->v->sb.s_quota_ino[type])

@@ -6,8 +6,14 @@
 
 #include "volume.h"
 
-/* What never changes, or is changed in all copies. */
-static bool same_volume(const struct lnkfs_super_block *a, const struct lnkfs_super_block *b)
+/**
+ * lnkfs_super_same() - do two superblocks agree in what all copies have in common?
+ * @a: one
+ * @b: the other
+ *
+ * That is what never changes, or is changed in all copies.
+ */
+bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_super_block *b)
 {
 	return !memcmp(a->s_meta_uuid, b->s_meta_uuid, sizeof(a->s_meta_uuid)) &&
 	       !memcmp(a->s_hash_seed, b->s_hash_seed, sizeof(a->s_hash_seed)) &&
@@ -19,16 +25,6 @@ static bool same_volume(const struct lnkfs_super_block *a, const struct lnkfs_su
 	       a->s_feature_incompat == b->s_feature_incompat &&
 	       a->s_feature_ro_compat == b->s_feature_ro_compat &&
 	       !memcmp(a->s_journal_uuid, b->s_journal_uuid, sizeof(a->s_journal_uuid));
-}
-
-/**
- * lnkfs_super_differs() - is a copy another volume's, or out of date?
- * @sb: copy
- * @main: what it is compared with
- */
-bool lnkfs_super_differs(const struct lnkfs_super_block *sb, const struct lnkfs_super_block *main)
-{
-	return !same_volume(sb, main);
 }
 
 static void take_over(struct lnkfs_super_block *to, const struct lnkfs_super_block *from)
@@ -125,7 +121,7 @@ static u32 votes(const struct ballot *b, const struct lnkfs_super_block *sb)
 	u32 i, n = 0;
 
 	for (i = 0; i < b->nr; i++)
-		n += same_volume(&b->sb[i], sb);
+		n += lnkfs_super_same(&b->sb[i], sb);
 	return n;
 }
 
@@ -158,7 +154,7 @@ int lnkfs_super_vote(struct lnkfs_volume *v)
 			win = (int)i;
 		}
 	}
-	if (win >= 0 && !same_volume(&b->sb[win], &v->sb) && (!proof || best > have)) {
+	if (win >= 0 && !lnkfs_super_same(&b->sb[win], &v->sb) && (!proof || best > have)) {
 		take_over(&v->sb, &b->sb[win]);
 		lnkfs_cache_free(v);
 		lnkfs_super_load(&v->fs, &v->sb);

@@ -7,6 +7,8 @@
 #ifndef LNKFS_VOLUME_H
 #define LNKFS_VOLUME_H
 
+#include <time.h>
+
 #include "core.h"
 
 struct lnkfs_dev_hooks;
@@ -235,6 +237,8 @@ void lnkfs_tx_begin(lnkfs_tx *tx, struct lnkfs_volume *v, u32 credits);
 u32 lnkfs_tx_end(lnkfs_tx *tx);
 
 /* host.c */
+u64 lnkfs_stamp(const struct timespec *ts);
+u64 lnkfs_now(void);
 void lnkfs_misuse(struct lnkfs_volume *v, const char *what, u64 block);
 void lnkfs_orphans_free(struct lnkfs_volume *v);
 
@@ -250,8 +254,7 @@ int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
 
 /* super_vote.c */
-bool lnkfs_super_differs(const struct lnkfs_super_block *sb,
-			 const struct lnkfs_super_block *main);
+bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_super_block *b);
 int lnkfs_super_salvage(struct lnkfs_volume *v);
 int lnkfs_super_vote(struct lnkfs_volume *v);
 

@@ -4,7 +4,6 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <glob.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "../probe.h"
 #include "tune.h"
 
 /* The kernel writes space, tab, line feed and backslash as \ooo. */
@@ -54,42 +54,30 @@ static bool find_mount(dev_t dev, char *mnt, size_t len)
 	return found;
 }
 
-/* Mounted by a loop device on the file? */
-static bool find_loop_mount(const struct stat *file, char *mnt, size_t len)
+/**
+ * struct place - where something is mounted
+ * @mnt: filled with a mount point
+ * @len: room in it
+ */
+struct place {
+	char *mnt;
+	size_t len;
+};
+
+static bool loop_mounted(const char *name, void *ctx)
 {
-	bool found = false;
-	char line[4096];
-	struct stat st;
-	size_t i;
+	struct place *p = ctx;
+	unsigned int major, minor;
+	char dev[96];
+	bool found;
 	FILE *f;
-	glob_t g;
 
-	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &g))
-		return false;
-	for (i = 0; i < g.gl_pathc && !found; i++) {
-		unsigned int major, minor;
-		char dev[64];
-
-		f = fopen(g.gl_pathv[i], "re");
-		if (!f)
-			continue;
-		if (fgets(line, sizeof(line), f)) {
-			line[strcspn(line, "\n")] = 0;
-			found = !stat(line, &st) && st.st_dev == file->st_dev &&
-				st.st_ino == file->st_ino;
-		}
+	snprintf(dev, sizeof(dev), "/sys/block/%s/dev", name);
+	f = fopen(dev, "re");
+	found = f && fscanf(f, "%u:%u", &major, &minor) == 2 &&
+		find_mount(makedev(major, minor), p->mnt, p->len);
+	if (f)
 		fclose(f);
-		if (!found)
-			continue;
-		snprintf(dev, sizeof(dev), "/sys/block/%.*s/dev",
-			 (int)strcspn(g.gl_pathv[i] + 11, "/"), g.gl_pathv[i] + 11);
-		f = fopen(dev, "re");
-		found = f && fscanf(f, "%u:%u", &major, &minor) == 2 &&
-			find_mount(makedev(major, minor), mnt, len);
-		if (f)
-			fclose(f);
-	}
-	globfree(&g);
 	return found;
 }
 
@@ -101,13 +89,15 @@ static bool find_loop_mount(const struct stat *file, char *mnt, size_t len)
  */
 bool tune_find_mount(const char *device, char *mnt, size_t len)
 {
+	struct place p = { mnt, len };
+	char name[64];
 	struct stat st;
 
 	if (stat(device, &st))
 		return false;
 	if (S_ISBLK(st.st_mode))
 		return find_mount(st.st_rdev, mnt, len);
-	return S_ISREG(st.st_mode) && find_loop_mount(&st, mnt, len);
+	return S_ISREG(st.st_mode) && probe_loop(&st, loop_mounted, &p, name, sizeof(name));
 }
 
 /* Is a change asked for that only an unmounted volume can take? */

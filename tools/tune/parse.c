@@ -53,12 +53,16 @@ static void turn(bool on, u32 bits, u32 *turn_on, u32 *turn_off)
 	*(on ? turn_off : turn_on) &= ~bits;
 }
 
-static bool is_on(char **word)
+/* The next word of a list, or NULL; @on: it has no ^ before it. */
+static char *next_word(char **text, bool *on)
 {
-	if (**word != '^')
-		return true;
-	++*word;
-	return false;
+	char *word;
+
+	do {
+		word = strsep(text, ",");
+	} while (word && !*word);
+	*on = !word || *word != '^';
+	return *on ? word : word + 1;
 }
 
 static void parse_mount_options(struct tune *t, char *text)
@@ -67,10 +71,7 @@ static void parse_mount_options(struct tune *t, char *text)
 	char *one;
 	bool on;
 
-	while ((one = strsep(&text, ","))) {
-		if (!*one)
-			continue;
-		on = is_on(&one);
+	while ((one = next_word(&text, &on))) {
 		if (lnkfs_defopt_find(one, &bits))
 			tune_fail(one, "not an option that a volume can have by default");
 		if (!bits && !on)
@@ -88,10 +89,7 @@ static void parse_quota_types(struct tune *t, char *text)
 	bool on;
 	u32 i;
 
-	while ((one = strsep(&text, ","))) {
-		if (!*one)
-			continue;
-		on = is_on(&one);
+	while ((one = next_word(&text, &on))) {
 		for (i = 0; i < LNKFS_QUOTA_TYPES; i++)
 			if (!strcmp(one, names[i][0]) || !strcmp(one, names[i][1]))
 				break;
@@ -146,10 +144,7 @@ static void parse_features(struct tune *t, char *text)
 	char *one;
 	bool on;
 
-	while ((one = strsep(&text, ","))) {
-		if (!*one)
-			continue;
-		on = is_on(&one);
+	while ((one = next_word(&text, &on))) {
 		if (!strcmp(one, "quota"))
 			turn(on, ALL_QUOTA, &t->quota_on, &t->quota_off);
 		else if (!strcmp(one, "project"))
