@@ -80,17 +80,15 @@ static int walk_run(struct lnkfs_repair *r, const u8 *run, u32 len, name_actor a
 /* ---- blocks of a damaged directory ---- */
 
 /*
- * Call @actor for the entries of every block that can be read, or, when it is
- * NULL, claim the blocks. Nodes and blocks are noted in @s.
+ * Call @actor, unless it is NULL, for the entries of every block that can be read.
+ * Nodes of the extent map are noted in @s, directory blocks in @found.
  */
 static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
-		       const struct lnkfs_cinode *dir, u64 **blocks, u64 *nr, name_actor actor,
-		       void *ctx)
+		       struct lnkfs_salvage *found, name_actor actor, void *ctx)
 {
 	u8 *data = malloc(r->fs->block_size);
 	struct lnkfs_extents list = {};
-	struct lnkfs_salvage been = {};
-	u64 i, n, max = 0;
+	u64 i, n;
 	int err;
 
 	err = data ? lnkfs_extents_salvage(s, &list) : -ENOMEM;
@@ -100,33 +98,19 @@ static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
 			const struct lnkfs_dir_block *db = (const void *)data;
 
 			/* Its names are there once, however often it is mapped. */
-			if (lnkfs_salvage_seen(&been, block))
+			if (lnkfs_salvage_seen(found, block))
 				continue;
-			err = lnkfs_salvage_note(&been, block);
-			if (err)
-				break;
-			err = lnkfs_header_read(r, dir, LNKFS_B_DIR, block, data);
+			err = lnkfs_header_read(r, s->ci, LNKFS_B_DIR, block, data);
 			if (err) {
 				err = err < 0 ? err : 0;
 				continue;
 			}
-			if (*nr == max) {
-				u64 *more = realloc(*blocks, (max + 64) * 2 * sizeof(u64));
-
-				if (!more) {
-					err = -ENOMEM;
-					break;
-				}
-				*blocks = more;
-				max = (max + 64) * 2;
-			}
-			(*blocks)[(*nr)++] = block;
-			if (actor)
+			err = lnkfs_salvage_note(found, block);
+			if (!err && actor)
 				err = walk_run(r, db->b_entries, r->fs->block_size - sizeof(*db),
 					       actor, ctx);
 		}
 	}
-	lnkfs_salvage_end(&been);
 	lnkfs_extents_free(&list);
 	free(data);
 	return err;
@@ -141,17 +125,17 @@ static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
  */
 int lnkfs_dir_claim(struct lnkfs_repair *r, struct lnkfs_cinode *dir)
 {
-	struct lnkfs_salvage s = { .r = r, .ci = dir };
-	u64 *blocks = NULL, nr = 0, i;
+	struct lnkfs_salvage s = { .r = r, .ci = dir }, found = {};
 	int err = 0;
+	u64 i;
 
 	if (dir->fork == LNKFS_FORK_DIR_BLOCKS)
-		err = walk_blocks(r, &s, dir, &blocks, &nr, NULL, NULL);
-	for (i = 0; i < nr && err >= 0; i++)
-		err = lnkfs_claim(r->c, blocks[i], 1, dir->ino);
+		err = walk_blocks(r, &s, &found, NULL, NULL);
+	for (i = 0; i < found.nr_nodes && err >= 0; i++)
+		err = lnkfs_claim(r->c, found.nodes[i], 1, dir->ino);
 	for (i = 0; i < s.nr_nodes && err >= 0; i++)
 		err = lnkfs_claim(r->c, s.nodes[i], 1, dir->ino);
-	free(blocks);
+	lnkfs_salvage_end(&found);
 	lnkfs_salvage_end(&s);
 	return err < 0 ? err : 0;
 }
@@ -159,14 +143,13 @@ int lnkfs_dir_claim(struct lnkfs_repair *r, struct lnkfs_cinode *dir)
 static int damaged_names(struct lnkfs_repair *r, struct lnkfs_node *node, name_actor actor,
 			 void *ctx)
 {
-	struct lnkfs_salvage s = { .r = r, .ci = &node->ci };
-	u64 *blocks = NULL, nr = 0;
+	struct lnkfs_salvage s = { .r = r, .ci = &node->ci }, found = {};
 	int err;
 
 	if (node->ci.fork == LNKFS_FORK_DIR_INLINE)
 		return walk_run(r, node->area, node->ci.fork_len, actor, ctx);
-	err = walk_blocks(r, &s, &node->ci, &blocks, &nr, actor, ctx);
-	free(blocks);
+	err = walk_blocks(r, &s, &found, actor, ctx);
+	lnkfs_salvage_end(&found);
 	lnkfs_salvage_end(&s);
 	return err;
 }
@@ -222,8 +205,7 @@ struct kept {
  * @old: the inode as it was
  * @node: the new inode
  * @s: walk over the old one
- * @blocks: directory blocks of the old one
- * @nr: how many
+ * @found: directory blocks of the old one
  * @list: entries
  * @tail: end of the list
  * @names: how many
@@ -236,8 +218,7 @@ struct rebuild {
 	struct lnkfs_node old;
 	struct lnkfs_node node;
 	struct lnkfs_salvage s;
-	u64 *blocks;
-	u64 nr;
+	struct lnkfs_salvage found;
 	struct kept *list;
 	struct kept **tail;
 	u64 names;
@@ -311,7 +292,7 @@ static int add_names(struct rebuild *b)
 
 static void free_old(struct rebuild *b)
 {
-	lnkfs_repair_free_nodes(b->r, b->blocks, b->nr);
+	lnkfs_repair_free_nodes(b->r, b->found.nodes, b->found.nr_nodes);
 	lnkfs_repair_free_nodes(b->r, b->s.nodes, b->s.nr_nodes);
 }
 
@@ -323,7 +304,7 @@ static int build(struct rebuild *b)
 	if (b->old.ci.fork == LNKFS_FORK_DIR_INLINE)
 		err = walk_run(r, b->old.area, b->old.ci.fork_len, keep_name, b);
 	else
-		err = walk_blocks(r, &b->s, &b->old.ci, &b->blocks, &b->nr, keep_name, b);
+		err = walk_blocks(r, &b->s, &b->found, keep_name, b);
 	if (err)
 		return err;
 	if (r->tight)
@@ -383,7 +364,7 @@ int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		b.list = k->next;
 		free(k);
 	}
-	free(b.blocks);
+	lnkfs_salvage_end(&b.found);
 	lnkfs_salvage_end(&b.s);
 	return err;
 }
