@@ -30,6 +30,25 @@ static int lnkfs_check_owner(struct lnkfs_fs *fs, struct buffer_head *bh,
 			    le64_to_cpu(h->h_owner), owner);
 }
 
+/*
+ * Has the block been verified as what it is wanted for? On a damaged volume it
+ * may have been read as something else before.
+ */
+static bool lnkfs_bverified(struct buffer_head *bh, enum lnkfs_btype type)
+{
+	if (type == LNKFS_B_RAW)
+		return true;
+	return type == LNKFS_B_INODE ? buffer_lnkfs_inode(bh) : buffer_lnkfs_verified(bh);
+}
+
+static void lnkfs_set_bverified(struct buffer_head *bh, enum lnkfs_btype type)
+{
+	if (type == LNKFS_B_INODE)
+		set_buffer_lnkfs_inode(bh);
+	else if (type != LNKFS_B_RAW)
+		set_buffer_lnkfs_verified(bh);
+}
+
 /* Read the block and verify it, once; the buffer lock serialises both. */
 static int lnkfs_bread_verify(struct lnkfs_fs *fs, struct buffer_head *bh,
 			      enum lnkfs_btype type, u64 owner, u32 gen)
@@ -45,8 +64,7 @@ static int lnkfs_bread_verify(struct lnkfs_fs *fs, struct buffer_head *bh,
 		if (buffer_write_io_error(bh)) {
 			set_buffer_uptodate(bh);
 		} else {
-			clear_buffer_lnkfs_verified(bh);
-			clear_buffer_lnkfs_bad(bh);
+			lnkfs_bunknown(bh);
 			get_bh(bh);
 			bh->b_end_io = end_buffer_read_sync;
 			submit_bh(REQ_OP_READ | REQ_META | REQ_PRIO, bh);
@@ -58,16 +76,12 @@ static int lnkfs_bread_verify(struct lnkfs_fs *fs, struct buffer_head *bh,
 			}
 		}
 	}
-	if (!buffer_lnkfs_verified(bh)) {
-		if (type != LNKFS_B_RAW)
-			err = lnkfs_verify_block(fs, bh->b_data, type, bh->b_blocknr,
-						 owner, gen);
-		if (err && type == LNKFS_B_INODE) {
+	if (!lnkfs_bverified(bh, type)) {
+		err = lnkfs_verify_block(fs, bh->b_data, type, bh->b_blocknr, owner, gen);
+		if (err && type == LNKFS_B_INODE)
 			set_buffer_lnkfs_bad(bh);
-			set_buffer_lnkfs_verified(bh);
-		} else if (!err) {
-			set_buffer_lnkfs_verified(bh);
-		}
+		if (!err || type == LNKFS_B_INODE)
+			lnkfs_set_bverified(bh, type);
 	}
 	unlock_buffer(bh);
 	if (err)
@@ -92,7 +106,7 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 		u32 gen, lnkfs_buf **out)
 {
 	struct buffer_head *bh;
-	int err;
+	int err = 0;
 
 	*out = NULL;
 	if (unlikely(block >= lnkfs_blocks(fs)))
@@ -101,9 +115,10 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 	bh = sb_getblk(to_sbi(fs)->sb, block);
 	if (!bh)
 		return -ENOMEM;
-	if (unlikely(!buffer_uptodate(bh) || !buffer_lnkfs_verified(bh)))
+	if (unlikely(!buffer_uptodate(bh) || !lnkfs_bverified(bh, type)))
 		err = lnkfs_bread_verify(fs, bh, type, owner, gen);
-	else
+	/* Also then: somebody else may just have had it verified. */
+	if (!err)
 		err = lnkfs_check_owner(fs, bh, type, owner, gen);
 	if (err) {
 		brelse(bh);
@@ -134,7 +149,7 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
 	*out = NULL;
 	if (!bh)
 		return err;
-	if (buffer_uptodate(bh) && buffer_lnkfs_verified(bh))
+	if (buffer_uptodate(bh) && lnkfs_bverified(bh, type))
 		err = lnkfs_check_owner(fs, bh, type, owner, gen);
 	if (err)
 		brelse(bh);
@@ -173,8 +188,8 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
 	}
 	memset(bh->b_data, 0, bh->b_size);
 	set_buffer_uptodate(bh);
-	set_buffer_lnkfs_verified(bh);
-	clear_buffer_lnkfs_bad(bh);
+	lnkfs_bunknown(bh);
+	lnkfs_set_bverified(bh, type);
 	unlock_buffer(bh);
 	jbd2_journal_set_triggers(bh, type == LNKFS_B_RAW ? NULL :
 				  &sbi->trigger[type].jbd);
@@ -240,10 +255,8 @@ int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block)
 	if (is_handle_aborted(tx))
 		return -EROFS;
 	bh = sb_find_get_block(to_sbi(fs)->sb, block);
-	if (bh) {
-		clear_buffer_lnkfs_verified(bh);
-		clear_buffer_lnkfs_bad(bh);
-	}
+	if (bh)
+		lnkfs_bunknown(bh);
 	return jbd2_journal_revoke(tx, block, bh);
 }
 

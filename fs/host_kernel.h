@@ -12,15 +12,30 @@
 #include <linux/slab.h>
 
 /*
- * Buffer state: the contents have been verified since they were read, and an
- * inode block in which a record did not pass.
+ * Buffer state: the contents have been verified since they were read, as those
+ * of a block with a header (which says what kind it is), or as an inode block;
+ * and an inode block in which a record did not pass. Of a raw block nothing is
+ * known, whatever its reader made of it.
  */
 enum lnkfs_bh_state_bits {
 	BH_LnkfsVerified = BH_JBDPrivateStart,
+	BH_LnkfsInode,
 	BH_LnkfsBad,
 };
 BUFFER_FNS(LnkfsVerified, lnkfs_verified)
+BUFFER_FNS(LnkfsInode, lnkfs_inode)
 BUFFER_FNS(LnkfsBad, lnkfs_bad)
+
+/**
+ * lnkfs_bunknown() - what is known of a buffer's contents holds no more
+ * @buf: locked, or of a block that nobody uses
+ */
+static inline void lnkfs_bunknown(lnkfs_buf *buf)
+{
+	clear_buffer_lnkfs_verified(buf);
+	clear_buffer_lnkfs_inode(buf);
+	clear_buffer_lnkfs_bad(buf);
+}
 
 int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
 		u32 gen, lnkfs_buf **out);

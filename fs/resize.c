@@ -45,8 +45,7 @@ static int lnkfs_grow_write(struct super_block *sb, u64 block, const void *data,
 	memset(bh->b_data, 0, bh->b_size);
 	memcpy(bh->b_data, data, len);
 	set_buffer_uptodate(bh);
-	clear_buffer_lnkfs_verified(bh);
-	clear_buffer_lnkfs_bad(bh);
+	lnkfs_bunknown(bh);
 	mark_buffer_dirty(bh);
 	unlock_buffer(bh);
 	brelse(bh);
