@@ -428,7 +428,8 @@ int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
  */
 int lnkfs_sync_fs(struct super_block *sb, int wait)
 {
-	journal_t *journal = LNKFS_SB(sb)->journal;
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	journal_t *journal = sbi->journal;
 	bool flush = false;
 	tid_t target;
 	int err = 0;
@@ -437,18 +438,14 @@ int lnkfs_sync_fs(struct super_block *sb, int wait)
 		return 0;
 	if (is_journal_aborted(journal))
 		return -EIO;
-	/* Writeback may have sent data that no transaction follows. */
-	if (wait && lnkfs_barrier(LNKFS_SB(sb))) {
-		read_lock(&journal->j_state_lock);
-		target = journal->j_commit_sequence;
-		read_unlock(&journal->j_state_lock);
-		flush = lnkfs_needs_flush(LNKFS_SB(sb), target);
-	}
-	if (jbd2_journal_start_commit(journal, &target)) {
-		if (wait)
-			err = jbd2_log_wait_commit(journal, target);
-		flush = flush && lnkfs_ext_journal(LNKFS_SB(sb));
-	}
+	/*
+	 * Writeback may have sent data that no transaction follows, or only one
+	 * whose commit has flushed already.
+	 */
+	if (wait && lnkfs_barrier(sbi))
+		flush = lnkfs_needs_flush(sbi, jbd2_get_latest_transaction(journal));
+	if (jbd2_journal_start_commit(journal, &target) && wait)
+		err = jbd2_log_wait_commit(journal, target);
 	if (!err && flush)
 		err = blkdev_issue_flush(sb->s_bdev);
 	return err;
