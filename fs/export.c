@@ -95,11 +95,9 @@ static struct dentry *lnkfs_get_parent(struct dentry *child)
 /* An NFS server promises that what it answered survives. */
 static int lnkfs_commit_metadata(struct inode *inode)
 {
-	journal_t *journal = LNKFS_SB(inode->i_sb)->journal;
-
-	if (!journal)
+	if (!LNKFS_SB(inode->i_sb)->journal)
 		return 0;
-	return jbd2_complete_transaction(journal, READ_ONCE(LNKFS_I(inode)->sync_tid));
+	return lnkfs_wait_tid(inode->i_sb, READ_ONCE(LNKFS_I(inode)->sync_tid));
 }
 
 const struct export_operations lnkfs_export_ops = {

@@ -332,14 +332,14 @@ void lnkfs_dirty_inode(struct inode *inode, int flags)
  */
 int lnkfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 {
-	journal_t *journal = LNKFS_SB(inode->i_sb)->journal;
+	struct super_block *sb = inode->i_sb;
 
-	if (!journal || lnkfs_rdonly(inode->i_sb) || (current->flags & PF_MEMALLOC))
+	if (!LNKFS_SB(sb)->journal || lnkfs_rdonly(sb) || (current->flags & PF_MEMALLOC))
 		return 0;
 	/* sync(2) commits once for all in lnkfs_sync_fs(). */
 	if (wbc->sync_mode != WB_SYNC_ALL || wbc->for_sync)
 		return 0;
-	return jbd2_complete_transaction(journal, READ_ONCE(LNKFS_I(inode)->sync_tid));
+	return lnkfs_wait_tid(sb, READ_ONCE(LNKFS_I(inode)->sync_tid));
 }
 
 /* Blocks that a directory kept when it became empty: freeing them had failed. */

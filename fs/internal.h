@@ -317,6 +317,7 @@ int lnkfs_journal_close(struct lnkfs_sb_info *sbi);
 handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes);
 int lnkfs_end(handle_t *handle);
 int lnkfs_force_commit(struct super_block *sb);
+int lnkfs_wait_tid(struct super_block *sb, tid_t tid);
 bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries);
 int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int lnkfs_sync_fs(struct super_block *sb, int wait);

@@ -320,6 +320,26 @@ int lnkfs_force_commit(struct super_block *sb)
 }
 
 /**
+ * lnkfs_wait_tid() - have a transaction committed, if it has not been
+ * @sb: volume with a journal
+ * @tid: the transaction
+ *
+ * jbd2 does not say what became of one that is gone.
+ *
+ * Context: not inside a handle.
+ * Return: 0, or -EIO when the journal has been aborted.
+ */
+int lnkfs_wait_tid(struct super_block *sb, tid_t tid)
+{
+	journal_t *journal = LNKFS_SB(sb)->journal;
+	int err = jbd2_complete_transaction(journal, tid);
+
+	if (!err && is_journal_aborted(journal))
+		err = -EIO;
+	return err;
+}
+
+/**
  * lnkfs_retry_alloc() - may an allocation succeed after a commit?
  * @sb: volume
  * @err: what the allocation returned
@@ -351,7 +371,7 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 	else
 		tid = sbi->journal->j_commit_sequence;
 	read_unlock(&sbi->journal->j_state_lock);
-	if (jbd2_complete_transaction(sbi->journal, tid))
+	if (lnkfs_wait_tid(sb, tid))
 		return false;
 	/* The callback runs after waiters of the commit may have been woken. */
 	wait_event_timeout(sbi->busy_wait, tid_geq(READ_ONCE(sbi->busy_tid), tid), HZ);
@@ -390,7 +410,7 @@ static int lnkfs_fsync_commit(struct inode *inode, int datasync)
 		return 0;
 	tid = datasync ? READ_ONCE(li->datasync_tid) : READ_ONCE(li->sync_tid);
 	flush = lnkfs_barrier(LNKFS_SB(sb)) && lnkfs_needs_flush(LNKFS_SB(sb), tid);
-	err = jbd2_complete_transaction(journal, tid);
+	err = lnkfs_wait_tid(sb, tid);
 	if (flush) {
 		err2 = blkdev_issue_flush(sb->s_bdev);
 		if (!err)
