@@ -72,8 +72,8 @@ static void lnkfs_free_inode(struct inode *inode)
  * the log has forgotten it.
  *
  * Context: may sleep; not in a handle.
- * Return: 0; -EROFS when the device, and -EIO when the volume must not be
- * written; -EIO.
+ * Return: 0; -EROFS when the device cannot be written or the mount said
+ * norecovery; -EIO, also when the volume must not be written.
  */
 int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 {
@@ -83,7 +83,8 @@ int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 	u16 state = clean ? LNKFS_STATE_CLEAN : 0;
 	int err = 0;
 
-	if (bdev_read_only(sbi->sb->s_bdev))
+	/* With a log that has not been replayed nothing is to be written. */
+	if (bdev_read_only(sbi->sb->s_bdev) || (sbi->opts & LNKFS_OPT_NORECOVERY))
 		return -EROFS;
 	if (lnkfs_stopped(sbi->sb))
 		return -EIO;
