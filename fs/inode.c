@@ -265,11 +265,11 @@ static int lnkfs_store_record(handle_t *handle, struct inode *inode, bool datasy
 
 	err = lnkfs_bread(fs, lnkfs_ino_block(fs, ci->ino), LNKFS_B_INODE, 0, 0, &bh);
 	if (err)
-		goto fail;
+		return err;
 	err = lnkfs_baccess(handle, fs, bh, LNKFS_B_INODE);
 	if (err) {
 		lnkfs_bput(bh);
-		goto fail;
+		return err;
 	}
 	spin_lock(&li->raw_lock);
 	ci->mode = inode->i_mode;
@@ -286,11 +286,6 @@ static int lnkfs_store_record(handle_t *handle, struct inode *inode, bool datasy
 	lnkfs_bput(bh);
 	lnkfs_note_tid(handle, inode, datasync);
 	return 0;
-
-fail:
-	/* What the handle changed elsewhere must not become durable alone. */
-	lnkfs_abort(inode->i_sb, err);
-	return err;
 }
 
 /**
@@ -306,22 +301,35 @@ fail:
  */
 int lnkfs_store(handle_t *handle, struct inode *inode)
 {
+	int err;
+
 	lnkfs_quota_settle(inode);
-	return lnkfs_store_record(handle, inode, true);
+	err = lnkfs_store_record(handle, inode, true);
+	/* What the handle changed elsewhere must not become durable alone. */
+	if (err)
+		lnkfs_abort(inode->i_sb, err);
+	return err;
 }
 
 /**
  * lnkfs_dirty_inode() - the VFS changed attributes (super_operations)
  * @inode: the inode
  * @flags: I_DIRTY_*
+ *
+ * Where the record cannot be written, as next to a damaged one, that is a time
+ * stamp lost, unless it belongs to an operation under way.
  */
 void lnkfs_dirty_inode(struct inode *inode, int flags)
 {
+	bool alone = !journal_current_handle();
 	handle_t *handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+	int err;
 
 	if (IS_ERR(handle))
 		return;
-	lnkfs_store_record(handle, inode, false);
+	err = lnkfs_store_record(handle, inode, false);
+	if (err && !alone)
+		lnkfs_abort(inode->i_sb, err);
 	lnkfs_end(handle);
 }
 
