@@ -623,10 +623,13 @@ static void bt_drop_new(lnkfs_tx *tx, const struct lnkfs_btree *bt, lnkfs_buf **
 }
 
 /* Is a block that the allocator called free one of those we stand on? */
-static bool bt_on_path(const struct bt_path *path, u64 block)
+static bool bt_on_path(const struct lnkfs_btree *bt, const struct bt_path *path, u64 block)
 {
 	u32 l;
 
+	/* The root of a tree of attributes is in a block of its own. */
+	if (bt->tree == LNKFS_TREE_XATTR && block == bt->ci->xattr_block)
+		return true;
 	for (l = 0; l < path->level; l++)
 		if (lnkfs_bblock(path->step[l].buf) == block)
 			return true;
@@ -647,7 +650,7 @@ static int bt_new_node(lnkfs_tx *tx, const struct lnkfs_btree *bt, const struct 
 	err = lnkfs_balloc(tx, bt->fs, goal, 1, 1, LNKFS_BA_META, &block, &got);
 	if (err)
 		return err;
-	if (bt_on_path(path, block))
+	if (bt_on_path(bt, path, block))
 		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
 				    "node of tree %u was marked free", bt->tree);
 	err = lnkfs_bnew(tx, bt->fs, block, LNKFS_B_BTREE, out);

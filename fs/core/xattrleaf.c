@@ -344,13 +344,19 @@ static int entry_put(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		     const struct lnkfs_xattr_entry *new, struct leaf_plan *plan)
 {
 	struct lnkfs_xattr_value old = { .nr = 0 };
+	const struct lnkfs_xattr_entry *e;
+	u32 size;
 	int err;
 
 	if (!ci->xattr_block)
 		return first_leaf(tx, fs, ci, new);
-	if (found)
-		entry_value((const void *)(pl->run + pl->off), &old);
 	err = plan_fill(fs, pl, found, new, plan);
+	/* On a damaged volume the new value may have got the leaf's own block. */
+	e = found ? lnkfs_xattr_entry(pl->run, pl->len, pl->off, &size) : NULL;
+	if (e)
+		entry_value(e, &old);
+	else if (found)
+		err = -EFSCORRUPTED;
 	if (err)
 		return lnkfs_xattr_corrupt(fs, ci, lnkfs_bblock(pl->buf), "broken attributes");
 	err = plan_write(tx, fs, ci, pl, plan);

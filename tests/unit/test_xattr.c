@@ -662,6 +662,54 @@ static void test_nospace(void)
 	volume_done(&v);
 }
 
+/* Does another leaf make the tree higher? */
+static bool head_full(void)
+{
+	struct lnkfs_btree bt;
+	lnkfs_buf *head;
+	bool full;
+
+	if (!ci.xattr_block)
+		return false;
+	REQUIRE(!lnkfs_xattr_bread(fs, &ci, ci.xattr_block, &head));
+	lnkfs_xattr_tree(fs, &ci, lnkfs_bdata(head), &bt);
+	full = lnkfs_xattr_kind(head) == LNKFS_XBLOCK_HEAD &&
+	       !lnkfs_btree_root_fits(&bt, bt.root_size - 16);
+	lnkfs_bput(head);
+	return full;
+}
+
+/* The bitmap says that the head is free when the tree needs a node. */
+static void test_head_marked_free(void)
+{
+	u32 nr, last, got;
+	lnkfs_tx tx;
+	u64 start;
+	int err = 0;
+
+	volume_make(&v, 16 * MIB, 10);
+	make_inode(DT_REG, 1, 0);
+	fill(value, 200, 3);
+	for (nr = 2; !head_full(); nr++)
+		REQUIRE(!set_attr(nr, value, 200, 0));
+	last = nr - 1;
+	lnkfs_tx_begin(&tx, &v, 0);
+	while (lnkfs_balloc(&tx, fs, 0, 1, 4096, 0, &start, &got) == 0)
+		;
+	CHECK_EQ(lnkfs_bfree(&tx, fs, ci.xattr_block, 1), 0);
+	/* The new leaf takes this one, behind it. */
+	CHECK_EQ(lnkfs_bfree(&tx, fs, fs->group_blocks - 1, 1), 0);
+	lnkfs_tx_end(&tx);
+	for (; !err && nr < MAX_ATTRS; nr++)
+		err = set_attr(nr, value, 200, 0);
+	CHECK_EQ(err, -EFSCORRUPTED);
+	for (nr = 2; nr <= last; nr++) {
+		attrs[nr] = (struct attr) { true, 200, 3 };
+		compare_one(nr);
+	}
+	volume_done(&v);
+}
+
 /* ---- damage ---- */
 
 static int ignore(void *ctx, const struct lnkfs_xattr_key *key, u32 len)
@@ -793,6 +841,7 @@ static const struct tap_test tests[] = {
 	{ "many attributes", test_many },
 	{ "failures leave every attribute as it was", test_faults },
 	{ "a full volume", test_nospace },
+	{ "the head of a tree is marked free", test_head_marked_free },
 	{ "damaged blocks do no harm", test_damage },
 };
 
