@@ -158,6 +158,16 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
 	return err;
 }
 
+/*
+ * Does somebody use a block that the bitmap called free? What has been freed lost
+ * its marks (lnkfs_bforget()). Blocks of groups are not allocated: they may be
+ * made anew.
+ */
+static bool lnkfs_bused(struct buffer_head *bh, enum lnkfs_btype type)
+{
+	return type >= LNKFS_B_INODE && (buffer_lnkfs_verified(bh) || buffer_lnkfs_inode(bh));
+}
+
 /**
  * lnkfs_bnew() - zeroed buffer of a block just allocated
  * @tx: running handle
@@ -166,7 +176,8 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
  * @type: what it is going to be
  * @out: buffer with write access; the caller puts it
  *
- * Return: 0, -ENOMEM, -EROFS when the journal has been aborted.
+ * Return: 0, -ENOMEM, -EROFS when the journal has been aborted, -EFSCORRUPTED when
+ * the block is in memory as metadata of somebody's.
  */
 int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
 	       lnkfs_buf **out)
@@ -180,7 +191,10 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
 	if (!bh)
 		return -ENOMEM;
 	lock_buffer(bh);
-	err = jbd2_journal_get_create_access(tx, bh);
+	if (unlikely(lnkfs_bused(bh, type)))
+		err = lnkfs_report(fs, -EFSCORRUPTED, 0, block, "metadata in use was marked free");
+	else
+		err = jbd2_journal_get_create_access(tx, bh);
 	if (err) {
 		unlock_buffer(bh);
 		brelse(bh);
