@@ -123,6 +123,18 @@ static inline struct timespec64 lnkfs_touch_mctime(struct inode *inode)
 #define lnkfs_bdev_mapping(bdev)	((bdev)->bd_inode->i_mapping)
 #endif
 
+/*
+ * The buffer of a block in the page cache, if there is one. Where the plain look-up
+ * misses one whose page is being moved, there is one that waits for that instead.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0) || \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 30) && \
+	 LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0))
+#define lnkfs_find_block(sb, block)	sb_find_get_block_nonatomic(sb, block)
+#else
+#define lnkfs_find_block(sb, block)	sb_find_get_block(sb, block)
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define lnkfs_bdev_freeze(bdev)		bdev_freeze(bdev)
 #define lnkfs_bdev_thaw(bdev)		bdev_thaw(bdev)

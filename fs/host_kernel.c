@@ -268,7 +268,7 @@ int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block)
 
 	if (is_handle_aborted(tx))
 		return -EROFS;
-	bh = sb_find_get_block(to_sbi(fs)->sb, block);
+	bh = lnkfs_find_block(to_sbi(fs)->sb, block);
 	if (bh)
 		lnkfs_bunknown(bh);
 	return jbd2_journal_revoke(tx, block, bh);
