@@ -20,6 +20,7 @@
  *	A buffer for a block just allocated, zeroed, never read from disk, with
  *	write access in @tx. The caller fills it (lnkfs_header_init) and must
  *	call lnkfs_bdirty() even when it changes its mind.
+ *	-EFSCORRUPTED when it is known to be in use.
  *   int lnkfs_baccess(tx, fs, buf, type)
  *	Declare that the block is about to be modified. Refused with
  *	-EFSBADCRC for an inode block that has a bad record.
