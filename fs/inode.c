@@ -126,6 +126,7 @@ struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags)
 		return ERR_PTR(err);
 	}
 	lnkfs_fill_inode(inode);
+	lnkfs_read_tids(inode);
 	unlock_new_inode(inode);
 	return inode;
 }

@@ -322,6 +322,7 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries);
 int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int lnkfs_sync_fs(struct super_block *sb, int wait);
 void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync);
+void lnkfs_read_tids(struct inode *inode);
 void lnkfs_note_data(handle_t *handle);
 
 /* ---- journal_dev.c ---- */

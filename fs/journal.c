@@ -291,6 +291,40 @@ void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync)
 		WRITE_ONCE(li->datasync_tid, handle->h_transaction->t_tid);
 }
 
+/* The transaction that runs, else the one that is being committed, else the last. */
+static tid_t lnkfs_latest_tid(journal_t *journal)
+{
+	tid_t tid;
+
+	read_lock(&journal->j_state_lock);
+	if (journal->j_running_transaction)
+		tid = journal->j_running_transaction->t_tid;
+	else if (journal->j_committing_transaction)
+		tid = journal->j_committing_transaction->t_tid;
+	else
+		tid = journal->j_commit_sequence;
+	read_unlock(&journal->j_state_lock);
+	return tid;
+}
+
+/**
+ * lnkfs_read_tids() - an inode has been read
+ * @inode: the inode, not yet visible
+ *
+ * It may have been in memory before, and what was changed then may be in a
+ * transaction that has not committed: fsync has to wait for that one.
+ */
+void lnkfs_read_tids(struct inode *inode)
+{
+	journal_t *journal = LNKFS_SB(inode->i_sb)->journal;
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	if (!journal)
+		return;
+	li->sync_tid = lnkfs_latest_tid(journal);
+	li->datasync_tid = li->sync_tid;
+}
+
 /**
  * lnkfs_note_data() - data that is in the device's cache only comes into use
  * @handle: running handle that makes it visible
@@ -363,14 +397,7 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 	spin_unlock(&sbi->space_lock);
 	if (!any)
 		return false;
-	read_lock(&sbi->journal->j_state_lock);
-	if (sbi->journal->j_running_transaction)
-		tid = sbi->journal->j_running_transaction->t_tid;
-	else if (sbi->journal->j_committing_transaction)
-		tid = sbi->journal->j_committing_transaction->t_tid;
-	else
-		tid = sbi->journal->j_commit_sequence;
-	read_unlock(&sbi->journal->j_state_lock);
+	tid = lnkfs_latest_tid(sbi->journal);
 	if (lnkfs_wait_tid(sb, tid))
 		return false;
 	/* The callback runs after waiters of the commit may have been woken. */

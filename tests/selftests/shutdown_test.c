@@ -58,6 +58,37 @@ TEST_F(shutdown, on_any_object)
 	ASSERT_OK(vol_again(&self->v, 0, NULL));
 }
 
+/* Let inodes go that nobody uses; without sync(2), which would commit. */
+static void drop_inodes(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY), i;
+
+	if (fd < 0)
+		return;
+	/* What has been used lately stays the first time. */
+	for (i = 0; i < 5; i++)
+		if (write(fd, "2\n", 2) != 2)
+			perror("drop_caches");
+	close(fd);
+}
+
+/* fsync() of an inode that has left memory since it was changed. */
+TEST_F(shutdown, fsync_of_what_was_read_again)
+{
+	int fd;
+
+	ASSERT_OK(vol_again(&self->v, 0, "commit=600"));
+	ASSERT_OK(create_file("f", 0644));
+	drop_inodes();
+	fd = open("f", O_RDONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_OK(fsync(fd));
+	close(fd);
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_TRUE(exists("f"));
+}
+
 /* Does touching the page end the process by SIGBUS? */
 static bool bus_error(volatile char *page, bool write)
 {
