@@ -13,8 +13,13 @@
 #include "lnkfs.h"
 #include "trace.h"
 
-/* Revoke credits of an operation that may free directory blocks and nodes. */
-#define LNKFS_NAMEI_REVOKES	(64 + LNKFS_REVOKES_IFREE)
+/*
+ * Revoke credits of an operation that may free directory blocks and nodes: a
+ * removal frees up to 41 in trees as high as a crafted volume can have them, an
+ * addition 26; a rename that fails half-way has an addition and two removals. All
+ * of them fit into one block of the log.
+ */
+#define LNKFS_NAMEI_REVOKES	(108 + LNKFS_REVOKES_IFREE)
 
 /* The first half of a rename may make the directory's index one level higher. */
 #define LNKFS_RENAME_SLACK	12
