@@ -54,6 +54,7 @@ help:
 	@echo 'check-vm      the tests in virtual machines (TEST_KERNELS=, SUITES=)'
 	@echo 'check-debug   the same with a debug kernel: KASAN, lockdep, kmemleak (SUITES=)'
 	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
+	@echo 'check-crash   thousands of states in which a crash leaves a volume (CRASHLOG_SEED=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
@@ -128,8 +129,13 @@ check-stress: deps
 check-diff: deps
 	$(Q)DIFF_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check diff
 
+# More operations and states than the slice in "check".
+check-crash: deps
+	$(Q)CRASHLOG_LONG=1 CRASHLOG_SEED='$(CRASHLOG_SEED)' LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' \
+		tests/check crashlog
+
 clean:
-	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck \
+	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* \
 		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
 		$(build)/logs lnkfs.ko
 
@@ -137,4 +143,4 @@ distclean: clean
 	$(Q)rm -rf $(build)
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
-	check-static check-unit check-fsck check-vm check-debug check-stress check-diff clean distclean
+	check-static check-unit check-fsck check-vm check-debug check-stress check-diff check-crash clean distclean

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * In the guest: a device of dm-log-writes, without dmsetup.
+ * In the guest: devices of the device mapper, without dmsetup.
  *
- * usage: crashdm create NAME log-writes DEVICE LOG	prints the new device's path
+ * usage: crashdm create NAME SECTORS TARGET PARAMETERS	prints the new device's path
  *        crashdm remove NAME
  */
-#include <linux/fs.h>
 #include <stdlib.h>
 
 #include "dm.h"
@@ -18,16 +17,11 @@ static int fail(const char *what)
 
 static int create(char **argv)
 {
-	unsigned long long bytes;
-	char params[256], dev[64];
-	int fd = open(argv[4], O_RDONLY);
+	char dev[64];
 
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes))
-		return fail(argv[4]);
-	close(fd);
-	snprintf(params, sizeof(params), "%s %s", argv[4], argv[5]);
 	if (dm_ioctl(DM_DEV_CREATE, argv[2], 0, 0, NULL, NULL, NULL) ||
-	    dm_ioctl(DM_TABLE_LOAD, argv[2], 0, bytes / 512, argv[3], params, NULL) ||
+	    dm_ioctl(DM_TABLE_LOAD, argv[2], 0, strtoull(argv[3], NULL, 10), argv[4], argv[5],
+		     NULL) ||
 	    dm_ioctl(DM_DEV_SUSPEND, argv[2], 0, 0, NULL, NULL, dev))
 		return fail(argv[2]);
 	puts(dev);

@@ -20,9 +20,8 @@ die()
 record() # SEED COUNT
 {
 	modprobe -a dm-mod dm-log-writes || die "no dm-log-writes"
-	"$here/crashdm" create crashlog log-writes "$DISK0" "$DISK1" >/run/dm ||
-		die "cannot make the device"
-	dm=$(cat /run/dm)
+	dm=$("$here/crashdm" create crashlog "$(blockdev --getsz "$DISK0")" log-writes \
+		"$DISK0 $DISK1") || die "cannot make the device"
 	# Transactions that nobody asks for, too.
 	mount -t lnkfs -o commit=1 "$dm" $mnt || die "cannot mount"
 	"$here/crashops" $mnt crashlog /out/ledger "$1" "$2" || die "the workload failed"
@@ -34,17 +33,18 @@ record() # SEED COUNT
 mount_all() # BYTES
 {
 	n=0
-	size=$(blockdev --getsize64 "$DISK0")
-	modprobe loop
-	while [ $(((n + 1) * $1)) -le "$size" ]; do
-		loop=$(losetup -f --show -o $((n * $1)) --sizelimit "$1" "$DISK0") ||
-			die "no loop device"
-		if mount -t lnkfs "$loop" $mnt; then
+	sectors=$(($1 / 512))
+	all=$(blockdev --getsz "$DISK0")
+	modprobe dm-mod
+	while [ $(((n + 1) * sectors)) -le "$all" ]; do
+		dm=$("$here/crashdm" create state $sectors linear "$DISK0 $((n * sectors))") ||
+			die "cannot make a device"
+		if mount -t lnkfs "$dm" $mnt; then
 			"$here/crashtree" $mnt >/out/$n.tree || echo "walking failed" >>/out/$n.tree
 			umount $mnt || die "cannot unmount"
 		fi
-		fsck.lnkfs -fn "$loop" >/out/$n.fsck 2>&1 && echo sound >>/out/$n.fsck
-		losetup -d "$loop"
+		fsck.lnkfs -fn "$dm" >/out/$n.fsck 2>&1 && echo sound >>/out/$n.fsck
+		"$here/crashdm" remove state || die "cannot remove a device"
 		n=$((n + 1))
 	done
 	echo "$n volumes"

@@ -279,8 +279,8 @@ static int walk_name(void *ctx, const char *name, u64 ino, u8 type)
 	(void)type;
 	if (!dir && strcmp(name, w->only))
 		return 0;
-	add_item(&w->list, sum_name(dir, name, ino), "directory %" PRIu64 " names %s inode %" PRIu64,
-		 dir, name, ino);
+	add_item(&w->list, sum_name(dir, name, ino), "directory %" PRIu64
+		 " names %s inode %" PRIu64, dir, name, ino);
 	for (i = 0; i < w->nr_seen; i++)
 		if (w->seen[i] == ino)
 			return 0;
@@ -384,10 +384,12 @@ static void explain(struct crash_state *st, const struct proc *p, u32 low, u32 h
 
 /**
  * struct content - a file after one of its operations
+ * @op: the operation
  * @data: its bytes, zeroes behind them
  * @size: how many
  */
 struct content {
+	const struct op *op;
 	u8 data[MAX_SIZE + 1];
 	u64 size;
 };
@@ -504,21 +506,55 @@ static void check_size(struct crash_state *st, const struct content *c, u32 nr, 
 		   high);
 }
 
+/* Where each byte moves when a range is taken out of the file or put into it. */
+static void move(s32 *at, const struct op *op)
+{
+	s32 off = (s32)op->off, len = (s32)op->len, i;
+
+	if (op->code != OP_COLLAPSE && op->code != OP_INSERT)
+		return;
+	for (i = 0; i < MAX_SIZE; i++) {
+		if (at[i] < off)
+			continue;
+		if (op->code == OP_INSERT)
+			at[i] = at[i] + len < MAX_SIZE ? at[i] + len : -1;
+		else
+			at[i] = at[i] >= off + len ? at[i] - len : -1;
+	}
+}
+
+/*
+ * Blocks may be older than the map that says where they are, or newer: data are written
+ * in place, before a collapsed or inserted range is durable. So with the map of each moment
+ * the data of that and of all later ones may stand.
+ */
 static void check_bytes(struct crash_state *st, const struct content *c, u32 nr, const u8 *data,
 			u64 size, const char *name)
 {
+	static bool known[MAX_SIZE];
+	static s32 at[MAX_SIZE];
+	u32 map, i;
 	u64 off;
-	u32 i;
 
-	for (off = 0; off < min_t(u64, size, MAX_SIZE); off++) {
-		for (i = 0; i < nr && c[i].data[off] != data[off]; i++)
-			;
-		if (i < nr)
+	size = min_t(u64, size, MAX_SIZE);
+	memset(known, 0, sizeof(known));
+	for (map = 0; map < nr; map++) {
+		if (map && c[map].op->code != OP_COLLAPSE && c[map].op->code != OP_INSERT)
 			continue;
+		for (off = 0; off < MAX_SIZE; off++)
+			at[off] = (s32)off;
+		for (i = map; i < nr; i++) {
+			if (i > map)
+				move(at, c[i].op);
+			for (off = 0; off < size; off++)
+				known[off] |= at[off] >= 0 && c[i].data[at[off]] == data[off];
+		}
+	}
+	for (off = 0; off < size && known[off]; off++)
+		;
+	if (off < size)
 		crash_fail(st, "%s: byte %" PRIu64 " of %" PRIu64 " is %02x, not %02x (one of %u)",
 			   name, off, size, data[off], c[0].data[off], nr);
-		return;
-	}
 }
 
 static void check_file(struct crash_state *st, const struct work *w, const struct proc *p,
@@ -542,7 +578,7 @@ static void check_file(struct crash_state *st, const struct work *w, const struc
 			if (!c)
 				die("no memory");
 			c[nr] = c[nr - 1];
-			nr++;
+			c[nr++].op = &p->op[i];
 			grows |= p->op[i].code == OP_WRITE || p->op[i].code == OP_DWRITE;
 		}
 		content_apply(&c[nr - 1], &p->op[i]);

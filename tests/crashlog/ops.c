@@ -278,7 +278,8 @@ static void change(struct model *m, u32 id, int links, u32 index)
 	m->sum -= file_sum(f);
 	f->nlink += (u32)links;
 	m->sum += file_sum(f);
-	f->touched = f->named = index;
+	f->touched = index;
+	f->named = index;
 }
 
 static void add_name(struct model *m, const char *path, u32 id)

@@ -54,8 +54,11 @@ struct op {
 int op_print(const struct op *op, char *buf, size_t len);
 bool op_parse(struct op *op, const char *line);
 
-/* What an attribute of a model's inode is: the mark of the operation that set it, and its
- * length; mark 0: none. */
+/**
+ * struct mval - an attribute of a model's inode
+ * @mark: of the operation that set it; 0: there is none
+ * @len: its length
+ */
 struct mval {
 	u32 mark;
 	u32 len;

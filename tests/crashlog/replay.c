@@ -412,7 +412,7 @@ int main(int argc, char **argv)
 	prepare(&run, argv + optind);
 	all_jobs(&run);
 	t = run.totals;
-	printf("%" PRIu64 " of %u states, %" PRIu64 " looks, %" PRIu64 " failed, seed %" PRIu64 "\n",
-	       t->made, run.all, t->looks, t->failed, run.s.seed);
+	printf("%" PRIu64 " of %u states, %" PRIu64 " looks, %" PRIu64 " failed, seed %" PRIu64
+	       "\n", t->made, run.all, t->looks, t->failed, run.s.seed);
 	return t->failed ? 1 : 0;
 }

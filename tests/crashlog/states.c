@@ -231,7 +231,9 @@ static void cached(struct states *s)
  */
 void states_walk(struct states *s)
 {
-	s->at = s->mark = s->number = 0;
+	s->at = 0;
+	s->mark = 0;
+	s->number = 0;
 	while (s->at < s->log->nr) {
 		const struct wentry *e = &s->log->e[s->at];
 
