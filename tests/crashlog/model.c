@@ -23,6 +23,7 @@
 #include "ops.h"
 
 #define LINE		512
+#define STEP		64	/* operations between two models that are kept */
 
 /**
  * struct proc - the work of a process
@@ -30,12 +31,14 @@
  * @nr: how many
  * @sum: the model's sum before the first, the second... and after the last one
  * @safe: operations that are durable when this one has ended, 0: it makes nothing so
+ * @kept: models before operations 0, STEP, 2 * STEP...
  */
 struct proc {
 	struct op *op;
 	u32 nr;
 	u64 *sum;
 	u32 *safe;
+	struct model *kept;
 };
 
 /**
@@ -93,9 +96,12 @@ static void compute(struct proc *p)
 
 	p->sum = calloc(p->nr + 1, sizeof(*p->sum));
 	p->safe = calloc(p->nr + 1, sizeof(*p->safe));
-	if (!p->sum || !p->safe)
+	p->kept = calloc(p->nr / STEP + 1, sizeof(*p->kept));
+	if (!p->sum || !p->safe || !p->kept)
 		die("no memory");
 	for (i = 0; i < p->nr; i++) {
+		if (i % STEP == 0)
+			p->kept[i / STEP] = model_copy(&m);
 		p->safe[i] = made_safe(&m, &p->op[i], i);
 		model_apply(&m, &p->op[i], i);
 		p->sum[i + 1] = m.sum;
@@ -351,10 +357,13 @@ static void missing(struct crash_state *st, const struct items *in, const struct
 
 static struct model model_at(const struct proc *p, u32 ops)
 {
+	u32 from = ops ? (ops - 1) / STEP : 0, i;
 	struct model m = { 0 };
-	u32 i;
 
-	for (i = 0; i < ops; i++)
+	if (!ops)
+		return m;
+	m = model_copy(&p->kept[from]);
+	for (i = from * STEP; i < ops; i++)
 		model_apply(&m, &p->op[i], i);
 	return m;
 }

@@ -68,26 +68,31 @@ static u64 mix(u64 x)
 	return x ^ (x >> 31);
 }
 
-/**
- * content_byte() - a byte of a file, never 0
- * @id: inode
- * @mark: operation that wrote it
- * @off: where it was written
- */
-u8 content_byte(u32 id, u32 mark, u64 off)
+static u64 content_word(u32 id, u32 mark, u64 n)
 {
-	u64 x = mix(((u64)id << 32 | mark) + (off >> 3) * 0x9e3779b97f4a7c15ULL);
-	u8 b = (u8)(x >> ((off & 7) * 8));
-
-	return b ? b : 1;
+	return mix(((u64)id << 32 | mark) + n * 0x9e3779b97f4a7c15ULL);
 }
 
+/**
+ * content_fill() - bytes of a file or an attribute, none of them 0
+ * @buf: where to
+ * @id: inode
+ * @mark: operation that wrote them
+ * @off: where they were written
+ * @len: how many
+ */
 void content_fill(u8 *buf, u32 id, u32 mark, u64 off, size_t len)
 {
+	u64 word = content_word(id, mark, off >> 3);
 	size_t i;
 
-	for (i = 0; i < len; i++)
-		buf[i] = content_byte(id, mark, off + i);
+	for (i = 0; i < len; i++, off++) {
+		if (!(off & 7))
+			word = content_word(id, mark, off >> 3);
+		buf[i] = (u8)(word >> ((off & 7) * 8));
+		if (!buf[i])
+			buf[i] = 1;
+	}
 }
 
 /**
@@ -100,8 +105,9 @@ void content_target(char *buf, u32 id, u32 len)
 {
 	u32 i;
 
+	content_fill((u8 *)buf, id, 0, 0, len);
 	for (i = 0; i < len; i++)
-		buf[i] = (char)('a' + content_byte(id, 0, i) % 26);
+		buf[i] = (char)('a' + (u8)buf[i] % 26);
 	buf[len] = '\0';
 }
 
@@ -480,6 +486,39 @@ void model_apply(struct model *m, const struct op *op, u32 index)
 	}
 }
 
+static void *copy(const void *list, u32 nr, size_t size)
+{
+	u32 room = 1;
+	void *new;
+
+	/* As much room as there is in one that has grown: a power of two. */
+	while (room < nr)
+		room *= 2;
+	new = malloc(room * size);
+	if (!new)
+		die("no memory");
+	if (nr)
+		memcpy(new, list, nr * size);
+	return new;
+}
+
+/**
+ * model_copy() - copy a model
+ * @m: it
+ */
+struct model model_copy(const struct model *m)
+{
+	struct model new = *m;
+
+	new.file = copy(m->file, m->nr_file, sizeof(*m->file));
+	new.name = copy(m->name, m->nr_name, sizeof(*m->name));
+	return new;
+}
+
+/**
+ * model_free() - give its memory back
+ * @m: a model
+ */
 void model_free(struct model *m)
 {
 	free(m->file);

@@ -122,6 +122,7 @@ void model_apply(struct model *m, const struct op *op, u32 index);
 struct mfile *model_file(struct model *m, u32 id);
 struct mname *model_find(struct model *m, const char *path);
 bool model_path(struct model *m, const struct mname *n, char *path);
+struct model model_copy(const struct model *m);
 void model_free(struct model *m);
 
 /* The sum of one thing, to compare a volume with a model. */
@@ -130,7 +131,6 @@ u64 sum_inode(u64 ino, u32 mode, u32 uid, u32 nlink);
 u64 sum_bytes(u64 ino, u32 what, const u8 *data, size_t len);
 
 /* What stands in files, targets and attributes: @mark is that of the operation. */
-u8 content_byte(u32 id, u32 mark, u64 off);
 void content_fill(u8 *buf, u32 id, u32 mark, u64 off, size_t len);
 void content_target(char *buf, u32 id, u32 len);
 

@@ -16,7 +16,6 @@
 void tree_line(FILE *out, const char *path, const struct crash_stat *s, u32 sum,
 	       const char *target)
 {
-	/* The size of a directory is the tools' to see. */
 	fprintf(out, "%s inode %" PRIu64 " mode %o nlink %u owner %u %u mtime %" PRIu64
 		" size %" PRIu64 " %08x %s\n", path, s->ino, s->mode, s->nlink, s->uid, s->gid,
 		s->mtime, s->size, sum, target);
