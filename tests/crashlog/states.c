@@ -13,6 +13,11 @@
  *    FUA is none, as they may have been submitted after that had completed.
  *  - Of a write with FUA any part may be there before it has completed. What the cache
  *    holds at that time is not known exactly, and none of it is taken.
+ *
+ * When a flush is submitted while another one is on its way, the log has what was written
+ * before both of them with the first, even if the second completed earlier and made it
+ * durable, too. That would be a state which cannot be, but the block layer completes
+ * flushes of a disk in the order in which they came.
  */
 #include "power.h"
 #include "states.h"
