@@ -120,16 +120,36 @@ static u64 hash(u64 h, const void *data, size_t len)
 	return h;
 }
 
+/**
+ * sum_name() - what a name adds to the sum of a model
+ * @dir: number of the directory, 0: the root
+ * @name: the name
+ * @ino: number of what it names
+ */
 u64 sum_name(u64 dir, const char *name, u64 ino)
 {
 	return mix(hash(mix(dir) ^ mix(ino * 3 + 1), name, strlen(name)));
 }
 
+/**
+ * sum_inode() - what an inode adds
+ * @ino: its number
+ * @mode: type and permissions
+ * @uid: owner
+ * @nlink: links
+ */
 u64 sum_inode(u64 ino, u32 mode, u32 uid, u32 nlink)
 {
 	return mix(mix(ino) ^ mix((u64)mode << 32 | nlink) ^ uid * 0x9e3779b97f4a7c15ULL);
 }
 
+/**
+ * sum_bytes() - what a target or an attribute adds
+ * @ino: number of the inode
+ * @what: SUM_TARGET, or the number of the attribute
+ * @data: its bytes
+ * @len: how many
+ */
 u64 sum_bytes(u64 ino, u32 what, const u8 *data, size_t len)
 {
 	return mix(hash(mix(ino) + what, data, len) + len);

@@ -21,6 +21,14 @@ void tree_line(FILE *out, const char *path, const struct crash_stat *s, u32 sum,
 		s->mtime, s->size, sum, target);
 }
 
+/**
+ * tree_attr() - show an attribute
+ * @out: where
+ * @path: name of the inode
+ * @name: of the attribute
+ * @value: its value
+ * @len: bytes
+ */
 void tree_attr(FILE *out, const char *path, const char *name, const void *value, u32 len)
 {
 	fprintf(out, "%s %s %u %08x\n", path, name, len, lnkfs_crc32c(~0u, value, len));

@@ -54,6 +54,12 @@ static int find(struct crash_state *st, const char *path, u64 *ino)
 	return 0;
 }
 
+/**
+ * crash_stat_ino() - stat an inode
+ * @st: state
+ * @ino: its number
+ * @out: filled in
+ */
 int crash_stat_ino(struct crash_state *st, u64 ino, struct crash_stat *out)
 {
 	struct lnkfs_node node;
@@ -74,6 +80,15 @@ int crash_stat_ino(struct crash_state *st, u64 ino, struct crash_stat *out)
 	return 0;
 }
 
+/**
+ * crash_read_ino() - read a regular file
+ * @st: state
+ * @ino: its number
+ * @data: set to its bytes, to be freed
+ * @size: how many
+ *
+ * Return: 0, -EINVAL for another type, errors as said in oracle.h.
+ */
 int crash_read_ino(struct crash_state *st, u64 ino, u8 **data, u64 *size)
 {
 	struct lnkfs_node node;
@@ -93,6 +108,14 @@ int crash_read_ino(struct crash_state *st, u64 ino, u8 **data, u64 *size)
 	return err;
 }
 
+/**
+ * crash_readlink_ino() - read a symlink
+ * @st: state
+ * @ino: its number
+ * @target: gets what it says, and a NUL
+ *
+ * Return: length, -EINVAL for another type, errors as said in oracle.h.
+ */
 int crash_readlink_ino(struct crash_state *st, u64 ino, char target[LNKFS_SYMLINK_MAX + 1])
 {
 	struct lnkfs_node node;
@@ -126,6 +149,15 @@ static int one_name(void *ctx, const struct lnkfs_name *name)
 	return l->each(l->ctx, text, name->ino, name->type);
 }
 
+/**
+ * crash_list_ino() - list a directory
+ * @st: state
+ * @ino: its number
+ * @each: gets every entry; what it returns unless 0 ends the list
+ * @ctx: its argument
+ *
+ * Return: 0, what @each returned, -ENOTDIR, errors as said in oracle.h.
+ */
 int crash_list_ino(struct crash_state *st, u64 ino,
 		   int (*each)(void *ctx, const char *name, u64 ino, u8 type), void *ctx)
 {
@@ -179,6 +211,15 @@ static int one_attr(void *ctx, const struct lnkfs_xattr_key *key, u32 len)
 	return got;
 }
 
+/**
+ * crash_xattrs_ino() - read the extended attributes of an inode
+ * @st: state
+ * @ino: its number
+ * @each: gets every one; what it returns unless 0 ends the list
+ * @ctx: its argument
+ *
+ * Return: 0, what @each returned, errors as said in oracle.h.
+ */
 int crash_xattrs_ino(struct crash_state *st, u64 ino,
 		     int (*each)(void *ctx, const char *name, const u8 *value, u32 len),
 		     void *ctx)
@@ -193,6 +234,12 @@ int crash_xattrs_ino(struct crash_state *st, u64 ino,
 	return damage(st, err, ino, "its attributes");
 }
 
+/**
+ * crash_stat() - stat a path
+ * @st: state
+ * @path: name, not followed if it is a symlink
+ * @out: filled in
+ */
 int crash_stat(struct crash_state *st, const char *path, struct crash_stat *out)
 {
 	u64 ino;
@@ -201,6 +248,13 @@ int crash_stat(struct crash_state *st, const char *path, struct crash_stat *out)
 	return err ? err : crash_stat_ino(st, ino, out);
 }
 
+/**
+ * crash_read() - crash_read_ino() of a path
+ * @st: state
+ * @path: name
+ * @data: set to its bytes, to be freed
+ * @size: how many
+ */
 int crash_read(struct crash_state *st, const char *path, u8 **data, u64 *size)
 {
 	u64 ino;
@@ -209,6 +263,12 @@ int crash_read(struct crash_state *st, const char *path, u8 **data, u64 *size)
 	return err ? err : crash_read_ino(st, ino, data, size);
 }
 
+/**
+ * crash_readlink() - crash_readlink_ino() of a path
+ * @st: state
+ * @path: name
+ * @target: gets what it says, and a NUL
+ */
 int crash_readlink(struct crash_state *st, const char *path, char target[LNKFS_SYMLINK_MAX + 1])
 {
 	u64 ino;
@@ -217,6 +277,13 @@ int crash_readlink(struct crash_state *st, const char *path, char target[LNKFS_S
 	return err ? err : crash_readlink_ino(st, ino, target);
 }
 
+/**
+ * crash_list() - crash_list_ino() of a path
+ * @st: state
+ * @path: name
+ * @each: gets every entry
+ * @ctx: its argument
+ */
 int crash_list(struct crash_state *st, const char *path,
 	       int (*each)(void *ctx, const char *name, u64 ino, u8 type), void *ctx)
 {
@@ -252,6 +319,16 @@ static int match(void *ctx, const char *name, const u8 *value, u32 len)
 	return 1;
 }
 
+/**
+ * crash_getxattr() - read an extended attribute
+ * @st: state
+ * @path: name of the inode
+ * @name: of the attribute, with its namespace
+ * @value: set to the value, to be freed
+ * @len: its bytes
+ *
+ * Return: 0, -ENODATA if there is none, errors as said in oracle.h.
+ */
 int crash_getxattr(struct crash_state *st, const char *path, const char *name, u8 **value,
 		   u32 *len)
 {
