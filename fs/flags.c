@@ -146,6 +146,7 @@ int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
 	lnkfs_touch_ctime(inode);
 	inode_inc_iversion(inode);
 	err = lnkfs_store(handle, inode);
+	lnkfs_sync_handle(handle, inode);
 out_handle:
 	err2 = lnkfs_end(handle);
 	if (!err)

@@ -531,6 +531,7 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 		setattr_copy(idmap, inode, attr);
 		inode_inc_iversion(inode);
 		err = lnkfs_store(handle, inode);
+		lnkfs_sync_handle(handle, inode);
 	}
 	err2 = lnkfs_end(handle);
 	if (!err)

@@ -250,6 +250,13 @@ static inline bool lnkfs_barrier(struct lnkfs_sb_info *sbi)
 	return !(READ_ONCE(sbi->opts) & LNKFS_OPT_NOBARRIER);
 }
 
+/* A change of an inode that was asked to be synchronous waits for its commit. */
+static inline void lnkfs_sync_handle(handle_t *handle, struct inode *inode)
+{
+	if (IS_SYNC(inode) || (S_ISDIR(inode->i_mode) && IS_DIRSYNC(inode)))
+		handle->h_sync = 1;
+}
+
 /*
  * Is the volume not to be written: mounted so, or made so by an error? The
  * VFS's own flag is the VFS's to set, under s_umount: a volume that became

@@ -671,6 +671,9 @@ static int lnkfs_rename_once(lnkfs_idmap *idmap, struct lnkfs_rename_end *from,
 		err = PTR_ERR(handle);
 		goto out;
 	}
+	/* The data that lnkfs_flush_replacement() sent may be in the cache yet. */
+	if (to->inode && S_ISREG(from->inode->i_mode))
+		lnkfs_note_data(handle);
 	err = lnkfs_rename_handle(handle, from, to, want_whiteout ? &nb : NULL);
 	err2 = lnkfs_end(handle);
 	if (want_whiteout && !err) {

@@ -110,8 +110,7 @@ static int lnkfs_change_xattr_once(struct inode *inode, const struct lnkfs_xattr
 		inode->i_mode = mode;
 		lnkfs_touch_ctime(inode);
 		inode_inc_iversion(inode);
-		if (IS_SYNC(inode) || (S_ISDIR(inode->i_mode) && IS_DIRSYNC(inode)))
-			handle->h_sync = 1;
+		lnkfs_sync_handle(handle, inode);
 	}
 	/* Also after an error: blocks may have come and gone. */
 	err2 = lnkfs_store(handle, inode);

@@ -2,6 +2,7 @@
 /* The shutdown ioctl: what answers afterwards, and what is left. */
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/xattr.h>
 
 #include "services.h"
 
@@ -225,6 +226,91 @@ TEST_F(shutdown, now_leaves_what_was_committed)
 	EXPECT_TRUE(pattern_good("synced", 256, 1));
 	EXPECT_ERR(ENOENT, readlink("logged", (char[16]){ 0 }, 16));
 	EXPECT_FALSE(exists("dirty"));
+}
+
+static int file_mode(const char *name)
+{
+	struct stat st;
+
+	return stat(name, &st) ? -1 : (int)(st.st_mode & 07777);
+}
+
+static long file_size(const char *name)
+{
+	struct stat st;
+
+	return stat(name, &st) ? -1 : (long)st.st_size;
+}
+
+/* fsync of what has left memory since it was changed, before the commit. */
+TEST_F(shutdown, fsync_of_what_has_left_memory)
+{
+	int fd;
+
+	ASSERT_OK(mkdir("d", 0755));
+	ASSERT_OK(create_file("f", 0644));
+	ASSERT_OK(create_file("g", 0644));
+	ASSERT_OK(fs_sync("."));
+	ASSERT_OK(create_file("d/x", 0644));
+	ASSERT_OK(chmod("f", 0600));
+	drop_caches();
+	fd = open("d", O_RDONLY | O_DIRECTORY);
+	ASSERT_LE(0, fd);
+	EXPECT_OK(fsync(fd));
+	close(fd);
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_TRUE(exists("d/x"));
+	ASSERT_OK(chmod("g", 0600));
+	drop_caches();
+	fd = open("g", O_RDONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_OK(fdatasync(fd));
+	close(fd);
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_EQ(0600, file_mode("g"));
+}
+
+static int set_fl(const char *name, int flags)
+{
+	int fd = open(name, O_RDONLY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	close(fd);
+	return ret;
+}
+
+/* What is synchronous by its flags needs no fsync. */
+TEST_F(shutdown, synchronous_files)
+{
+	if (!on_lnkfs())
+		SKIP(return, "ext4 promises less");
+	ASSERT_OK(mkdir("d", 0755));
+	ASSERT_OK(create_file("f", 0644));
+	ASSERT_OK(pattern_write("g", 8, 1));
+	ASSERT_OK(set_fl("d", FS_DIRSYNC_FL));
+	ASSERT_OK(set_fl("f", FS_SYNC_FL));
+	ASSERT_OK(set_fl("g", FS_SYNC_FL));
+	ASSERT_OK(fs_sync("."));
+	ASSERT_OK(truncate("g", 5000));
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_EQ(5000, file_size("g"));
+	ASSERT_OK(chmod("f", 0600));
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_EQ(0600, file_mode("f"));
+	ASSERT_OK(symlink("target", "d/l"));
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_TRUE(exists("d/l"));
+	ASSERT_OK(setxattr("d", "user.a", "v", 1, 0));
+	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	EXPECT_EQ(1, getxattr("d", "user.a", NULL, 0));
 }
 
 TEST_F(shutdown, log_leaves_all_names)
