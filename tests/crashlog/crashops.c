@@ -258,6 +258,10 @@ static bool run(struct op *op)
 	if (op->code == OP_SYNC) {
 		fd = open(".", O_RDONLY);
 		ret = syncfs(fd);
+	} else if (op->code == OP_DROP) {
+		/* Inodes leave memory, and what they know about commits with them. */
+		fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+		ret = write(fd, "2", 1) != 1;
 	} else if (op->code == OP_END) {
 		ret = 0;
 	} else {
@@ -502,6 +506,8 @@ static void maybe_sync(u32 one_in)
 
 	if (rnd(one_in))
 		return;
+	if (!rnd(12))
+		op_sync(OP_DROP, 0);
 	switch (rnd(10)) {
 	case 0:
 		op_sync(OP_SYNC, 0);

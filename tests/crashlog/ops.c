@@ -11,7 +11,7 @@ const char *const op_names[OP_CODES] = {
 	"link", "linkfd", "unlink", "rmdir", "rename", "exchange",
 	"setx", "rmx", "chmod", "chown",
 	"write", "dwrite", "trunc", "punch", "zero", "alloc", "collapse", "insert",
-	"fsync", "fdatasync", "sync", "end"
+	"fsync", "fdatasync", "sync", "drop", "end"
 };
 
 /**
