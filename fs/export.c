@@ -78,12 +78,19 @@ static struct dentry *lnkfs_fh_to_parent(struct super_block *sb, struct fid *fh,
 	return d_obtain_alias(lnkfs_iget_handle(sb, fid->parent_ino, fid->parent_gen));
 }
 
+/*
+ * The child is locked: its parent stays what it is, unless the child has been
+ * removed. Then the parent's number may be another inode's.
+ */
 static struct dentry *lnkfs_get_parent(struct dentry *child)
 {
 	struct inode *inode = d_inode(child);
 	u64 ino = READ_ONCE(LNKFS_I(inode)->ci.parent);
-	struct inode *parent = lnkfs_iget(inode->i_sb, ino, 0);
+	struct inode *parent;
 
+	if (!inode->i_nlink)
+		return ERR_PTR(-ESTALE);
+	parent = lnkfs_iget(inode->i_sb, ino, 0);
 	if (!IS_ERR(parent) && !S_ISDIR(parent->i_mode)) {
 		iput(parent);
 		parent = ERR_PTR(lnkfs_report(LNKFS_FS(inode), -EFSCORRUPTED, inode->i_ino, 0,

@@ -517,6 +517,8 @@ static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b
 		if (lnkfs_replace_name(handle, a->dir, a->name, a->inode->i_ino,
 				       a->inode->i_mode))
 			lnkfs_abort(sb, err);
+		/* A change of its time stamps may have stored what was undone. */
+		lnkfs_dir_failed(handle, a->dir, err);
 		goto out;
 	}
 	if (a->dir != b->dir) {
