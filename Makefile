@@ -56,6 +56,7 @@ help:
 	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
 	@echo 'check-crash   thousands of states in which a crash leaves a volume (CRASHLOG_SEED=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
+	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
 	@echo 'test-programs the tests that run in virtual machines'
@@ -134,6 +135,12 @@ check-crash: deps
 	$(Q)CRASHLOG_LONG=1 CRASHLOG_SEED='$(CRASHLOG_SEED)' LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' \
 		tests/check crashlog
 
+# Every pair of operations and many mixes; the limits are those of the debug kernel.
+check-races: RACES_KERNELS ?= debug 6.12
+check-races: deps
+	$(Q)tests/debug/kernel
+	$(Q)RACES_LONG=1 LNKFS_SLOW=8 TEST_KERNELS='$(RACES_KERNELS)' KERNELS='$(RACES_KERNELS)' tests/check races
+
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* \
 		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
@@ -143,4 +150,5 @@ distclean: clean
 	$(Q)rm -rf $(build)
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
-	check-static check-unit check-fsck check-vm check-debug check-stress check-diff check-crash clean distclean
+	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
+	check-crash check-races clean distclean
