@@ -7,6 +7,7 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/vm/tap.sh
 . "$here/tap.sh"
 
 # In a control group that has less memory than the page cache would like.

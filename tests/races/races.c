@@ -284,35 +284,49 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
-/* The names that nobody touches, those that are always there, and some others. */
+static void put_link(const char *path, unsigned int nr, bool slow)
+{
+	char target[TARGET_MAX];
+
+	make_target(target, nr, slow);
+	if (symlink(target, path))
+		fail("%s: %m", path);
+}
+
+/* The names of a directory that are always there. */
+static void populate_stable(const char *dir)
+{
+	static const char *const always[] = { "x0", "x1", "z" };
+	char path[256], text[100];
+	unsigned int nr;
+
+	for (nr = 0; nr < STABLE; nr++) {
+		stable_name(path, dir, nr);
+		stable_text(text, nr);
+		put(path, text);
+	}
+	for (nr = 0; nr < 3; nr++) {
+		sprintf(path, "%s/%s", dir, always[nr]);
+		put_link(path, nr, nr == 2);
+	}
+}
+
+/* Those names, and one of each of the others: a file, a link, a directory. */
 static void populate(void)
 {
-	char path[256], text[TARGET_MAX], name[64];
-	unsigned int nr, dir;
+	char dir[128], path[256];
+	int i;
 
 	umask(0);
-	for (dir = 0; dir < DIRS; dir++) {
-		sprintf(path, "%s/%c", opt.mount, 'a' + dir);
-		mkdir(path, 0755);
-		for (nr = 0; nr < STABLE; nr++) {
-			stable_name(name, "", nr);
-			sprintf(path, "%s/%c/%s", opt.mount, 'a' + dir, name);
-			stable_text(text, nr);
-			put(path, text);
-		}
-		for (nr = 0; nr < 3; nr++) {
-			make_target(text, nr, nr == 2);
-			sprintf(path, "%s/%c/%s", opt.mount, 'a' + dir, nr ? nr == 1 ? "x1" : "z" : "x0");
-			if (symlink(text, path))
-				fail("%s: %m", path);
-		}
-		sprintf(path, "%s/%c/n0", opt.mount, 'a' + dir);
+	for (i = 0; i < DIRS; i++) {
+		sprintf(dir, "%s/%c", opt.mount, 'a' + i);
+		mkdir(dir, 0755);
+		populate_stable(dir);
+		sprintf(path, "%s/n0", dir);
 		put(path, "");
-		make_target(text, 7, dir);
-		sprintf(path, "%s/%c/n1", opt.mount, 'a' + dir);
-		if (symlink(text, path))
-			fail("%s: %m", path);
-		sprintf(path, "%s/%c/n2", opt.mount, 'a' + dir);
+		sprintf(path, "%s/n1", dir);
+		put_link(path, 7, i);
+		sprintf(path, "%s/n2", dir);
 		mkdir(path, 0755);
 		strcat(path, "/n0");
 		put(path, "");
@@ -381,7 +395,7 @@ static bool run_workers(const struct mix *m)
 	ok = reap(processes);
 	if (ok && (m->traits & OP_FREEZE)) {
 		thaw = open(opt.mount, O_RDONLY);
-		if (thaw < 0 || !ioctl(thaw, FITHAW, 0) || errno != EINVAL)
+		if (thaw < 0 ? !shared->shut : !ioctl(thaw, FITHAW, 0) || errno != EINVAL)
 			fail("the volume was left frozen");
 		close(thaw);
 	}
@@ -567,15 +581,34 @@ static void options(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "s:t:p:n:m:g:f:o:c:l")) != -1) {
 		switch (c) {
-		case 's': opt.seed = atoi(optarg); break;
-		case 't': opt.ms = atoi(optarg); break;
-		case 'p': opt.processes = atoi(optarg); break;
-		case 'n': opt.pairs = atoi(optarg); opt.in_order = false; break;
-		case 'm': opt.mixes = atoi(optarg); break;
-		case 'c': cases = atoi(optarg); break;
-		case 'g': opt.rounds = atoi(optarg); break;
-		case 'f': opt.first = atoi(optarg); break;
-		case 'o': opt.only = optarg; break;
+		case 's':
+			opt.seed = atoi(optarg);
+			break;
+		case 't':
+			opt.ms = atoi(optarg);
+			break;
+		case 'p':
+			opt.processes = atoi(optarg);
+			break;
+		case 'n':
+			opt.pairs = atoi(optarg);
+			opt.in_order = false;
+			break;
+		case 'm':
+			opt.mixes = atoi(optarg);
+			break;
+		case 'c':
+			cases = atoi(optarg);
+			break;
+		case 'g':
+			opt.rounds = atoi(optarg);
+			break;
+		case 'f':
+			opt.first = atoi(optarg);
+			break;
+		case 'o':
+			opt.only = optarg;
+			break;
 		case 'l':
 			for (i = 0; i < nr_ops; i++)
 				puts(ops[i].name);
