@@ -259,6 +259,8 @@ void op_replace(struct worker *w)
 	int fd;
 
 	sprintf(name, "a/tmp-%d", w->number);
+	/* A remount may have kept it from being removed. */
+	unlink(name);
 	if (below(w, 2)) {
 		make_target(target, below(w, STABLE), below(w, 2));
 		if (may(w, "symlink", symlink(target, name)))
@@ -269,8 +271,7 @@ void op_replace(struct worker *w)
 			return;
 		close(fd);
 	}
-	if (may(w, "replace", rename(name, below(w, 2) ? "a/z" : "b/z")))
-		unlink(name);
+	may(w, "replace", rename(name, below(w, 2) ? "a/z" : "b/z"));
 }
 
 struct dirent64_raw {
