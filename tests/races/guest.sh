@@ -23,6 +23,7 @@ little_memory()
 modprobe lnkfs || exit 1
 modprobe -q quota_v2
 echo "TAP version 13"
+echo "# $(nproc) processors"
 if [ -n "${RACES_LITTLE:-}" ]; then
 	try "little memory" little_memory
 fi
