@@ -78,7 +78,7 @@ const struct op ops[] = {
 	{ "project", op_project, OP_QUOTA, E(OPEN, ENOTTY, EINVAL), E(EXDEV) },
 	{ "quota", op_quota, OP_QUOTA, E(ESRCH, EEXIST, EBUSY, EINVAL), NONE },
 	{ "write", op_write, 0, E(OPEN, ESPIPE), NONE },
-	{ "direct write", op_direct, OP_DIRECT, E(OPEN, ESPIPE), NONE },
+	{ "direct write", op_direct, OP_DIRECT, E(OPEN, ESPIPE, EINVAL), NONE },
 	{ "mapped write", op_mmap, OP_MMAP, E(OPEN, ENODEV), NONE },
 	{ "read", op_read, 0, E(OPEN, ESPIPE, EINVAL, ENODEV, EACCES), NONE },
 	{ "truncate", op_truncate, 0, E(OPEN, EINVAL), NONE },
