@@ -3,7 +3,7 @@
  * races [OPTION]... DEVICE MOUNTPOINT: run every pair of operations at once.
  *
  * Each mix of operations has a volume of its own: it is made, several processes
- * run the operations of the mix for a while, then the volume is judged as it is in
+ * run the operations of the mix for a while, and one makes new objects, then the volume is judged as it is in
  * memory, as it is on the disk, after a remount, and by fsck.lnkfs. Prints TAP: a
  * case a mix. What happens first in a mix with a number depends on the seed; the
  * rest is chance.
@@ -191,14 +191,27 @@ static void allow(struct worker *w, const struct mix *m)
 		w->allowed[EIO] = true;
 }
 
+/* Of what is removed all the time there should be more. */
+static void op_feed(struct worker *w)
+{
+	static void (*const make[])(struct worker *w) = {
+		op_create, op_write, op_mkdir, op_symlink_fast, op_symlink_slow,
+	};
+
+	make[below(w, 5)](w);
+	nap(300);
+}
+
+static const struct op feed = { "feed", op_feed, 0, E(OPEN, EEXIST, ESPIPE), NONE };
+
 /* A process of a mix: its operation, again and again. */
-static void work(const struct mix *m, unsigned int number)
+static void work(const struct mix *m, const struct op *op, unsigned int number)
 {
 	static struct worker w;
 	unsigned long calls = 0;
 
 	w.number = number;
-	w.op = m->op[number % m->nr];
+	w.op = op;
 	w.traits = m->traits;
 	w.device = opt.device;
 	w.mount = opt.mount;
@@ -217,8 +230,10 @@ static void work(const struct mix *m, unsigned int number)
 		w.op->run(&w);
 		calls++;
 	}
-	__atomic_fetch_add(&shared->calls[number % m->nr], calls, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&shared->refused[number % m->nr], w.refused, __ATOMIC_RELAXED);
+	if (op != &feed) {
+		__atomic_fetch_add(&shared->calls[number % m->nr], calls, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&shared->refused[number % m->nr], w.refused, __ATOMIC_RELAXED);
+	}
 	_exit(0);
 }
 
@@ -386,13 +401,13 @@ static bool run_workers(const struct mix *m)
 
 	if (processes < m->nr)
 		processes = m->nr;
-	for (i = 0; i < processes; i++) {
+	for (i = 0; i <= processes; i++) {
 		if (!fork())
-			work(m, i);
+			work(m, i < processes ? m->op[i % m->nr] : &feed, i);
 	}
 	nap(opt.ms * 1000);
 	__atomic_store_n(&shared->stop, 1, __ATOMIC_SEQ_CST);
-	ok = reap(processes);
+	ok = reap(processes + 1);
 	if (ok && (m->traits & OP_FREEZE)) {
 		thaw = open(opt.mount, O_RDONLY);
 		if (thaw < 0 ? !shared->shut : !ioctl(thaw, FITHAW, 0) || errno != EINVAL)
