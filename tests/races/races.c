@@ -88,7 +88,7 @@ const struct op ops[] = {
 	{ "map", op_map, 0, E(OPEN, ENOTTY, EOPNOTSUPP, ESPIPE), NONE },
 	{ "trim", op_trim, 0, E(EOPNOTSUPP), NONE },
 	{ "fsmap", op_fsmap, 0, NONE, NONE },
-	{ "grow", op_grow, 0, E(ENOSPC), NONE },
+	{ "grow", op_grow, 0, E(ENOSPC, EINVAL), NONE },
 	{ "freeze", op_freeze, OP_FREEZE, E(EBUSY, EINVAL), E(EBUSY) },
 	{ "remount", op_remount, 0, E(EBUSY, EROFS, EINVAL), E(EROFS, EBUSY, ESRCH) },
 	{ "statfs", op_statfs, 0, NONE, NONE },
