@@ -3,10 +3,10 @@
  * races [OPTION]... DEVICE MOUNTPOINT: run every pair of operations at once.
  *
  * Each mix of operations has a volume of its own: it is made, several processes
- * run the operations of the mix for a while, and one makes new objects, then the volume is judged as it is in
- * memory, as it is on the disk, after a remount, and by fsck.lnkfs. Prints TAP: a
- * case a mix. What happens first in a mix with a number depends on the seed; the
- * rest is chance.
+ * run the operations of the mix for a while, and one makes new objects; then the
+ * volume is judged as it is in memory, as it is on the disk, after a remount, and by
+ * fsck.lnkfs. Prints TAP, but for the plan: a case a mix. What happens first in a mix
+ * depends on the seed and the number of the mix; the rest is chance.
  *
  *	-s SEED		seed (1)
  *	-t MS		how long a mix runs (500)

@@ -63,6 +63,7 @@ static uint64_t judge_data(struct snapshot *s, const char *path, int fd)
 	static unsigned char buf[128 * UNIT];
 	const char *name = strrchr(path, '/') + 1;
 	bool fixed = !strncmp(name, "stable-", 7);
+	bool whole = !fixed && !(s->traits & (OP_MMAP | OP_CRASH));
 	uint64_t id = file_id(fd), h = 1;
 	char good[100];
 	size_t bad, i;
@@ -78,8 +79,7 @@ static uint64_t judge_data(struct snapshot *s, const char *path, int fd)
 		if (bad < (size_t)len)
 			fail("%s: byte %ld is 0x%02x, which is not of this file", path,
 			     (long)(at + bad), buf[bad]);
-		for (i = 0; !fixed && !(s->traits & (OP_MMAP | OP_CRASH)) && i + UNIT <= (size_t)len;
-		     i += UNIT) {
+		for (i = 0; whole && i + UNIT <= (size_t)len; i += UNIT) {
 			if (!whole_unit(buf + i))
 				fail("%s: the unit at %ld is torn", path, (long)(at + i));
 		}
@@ -243,7 +243,8 @@ static void judge_counts(struct snapshot *s)
 		for (end = i + 1; end < s->nr && s->names[end].ino == s->names[i].ino; end++)
 			;
 		if (s->names[i].is_dir ? end - i != 1 : s->names[i].links != end - i)
-			fail("%s: %u links, %zu names", s->names[i].path, s->names[i].links, end - i);
+			fail("%s: %u links, %zu names", s->names[i].path, s->names[i].links,
+			     end - i);
 	}
 }
 

@@ -81,8 +81,8 @@ void op_remount(struct worker *w)
 	};
 	const char *how = options[below(w, w->traits & OP_QUOTA ? 10 : 8)];
 
-	if (below(w, 2) && !may(w, "remount ro", mount(NULL, w->mount, NULL,
-						      MS_REMOUNT | MS_RDONLY, how)))
+	if (below(w, 2) &&
+	    !may(w, "remount ro", mount(NULL, w->mount, NULL, MS_REMOUNT | MS_RDONLY, how)))
 		nap(below(w, 1000));
 	may(w, "remount rw", mount(NULL, w->mount, NULL, MS_REMOUNT, how));
 	nap(below(w, 1000));
