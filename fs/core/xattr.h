@@ -65,6 +65,12 @@ static inline u32 lnkfs_xattr_extents_at(u32 name_len)
 	return ALIGN((u32)sizeof(struct lnkfs_xattr_entry) + name_len, 8u);
 }
 
+/* Is it for root and the kernel alone to set attributes of this namespace? */
+static inline bool lnkfs_xattr_is_roots(u8 space)
+{
+	return space == LNKFS_XATTR_TRUSTED || space == LNKFS_XATTR_SECURITY;
+}
+
 /**
  * lnkfs_xattr_entry_size() - length of an entry
  * @e: entry whose head is within its run

@@ -179,6 +179,31 @@ int lnkfs_dir_names(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 				 ctx);
 }
 
+/**
+ * lnkfs_dir_names_early() - list a directory before the maps have been made
+ * @r: repair
+ * @info: the directory, damaged or not
+ * @actor: called for every entry that can be read; 0 to go on
+ * @ctx: its argument
+ *
+ * Return: 0, -EIO, -ENOMEM, or what @actor says.
+ */
+int lnkfs_dir_names_early(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+			  int (*actor)(void *ctx, const struct lnkfs_name *name), void *ctx)
+{
+	u64 block = lnkfs_ino_block(r->fs, info->ino);
+	struct lnkfs_node node = { .ci = { .area = node.area } };
+	void *data = malloc(r->fs->block_size);
+	int err;
+
+	err = data ? lnkfs_read_raw(r, block, data) : -ENOMEM;
+	if (!err && !lnkfs_inode_decode(r->fs, data, block, lnkfs_ino_slot(r->fs, info->ino),
+					&node.ci))
+		err = damaged_names(r, &node, actor, ctx);
+	free(data);
+	return err;
+}
+
 /* ---- the new directory ---- */
 
 /**

@@ -58,8 +58,11 @@ static int scan_group(struct lnkfs_repair *r, u32 group, void *data)
 		    !lnkfs_block_valid(r->fs, first + off, 1))
 			continue;
 		err = lnkfs_read_raw(r, first + off, data);
-		if (!err && lnkfs_looks_like_inodes(r->fs, data, first + off))
-			err = lnkfs_group_mark(r, &r->group[group].imap, off);
+		if (err || !lnkfs_looks_like_inodes(r->fs, data, first + off))
+			continue;
+		err = lnkfs_group_mark(r, &r->group[group].imap, off);
+		if (!err)
+			err = lnkfs_group_mark(r, &r->group[group].found, off);
 	}
 	free(map);
 	return err;
@@ -267,6 +270,8 @@ static int mend_slots(struct lnkfs_repair *r, void *data, u64 block, bool *chang
 
 	for (slot = 0; slot < slots && !err; slot += count) {
 		struct lnkfs_slot *sl = slot_at(data, slot);
+		u64 known = r->nr;
+		bool doubt = false;
 
 		count = 1;
 		if (is_free(data, slot)) {
@@ -279,6 +284,8 @@ static int mend_slots(struct lnkfs_repair *r, void *data, u64 block, bool *chang
 		count = sl->sl_count;
 		if (!lnkfs_record_at(r->fs, data, slot, count)) {
 			*changed = true;
+			/* A value may say that it is an inode; a header is never the user's. */
+			doubt = sl->sl_type != LNKFS_SLOT_HEAD;
 			count = mend_headers(r->fs, data, block, slot);
 			lnkfs_fixed(r, "block %" PRIu64 ": slot %u: header %s", block, slot,
 				    count ? "mended" : "makes no sense, slot freed");
@@ -291,6 +298,8 @@ static int mend_slots(struct lnkfs_repair *r, void *data, u64 block, bool *chang
 		for (i = 1; i < count; i++)
 			slot_at(data, slot + i)->sl_checksum = 0;
 		err = mend_record(r, data, block, slot, changed);
+		if (doubt && r->nr > known)
+			r->inodes[known].flags |= RI_DOUBT;
 	}
 	return err;
 }

@@ -153,7 +153,7 @@ static int note_name(void *ctx, const struct lnkfs_name *name)
 	struct lnkfs_rinode *to = lnkfs_rinode_find(l->r, name->ino);
 
 	if (is_dir(to) && !(to->flags & RI_HOME) && to->ino != l->r->fs->root_ino &&
-	    to != l->dir) {
+	    to != l->dir && lnkfs_may_name(l->dir, to)) {
 		to->parent = l->dir->ino;
 		to->flags |= RI_HOME | RI_PARENT;
 	}
@@ -251,7 +251,7 @@ static bool keep_entry(struct lnkfs_repair *r, struct lnkfs_rinode *dir, struct 
 {
 	struct lnkfs_rinode *to = lnkfs_rinode_find(r, name->ino);
 
-	if (!to || is_orphan(dir) || to->flags & RI_QUOTA)
+	if (!to || is_orphan(dir) || to->flags & RI_QUOTA || !lnkfs_may_name(dir, to))
 		return false;
 	if (S_ISDIR(to->mode)) {
 		if (!(to->flags & RI_HOME) || to->parent != dir->ino ||

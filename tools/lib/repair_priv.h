@@ -22,6 +22,8 @@
 #define RI_LOST		0x0200	/* a directory that goes to lost+found */
 #define RI_PARENT	0x0400	/* a directory that records another parent */
 #define RI_FOREIGN	0x0800	/* a quota file with blocks that are not its own */
+#define RI_DOUBT	0x1000	/* nothing but its looks says that it is an inode */
+#define RI_SURE		0x2000	/* a directory that is not in doubt names it */
 
 /**
  * struct lnkfs_rinode - what the repairer remembers of an inode
@@ -50,6 +52,7 @@ struct lnkfs_rinode {
 /**
  * struct lnkfs_rgroup - what the repairer finds out about a group
  * @imap: inode blocks: a bitmap of the blocks of the group, or NULL: none
+ * @found: of these, those that no map names
  * @meta: blocks of metadata of inodes, likewise
  * @data: blocks of data of files
  * @twice: of these, those that two files have
@@ -57,11 +60,20 @@ struct lnkfs_rinode {
  */
 struct lnkfs_rgroup {
 	u8 *imap;
+	u8 *found;
 	u8 *meta;
 	u8 *data;
 	u8 *twice;
 	u8 *taken;
 };
+
+/**
+ * enum lnkfs_asked - inodes that say what they own
+ * @ASKED_ALL: every one
+ * @ASKED_SURE: those that are not in doubt
+ * @ASKED_DOUBT: those that are, after the others: they get what nobody has
+ */
+enum lnkfs_asked { ASKED_ALL, ASKED_SURE, ASKED_DOUBT };
 
 /**
  * struct lnkfs_repair - a repair under way
@@ -77,6 +89,7 @@ struct lnkfs_rgroup {
  * @ctx: argument of @ops
  * @res: figures
  * @conflicts: blocks of data that something else has, too
+ * @asked: whose claims are being collected
  * @tight: there is no space for the new beside the old
  * @fatal: an error that has to end the repair, where it could not be returned
  * @new_quota: types whose quota file is lost; the superblock has its number until
@@ -95,6 +108,7 @@ struct lnkfs_repair {
 	void *ctx;
 	struct lnkfs_repair_result *res;
 	u64 conflicts;
+	enum lnkfs_asked asked;
 	bool tight;
 	int fatal;
 	bool new_quota[LNKFS_QUOTA_TYPES];
@@ -141,10 +155,17 @@ bool lnkfs_repair_record(struct lnkfs_repair *r, const void *data, u64 block, u3
 
 /* repair_space.c: who owns what */
 int lnkfs_repair_claim_all(struct lnkfs_repair *r);
+int lnkfs_repair_claim_blocks(struct lnkfs_repair *r, enum lnkfs_asked asked);
+bool lnkfs_is_owned(const struct lnkfs_repair *r, u64 block);
 int lnkfs_repair_maps(struct lnkfs_repair *r);
 int lnkfs_holds_quota(struct lnkfs_repair *r, struct lnkfs_cinode *ci);
 bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block);
 int lnkfs_group_mark(struct lnkfs_repair *r, u8 **map, u32 off);
+
+/* repair_doubt.c: what only looks like an inode */
+int lnkfs_repair_doubt(struct lnkfs_repair *r);
+bool lnkfs_doubt_tame(struct lnkfs_repair *r, struct lnkfs_cinode *ci);
+bool lnkfs_may_name(const struct lnkfs_rinode *dir, const struct lnkfs_rinode *to);
 
 /* repair_tree.c: what can be read of a tree */
 /**
@@ -210,6 +231,8 @@ int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info);
 int lnkfs_dir_claim(struct lnkfs_repair *r, struct lnkfs_cinode *dir);
 int lnkfs_dir_names(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		    int (*actor)(void *ctx, const struct lnkfs_name *name), void *ctx);
+int lnkfs_dir_names_early(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+			  int (*actor)(void *ctx, const struct lnkfs_name *name), void *ctx);
 int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		      bool (*keep)(struct lnkfs_repair *r, struct lnkfs_rinode *dir,
 				   struct lnkfs_name *name));

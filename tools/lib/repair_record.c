@@ -34,21 +34,29 @@ static bool run_parses(const struct lnkfs_fs *fs, u8 *area, u32 area_len, u32 le
 	return true;
 }
 
-/* The length that the run has, whatever the record says. */
-static u32 find_run(const struct lnkfs_fs *fs, u8 *area, u32 area_len, u32 said)
+/*
+ * The length that the run has, whatever the record says. One that was looked for may
+ * begin within a value.
+ */
+static u32 find_run(const struct lnkfs_fs *fs, u8 *area, u32 area_len, u32 said, bool *guess)
 {
 	u32 len;
 
+	*guess = false;
 	if (said <= area_len && run_parses(fs, area, area_len, said))
 		return said;
+	*guess = true;
 	for (len = round_down(area_len, 8u); len; len -= 8)
 		if (run_parses(fs, area, area_len, len))
 			return len;
 	return said <= area_len ? said : 0;
 }
 
-/* Keep the entries that make sense, each name once. */
-static void filter_run(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+/*
+ * Keep the entries that make sense, each name once. @guess, and behind one that makes
+ * none: it may be part of a value, so that of what only root may set nothing is kept.
+ */
+static void filter_run(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci, bool guess)
 {
 	u8 kept[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
 	const struct lnkfs_xattr_entry *e;
@@ -59,7 +67,11 @@ static void filter_run(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 		e = lnkfs_xattr_entry(inline_run(ci), ci->xattr_len, off, &size);
 		if (!e)
 			break;
-		if (e->e_extents || !lnkfs_xattr_entry_sound(fs, e))
+		if (e->e_extents || !lnkfs_xattr_entry_sound(fs, e)) {
+			guess = true;
+			continue;
+		}
+		if (guess && lnkfs_xattr_is_roots(e->e_space))
 			continue;
 		lnkfs_xattr_entry_key(e, &key);
 		if (lnkfs_xattr_run_find(kept, len, &key, &other) != -ENODATA)
@@ -160,18 +172,26 @@ static bool mend_file(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 			 LNKFS_TREE_EXTENT);
 }
 
-/* Keep the entries of an inline directory that can be read. */
-static void filter_entries(struct lnkfs_cinode *ci, u32 len)
+/*
+ * Keep the entries of an inline directory that can be read. What does not begin where
+ * an entry ended may be part of a name, unless it has the right hash.
+ */
+static void filter_entries(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u32 len)
 {
 	u8 kept[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
 	u8 one[LNKFS_DIRENT_LEN(LNKFS_NAME_LEN)] __attribute__((aligned(8)));
 	struct lnkfs_dirent *de;
 	u32 off, need, used = 0;
+	bool sure = true;
 
 	for (off = 0; off + sizeof(*de) <= len; ) {
 		de = (struct lnkfs_dirent *)(ci->area + off);
 		need = LNKFS_DIRENT_LEN(de->d_name_len);
-		if (!de->d_name_len || need > len - off) {
+		if (!de->d_name_len || need > len - off ||
+		    ((!sure || le16_to_cpu(de->d_rec_len) != need) &&
+		     le32_to_cpu(de->d_hash) != lnkfs_dir_hash(fs, (char *)de->d_name,
+							       de->d_name_len))) {
+			sure = false;
 			off += 8;
 			continue;
 		}
@@ -185,9 +205,11 @@ static void filter_entries(struct lnkfs_cinode *ci, u32 len)
 		memset(one + sizeof(*de) + de->d_name_len, 0,
 		       need - sizeof(*de) - de->d_name_len);
 		if (lnkfs_dir_check_entries(one, need)) {
+			sure = false;
 			off += 8;
 			continue;
 		}
+		sure = true;
 		memcpy(kept + used, one, need);
 		used += need;
 		off += need;
@@ -197,7 +219,7 @@ static void filter_entries(struct lnkfs_cinode *ci, u32 len)
 	ci->fork_len = (u16)used;
 }
 
-static void mend_inline_dir(struct lnkfs_cinode *ci)
+static void mend_inline_dir(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
 	u32 room = round_down(lnkfs_fork_room(ci), 8u);
 
@@ -206,8 +228,8 @@ static void mend_inline_dir(struct lnkfs_cinode *ci)
 		if (ci->size <= room && !lnkfs_dir_check_entries(ci->area, (u32)ci->size))
 			ci->fork_len = (u16)ci->size;
 		else
-			filter_entries(ci, min_t(u32, room, max_t(u32, ci->fork_len,
-								   ci->size)));
+			filter_entries(fs, ci, min_t(u32, room, max_t(u32, ci->fork_len,
+								      ci->size)));
 	}
 	ci->size = ci->fork_len;
 	set_blocks(ci, 0);
@@ -268,7 +290,7 @@ static bool mend_dir(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 	/* Entries are known for what they are, whatever is said of them. */
 	if (ci->fork == LNKFS_FORK_DIR_INLINE ||
 	    (ci->size == ci->fork_len && !lnkfs_dir_check_entries(ci->area, ci->fork_len))) {
-		mend_inline_dir(ci);
+		mend_inline_dir(fs, ci);
 		return true;
 	}
 	if (ci->fork == LNKFS_FORK_DIR_BLOCKS)
@@ -399,7 +421,7 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	if (lnkfs_xattr_check_inode(fs, ci)) {
 		if (ci->xattr_block && !lnkfs_block_valid(fs, ci->xattr_block, 1))
 			ci->xattr_block = 0;
-		filter_run(fs, ci);
+		filter_run(fs, ci, false);
 		if (ci->xattr_block && !ci->blocks)
 			ci->blocks = 1;
 	}
@@ -459,6 +481,7 @@ static bool decode(struct lnkfs_repair *r, void *copy, u64 block, u32 slot,
 	struct lnkfs_inode *di = (void *)((u8 *)copy + slot * LNKFS_SLOT_SIZE);
 	u32 area = LNKFS_AREA_LEN((u32)di->i_slot.sl_count);
 	u32 fork_len = le16_to_cpu(di->i_fork_len), xattr_len = di->i_xattr_len * 8u;
+	bool guess;
 
 	/* First without either, to see the area. */
 	di->i_fork_len = 0;
@@ -468,8 +491,11 @@ static bool decode(struct lnkfs_repair *r, void *copy, u64 block, u32 slot,
 	node->ci.area = node->area;
 	if (lnkfs_inode_decode(r->fs, copy, block, slot, &node->ci))
 		return false;
-	xattr_len = find_run(r->fs, node->area, area, xattr_len);
+	xattr_len = find_run(r->fs, node->area, area, xattr_len, &guess);
 	node->ci.xattr_len = (u16)xattr_len;
+	if (guess)
+		filter_run(r->fs, &node->ci, true);
+	xattr_len = node->ci.xattr_len;
 	node->ci.fork_len = (u16)min(fork_len, area - xattr_len);
 	return true;
 }

@@ -46,6 +46,19 @@ bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block)
 	return marked(r->group[group].imap, off) || marked(r->group[group].meta, off);
 }
 
+/**
+ * lnkfs_is_owned() - has anything that was asked so far this block?
+ * @r: repair
+ * @block: block of the volume
+ */
+bool lnkfs_is_owned(const struct lnkfs_repair *r, u64 block)
+{
+	u32 group = lnkfs_group_of(r->fs, block);
+
+	return lnkfs_is_meta(r, block) ||
+	       marked(r->group[group].data, (u32)(block - lnkfs_group_first(r->fs, group)));
+}
+
 /* ---- claims ---- */
 
 static int commit_block(struct lnkfs_repair *r, u64 block, bool data)
@@ -100,6 +113,18 @@ static int commit_claims(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		}
 	}
 	return err;
+}
+
+/* Does an inode in doubt want what another one has? */
+static bool claims_others(const struct lnkfs_repair *r)
+{
+	u64 i, n;
+
+	for (i = 0; i < r->claims.nr; i++)
+		for (n = 0; n < r->claims.list[i].len; n++)
+			if (lnkfs_is_owned(r, r->claims.list[i].block + n))
+				return true;
+	return false;
 }
 
 static int claim_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info,
@@ -252,7 +277,12 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	err = claim_xattrs(r, info, ci);
 	if (!err)
 		err = claim_fork(r, info, ci);
-	if (!err)
+	if (!err && r->asked == ASKED_DOUBT && claims_others(r)) {
+		info->flags |= RI_GONE;
+		lnkfs_fixed(r, "inode %" PRIu64 ": has no name, and another's blocks: freed",
+			    ci->ino);
+	}
+	if (!err && !(info->flags & RI_GONE))
 		err = commit_claims(r, info, ci);
 	if (err || info->flags & RI_GONE)
 		return err;
@@ -277,8 +307,14 @@ static int claim_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot,
 	info = lnkfs_rinode_find(r, (block << r->fs->slot_bits) + slot);
 	memset(&node.ci, 0, sizeof(node.ci));
 	node.ci.area = node.area;
-	if (!info || lnkfs_inode_decode(r->fs, data, block, slot, &node.ci))
+	if (!info || (r->asked != ASKED_ALL &&
+		      !(info->flags & RI_DOUBT) != (r->asked == ASKED_SURE)) ||
+	    lnkfs_inode_decode(r->fs, data, block, slot, &node.ci))
 		return 0;
+	if (r->asked == ASKED_DOUBT) {
+		store = lnkfs_doubt_tame(r, &node.ci);
+		info->mode = node.ci.mode;
+	}
 	err = claim_inode(r, info, &node.ci, &store);
 	if (err)
 		return err;
@@ -339,6 +375,8 @@ static int adopt(struct lnkfs_repair *r, u32 group, u32 off)
 	int err;
 
 	err = lnkfs_group_mark(r, &r->group[group].imap, off);
+	if (!err)
+		err = lnkfs_group_mark(r, &r->group[group].found, off);
 	if (!err)
 		err = lnkfs_repair_inode_block(r, block);
 	if (err || !marked(r->group[group].imap, off))
@@ -423,6 +461,29 @@ static int find_conflicts(struct lnkfs_repair *r)
 }
 
 /**
+ * lnkfs_repair_claim_blocks() - ask the inodes of all inode blocks what they own
+ * @r: repair, after lnkfs_repair_find_inodes()
+ * @asked: which of them
+ *
+ * Return: 0, -EIO, -ENOMEM.
+ */
+int lnkfs_repair_claim_blocks(struct lnkfs_repair *r, enum lnkfs_asked asked)
+{
+	u32 group, off;
+	int err = 0;
+
+	r->asked = asked;
+	for (group = 0; group < r->fs->groups && !err; group++) {
+		for (off = 0; r->group[group].imap && !err && off < r->fs->group_blocks; off++)
+			if (marked(r->group[group].imap, off))
+				err = claim_inode_block(r, lnkfs_group_first(r->fs, group) + off);
+		lnkfs_progress(r->c, LNKFS_PASS_INODES, r->fs->groups + group + 1,
+			       2 * r->fs->groups);
+	}
+	return err;
+}
+
+/**
  * lnkfs_repair_claim_all() - find out what every inode owns
  * @r: repair, after lnkfs_repair_find_inodes()
  *
@@ -432,18 +493,15 @@ int lnkfs_repair_claim_all(struct lnkfs_repair *r)
 {
 	void *data = malloc(r->fs->block_size);
 	int err = data ? 0 : -ENOMEM;
-	u32 group, off;
+	u32 group;
 
-	for (group = 0; group < r->fs->groups && !err; group++) {
-		for (off = 0; r->group[group].imap && !err && off < r->fs->group_blocks; off++)
-			if (marked(r->group[group].imap, off))
-				err = claim_inode_block(r, lnkfs_group_first(r->fs, group) + off);
-		lnkfs_progress(r->c, LNKFS_PASS_INODES, r->fs->groups + group + 1,
-			       2 * r->fs->groups);
-	}
+	if (!err)
+		err = lnkfs_repair_claim_blocks(r, ASKED_ALL);
 	for (group = 0; group < r->fs->groups && !err; group++)
 		err = look_for_inodes(r, group, data);
 	free(data);
+	if (!err)
+		err = lnkfs_repair_doubt(r);
 	return err || !r->conflicts ? err : find_conflicts(r);
 }
 

@@ -134,6 +134,7 @@ static int walk_run(struct xwalk *w, u8 *run, u32 len)
 	struct lnkfs_xattr_place pl = { .run = run, .len = len };
 	const struct lnkfs_xattr_entry *e;
 	struct lnkfs_xattr_key key;
+	bool sure = true;
 	u32 size;
 	int err = 0;
 
@@ -143,7 +144,10 @@ static int walk_run(struct xwalk *w, u8 *run, u32 len)
 			w->lost++;
 			return 0;
 		}
-		if (!lnkfs_xattr_entry_sound(w->r->fs, e)) {
+		/* Behind one that makes no sense another may be part of a value. */
+		sure = sure && lnkfs_xattr_entry_sound(w->r->fs, e);
+		if (!lnkfs_xattr_entry_sound(w->r->fs, e) ||
+		    (!sure && lnkfs_xattr_is_roots(e->e_space))) {
 			w->lost++;
 			continue;
 		}

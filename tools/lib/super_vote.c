@@ -54,15 +54,25 @@ static bool unknown_features(const struct lnkfs_super_block *sb)
  * @sb: they
  * @proof: something on the volume agrees with the copy
  * @nr: how many
+ * @end: byte at which the volume ends; 0: not known
  */
 struct ballot {
 	struct lnkfs_super_block sb[MAX_COPIES];
 	bool proof[MAX_COPIES];
 	u32 nr;
+	u64 end;
 };
 
-/* Is a block that must be there what it would be if @sb were right? */
-static bool proven(struct lnkfs_volume *v, const struct lnkfs_super_block *sb)
+/**
+ * lnkfs_super_proven() - does anything on the volume agree with a superblock?
+ * @v: volume; its device is open
+ * @sb: superblock that lnkfs_super_check() found good
+ *
+ * Looks at the first descriptors and maps, which stand where no file of any volume
+ * can have a block: whoever can write files only cannot prove a superblock that he
+ * has written into one.
+ */
+bool lnkfs_super_proven(struct lnkfs_volume *v, const struct lnkfs_super_block *sb)
 {
 	static const enum lnkfs_btype types[] = { LNKFS_B_GDESC, LNKFS_B_BITMAP, LNKFS_B_IMAP };
 	struct lnkfs_fs fs = {};
@@ -98,7 +108,10 @@ static void add(struct lnkfs_volume *v, struct ballot *b, u64 off, u64 block)
 	    unknown_features(sb) ||
 	    (block && off != block << sb->s_block_bits))
 		return;
-	b->proof[b->nr] = proven(v, sb);
+	/* Left behind by a volume that was made smaller. */
+	if (b->end && off >= b->end)
+		return;
+	b->proof[b->nr] = lnkfs_super_proven(v, sb);
 	b->nr++;
 }
 
@@ -139,11 +152,13 @@ int lnkfs_super_vote(struct lnkfs_volume *v)
 {
 	struct ballot *b = calloc(1, sizeof(*b));
 	u32 i, best = 0, have;
-	bool proof = proven(v, &v->sb);
+	bool proof = lnkfs_super_proven(v, &v->sb);
 	int win = -1, err = 0;
 
 	if (!b)
 		return -ENOMEM;
+	if (proof)
+		b->end = le64_to_cpu(v->sb.s_blocks) << v->sb.s_block_bits;
 	collect(v, b);
 	have = votes(b, &v->sb);
 	for (i = 0; i < b->nr; i++) {
@@ -201,7 +216,7 @@ static bool usable(struct lnkfs_volume *v, struct lnkfs_super_block *sb)
 	const char *why;
 
 	lnkfs_super_seal(sb);
-	return !lnkfs_super_check(sb, 0, v->dev.bytes, &why) && proven(v, sb);
+	return !lnkfs_super_check(sb, 0, v->dev.bytes, &why) && lnkfs_super_proven(v, sb);
 }
 
 /* What may be wrong beyond that, one after the other. */

@@ -21,11 +21,17 @@ static int read_super(struct lnkfs_volume *v, u64 off, u64 block, const char **w
 	return err;
 }
 
-static int find_backup(struct lnkfs_volume *v)
+/*
+ * Where volumes of another block size have their backups this one may have a file's
+ * blocks, so that a copy alone proves nothing.
+ */
+static int find_backup(struct lnkfs_volume *v, bool *any)
 {
 	static const u32 groups[] = { 1, 3, 5, 7, 9, 25, 27, 49 };
 	const char *why;
 	u32 bits, i;
+
+	*any = false;
 
 	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
 		u64 group_blocks = ((1u << bits) - LNKFS_MAP_HEADER) * 8;
@@ -35,9 +41,12 @@ static int find_backup(struct lnkfs_volume *v)
 
 			if ((block + 1) << bits > v->dev.bytes)
 				break;
-			if (read_super(v, block << bits, block, &why) == 0 &&
-			    v->sb.s_block_bits == bits)
+			if (read_super(v, block << bits, block, &why) ||
+			    v->sb.s_block_bits != bits)
+				continue;
+			if (lnkfs_super_proven(v, &v->sb))
 				return 0;
+			*any = true;
 		}
 	}
 	return -ENOENT;
@@ -46,11 +55,15 @@ static int find_backup(struct lnkfs_volume *v)
 /* The superblock that the caller wants. */
 static int read_wanted(struct lnkfs_volume *v, const char **why)
 {
-	u32 bits;
+	u32 bits, group_blocks;
 	int err;
 
 	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
 		if (v->use_super > v->dev.bytes >> bits)
+			continue;
+		group_blocks = ((1u << bits) - LNKFS_MAP_HEADER) * 8;
+		if (v->use_super % group_blocks ||
+		    !lnkfs_group_has_super((u32)(v->use_super / group_blocks)))
 			continue;
 		err = read_super(v, v->use_super << bits, v->use_super, why);
 		if (!err && v->sb.s_block_bits == bits)
@@ -189,15 +202,21 @@ int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad)
  */
 int lnkfs_volume_open_dev(struct lnkfs_volume *v, unsigned int flags, const char **why)
 {
+	bool any;
 	int err;
 
 	if (v->use_super > 1)
 		err = read_wanted(v, why);
 	else
 		err = read_super(v, LNKFS_SUPER_OFFSET, 0, why);
-	if (err && v->use_super <= 1 && (err != -EINVAL || flags & LNKFS_VOL_ANY_BACKUP) &&
-	    (!find_backup(v) || (flags & LNKFS_VOL_ANY_BACKUP && !lnkfs_super_salvage(v))))
-		err = 0;
+	if (err && v->use_super <= 1 && (err != -EINVAL || flags & LNKFS_VOL_ANY_BACKUP)) {
+		if (!find_backup(v, &any) ||
+		    (flags & LNKFS_VOL_ANY_BACKUP && !lnkfs_super_salvage(v)))
+			err = 0;
+		else if (any)
+			*why = "no good superblock, and nothing agrees with the backups; "
+			       "fsck.lnkfs -b names the one to believe";
+	}
 	if (!err)
 		err = check_features(v, flags, why);
 	if (err)

@@ -256,6 +256,7 @@ void lnkfs_cache_free(struct lnkfs_volume *v);
 /* super_vote.c */
 bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_super_block *b);
 int lnkfs_super_salvage(struct lnkfs_volume *v);
+bool lnkfs_super_proven(struct lnkfs_volume *v, const struct lnkfs_super_block *sb);
 int lnkfs_super_vote(struct lnkfs_volume *v);
 
 /* volume.c */
