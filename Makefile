@@ -93,10 +93,10 @@ test-module-%: deps
 	$(Q)mkdir -p $(build)/logs
 	$(Q)tests/build-module $* $(call headers,$*) $(build)/ko-$(call abi,$*)
 
-test-programs: deps
+test-programs: deps tools
 	$(Q)mkdir -p $(build)/selftests-obj
 	$(Q)$(MAKE) $(if $(Q),-s) -C tests/selftests KSFT=$(cache)/kselftest OUTPUT=$(build)/selftests-obj \
-		STAGE=$(build)/selftests stage
+		CORE=$(build)/tools/lib/liblnkfs-core.a STAGE=$(build)/selftests stage
 
 run: test-module-$(KERNEL) tools
 	$(Q)KERNEL=$(KERNEL) tests/vm/tour-host $(if $(CMD),'$(subst ','\'',$(CMD))')

@@ -544,6 +544,13 @@ int lnkfs_bt_descend(const struct lnkfs_btree *bt, u64 key, struct bt_path *path
 	return 0;
 }
 
+/* Keep the first @count records; where the others were is zero. */
+static void bt_cut(const struct bt_view *v, u32 count)
+{
+	memset(bt_record(v, count), 0, (size_t)(bt_count(v) - count) * v->rsize);
+	bt_set_count(v, count);
+}
+
 static void bt_insert_at(const struct bt_view *v, u32 pos, const u8 *record)
 {
 	u32 count = bt_count(v);
@@ -558,7 +565,7 @@ static void bt_remove_at(const struct bt_view *v, u32 pos)
 	u32 count = bt_count(v) - 1;
 
 	memmove(bt_record(v, pos), bt_record(v, pos + 1), (size_t)(count - pos) * v->rsize);
-	bt_set_count(v, count);
+	bt_cut(v, count);
 }
 
 /* Append the @n first records of @from to @to. */
@@ -569,7 +576,7 @@ static void bt_move_head(const struct bt_view *to, const struct bt_view *from, u
 	memcpy(bt_record(to, bt_count(to)), bt_record(from, 0), (size_t)n * to->rsize);
 	bt_set_count(to, bt_count(to) + n);
 	memmove(bt_record(from, 0), bt_record(from, n), (size_t)count * from->rsize);
-	bt_set_count(from, count);
+	bt_cut(from, count);
 }
 
 /* Put the @n last records of @from before those of @to. */
@@ -580,7 +587,7 @@ static void bt_move_tail(const struct bt_view *to, const struct bt_view *from, u
 	memmove(bt_record(to, n), bt_record(to, 0), (size_t)bt_count(to) * to->rsize);
 	memcpy(bt_record(to, 0), bt_record(from, count), (size_t)n * to->rsize);
 	bt_set_count(to, bt_count(to) + n);
-	bt_set_count(from, count);
+	bt_cut(from, count);
 }
 
 /*
@@ -1015,6 +1022,7 @@ static void bt_pull_up(lnkfs_tx *tx, const struct lnkfs_btree *bt)
 		lnkfs_bput(buf);
 		return;
 	}
+	bt_cut(&root, 0);
 	root.head->bt_level = cpu_to_le16((u16)(level - 1));
 	bt_set_count(&root, bt_count(&v));
 	memcpy(root.records, v.records, (size_t)bt_count(&v) * v.rsize);

@@ -8,7 +8,6 @@
 #define LNKFS_IMITATE_H
 
 #include "core.h"
-#include "log_format.h"
 
 #define IMITATE_GEN	0x1badcafe	/* generation of everything that is made here */
 
@@ -201,7 +200,7 @@ static inline void imitate_kind(const struct imitate *im, u32 i, void *data, u64
 		LNKFS_B_GDESC, LNKFS_B_BITMAP, LNKFS_B_IMAP, LNKFS_B_FULLMAP, LNKFS_B_ORPHMAP,
 		LNKFS_B_BTREE, LNKFS_B_DIR, LNKFS_B_XATTR, LNKFS_B_QUOTA,
 	};
-	struct log_header *jh = data;
+	__be32 *jh = data;
 
 	if (i < ARRAY_SIZE(types)) {
 		imitate_block(im, data, block, types[i], i < 5 ? 0 : owner, i < 5 ? 0 : gen);
@@ -211,9 +210,10 @@ static inline void imitate_kind(const struct imitate *im, u32 i, void *data, u64
 	switch (i) {
 	case 9:
 	case 10:
-		jh->h_magic = cpu_to_be32(JBD2_MAGIC_NUMBER);
-		jh->h_blocktype = cpu_to_be32(i == 9 ? 1 : 2);
-		jh->h_sequence = cpu_to_be32(2);
+		/* A descriptor and a commit block of jbd2. */
+		jh[0] = cpu_to_be32(0xc03b3998);
+		jh[1] = cpu_to_be32(i - 8);
+		jh[2] = cpu_to_be32(2);
 		break;
 	case 11:
 		*(struct lnkfs_super_block *)data = *im->sb;
