@@ -3,8 +3,8 @@
  * Small volumes of the tests' own, on loop devices over files in LNKFS_TMP
  * (/tmp unless set), for what must not happen to the volume under test.
  */
-#ifndef LNKFS_VOLUME_H
-#define LNKFS_VOLUME_H
+#ifndef LNKFS_TEST_VOLUME_H
+#define LNKFS_TEST_VOLUME_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,4 +187,4 @@ static inline int vol_remove(struct volume *v)
 
 #define VOLUME_FIXTURE(name, mib)	VOLUME_FIXTURE_WITH(name, mib, "")
 
-#endif /* LNKFS_VOLUME_H */
+#endif /* LNKFS_TEST_VOLUME_H */

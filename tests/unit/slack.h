@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "core.h"
+#include "../../tools/lib/volume.h"
 #include "xattr.h"
 
 /**

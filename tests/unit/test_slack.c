@@ -209,17 +209,39 @@ static void repair(void)
 	CHECK_EQ(bad + found.problems, 0);
 }
 
+static void resize(u64 bytes)
+{
+	u64 blocks = lnkfs_usable_blocks(fs, bytes >> fs->block_bits);
+	struct lnkfs_resize r = {};
+
+	lnkfs_volume_commit(&v);
+	REQUIRE(!lnkfs_cache_drop(&v));
+	lnkfs_volume_forget_groups(&v);
+	v.sb.s_state = cpu_to_le16(LNKFS_STATE_CLEAN);
+	REQUIRE(!lnkfs_resize_open(&r, &v, NULL));
+	REQUIRE(!(blocks > fs->blocks ? lnkfs_resize_grow(&r, blocks) :
+		  lnkfs_resize_shrink(&r, blocks)));
+	lnkfs_resize_close(&r);
+	v.hold = false;
+	v.busy = false;
+	REQUIRE(!lnkfs_cache_drop(&v));
+}
+
 static void each(u32 bits)
 {
 	make_volume(bits, true, 40 * MIB, 40 * MIB);
 	walk();
 	volume_done(&v);
-	make_volume(bits, false, 40 * MIB, 40 * MIB);
+	make_volume(bits, false, 40 * MIB, 300 * MIB);
 	fill();
 	walk();
 	thin(3);
 	walk();
 	repair();
+	walk();
+	resize(300 * MIB);
+	walk();
+	resize(35 * MIB);
 	walk();
 	thin(2);
 	thin(1);
