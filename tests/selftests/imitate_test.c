@@ -304,7 +304,8 @@ TEST_F(imitate, inodes_that_were)
 	EXPECT_EQ(0, AS_USER(fill_file(&self->im, "data", block, n, make_gone)));
 	for (pass = 0; pass < 3; pass++) {
 		for (i = 0; i < MANY; i++)
-			EXPECT_ERR(ESTALE, open_handle(self->v.mnt, gone[i].ino, gone[i].gen, false));
+			EXPECT_ERR(ESTALE, open_handle(self->v.mnt, gone[i].ino, gone[i].gen,
+						       false));
 		if (!pass)
 			drop_caches();
 		else

@@ -93,8 +93,8 @@ static inline void slack_supers(struct slack *s)
 
 /* ---- trees ---- */
 
-static inline void slack_records(struct slack *s, u64 ino, const u8 *records, u32 room, u32 level,
-				 u32 count, u8 vsize);
+static inline void slack_records(struct slack *s, u64 ino, const u8 *records, u32 room,
+				 u32 level, u32 count, u8 vsize);
 
 static inline void slack_node(struct slack *s, u64 ino, u64 block, u8 vsize)
 {

@@ -90,7 +90,8 @@ static void attr_record(u64 ino, u8 value[232])
 
 	imitate_one(&im, block, lnkfs_ino_block(fs, ino), slot, IMITATE_SETUID);
 	memcpy(&di, block + slot * LNKFS_SLOT_SIZE, sizeof(di));
-	memcpy(value, (u8 *)&di + sizeof(struct lnkfs_slot), sizeof(di) - sizeof(struct lnkfs_slot));
+	memcpy(value, (u8 *)&di + sizeof(struct lnkfs_slot),
+	       sizeof(di) - sizeof(struct lnkfs_slot));
 	memcpy(value + sizeof(di) - sizeof(struct lnkfs_slot),
 	       block + slot * LNKFS_SLOT_SIZE + sizeof(di), 232 - (sizeof(di) - 8));
 }

@@ -222,14 +222,16 @@ static int note_sure(void *ctx, const struct lnkfs_name *name)
 /* Ask all directories that are not in doubt, and those that come of it. */
 static int follow_names(struct lnkfs_repair *r)
 {
-	struct lnkfs_rinode *root = lnkfs_rinode_find(r, r->fs->root_ino);
 	struct way w = { .r = r };
 	int err = 0;
 	u64 i;
 
-	if (root) {
-		root->flags |= RI_SURE;
-		root->flags &= (u16)~RI_DOUBT;
+	/* The superblock names the root and the quota files. */
+	for (i = 0; i < r->nr; i++) {
+		if (r->inodes[i].ino != r->fs->root_ino && !(r->inodes[i].flags & RI_QUOTA))
+			continue;
+		r->inodes[i].flags |= RI_SURE;
+		r->inodes[i].flags &= (u16)~RI_DOUBT;
 	}
 	for (i = 0; i < r->nr && !err; i++)
 		if (S_ISDIR(r->inodes[i].mode) && !(r->inodes[i].flags & (RI_GONE | RI_DOUBT)))
