@@ -539,17 +539,34 @@ static bool touched(const struct touched *t, u64 ino)
 	return false;
 }
 
+/* In lost+found, and taken away all that a user could have made up. */
+static bool is_tame(const struct mnode *is)
+{
+	return !strncmp(is->path, "/lost+found/", 12) && !is->ci.uid && !is->ci.gid &&
+	       !(is->ci.mode & 07077);
+}
+
+static void may_differ(struct comparison *c, const struct mnode *was, const char *what)
+{
+	c->except[c->nr].ino = was->ci.ino;
+	strcpy(c->except[c->nr++].what, what);
+}
+
 /* What a file is, apart from its names. */
 static void whole_inode(struct comparison *c, const struct mnode *was, const struct mnode *is)
 {
-	static const char *const free_of_all[] = { "nlink", "ctime", "mtime" };
+	static const char *const made_up[] = {
+		"mode", "uid", "gid", "projid", "major", "minor", "blocks", "attrs"
+	};
 	u32 i;
 
-	c->nr = S_ISDIR(was->ci.mode) ? 3 : 2;
-	for (i = 0; i < c->nr; i++) {
-		c->except[i].ino = was->ci.ino;
-		strcpy(c->except[i].what, free_of_all[i]);
-	}
+	c->nr = 0;
+	may_differ(c, was, "nlink");
+	may_differ(c, was, "ctime");
+	if (S_ISDIR(was->ci.mode))
+		may_differ(c, was, "mtime");
+	for (i = 0; i < ARRAY_SIZE(made_up) && is_tame(is); i++)
+		may_differ(c, was, made_up[i]);
 	inode(c, was, is);
 	c->nr = 0;
 }

@@ -202,7 +202,8 @@ static int become_ns_root(void)
 
 	sprintf(map, "0 %d 1", TEST_UID);
 	/* Who has changed his user ID may not write to his own files in /proc. */
-	if (prctl(PR_SET_DUMPABLE, 1) || unshare(CLONE_NEWUSER | CLONE_NEWNS) || put_text("/proc/self/uid_map", map))
+	if (prctl(PR_SET_DUMPABLE, 1) || unshare(CLONE_NEWUSER | CLONE_NEWNS) ||
+	    put_text("/proc/self/uid_map", map))
 		return -1;
 	return 0;
 }

@@ -239,6 +239,7 @@ static void forget_groups(struct lnkfs_repair *r)
 	for (i = 0; r->group && i < r->fs->groups; i++) {
 		free(r->group[i].imap);
 		free(r->group[i].found);
+		free(r->group[i].sure);
 		free(r->group[i].meta);
 		free(r->group[i].data);
 		free(r->group[i].twice);
@@ -278,7 +279,7 @@ static int begin(struct lnkfs_repair *r, struct lnkfs_fsck_ops *mute)
  * Afterwards the volume's groups are loaded, and everything is durable; the
  * superblock still says that there are errors.
  *
- * Memory: 48 bytes an inode, and up to six bits a block of groups in use.
+ * Memory: 48 bytes an inode, and up to seven bits a block of groups in use.
  *
  * Return: 0 when it went to the end (see @res for what could not be done); -EIO
  * when the device cannot be read or written: the volume should be copied to

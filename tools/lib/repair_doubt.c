@@ -95,8 +95,9 @@ static bool tame_blocks(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
  */
 bool lnkfs_doubt_tame(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 {
+	u16 mode = (u16)(ci->mode & (S_IFMT | 0700)), old = ci->mode;
+	u32 uid = ci->uid, gid = ci->gid;
 	bool changed = tame_inline(r->fs, ci);
-	u16 mode = (u16)(ci->mode & (S_IFMT | 0700));
 
 	changed |= tame_blocks(r, ci);
 	if (S_ISCHR(mode) || S_ISBLK(mode)) {
@@ -110,9 +111,10 @@ bool lnkfs_doubt_tame(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 	ci->uid = 0;
 	ci->gid = 0;
 	ci->projid = 0;
+	/* Whose it may have been, for whoever is to look at it. */
 	if (changed)
-		lnkfs_fixed(r, "inode %" PRIu64 ": nothing names it; it is root's alone now",
-			    ci->ino);
+		lnkfs_fixed(r, "inode %" PRIu64 ": nothing names it: root's alone now; it said mode %o, user %u, group %u",
+			    ci->ino, old, uid, gid);
 	return changed;
 }
 
@@ -244,22 +246,29 @@ static int follow_names(struct lnkfs_repair *r)
 
 /* ---- what is none ---- */
 
+/* Is an inode in this block that is not in doubt? */
+static bool has_sure(const struct lnkfs_repair *r, u64 block)
+{
+	u64 i, end;
+
+	for (block_inodes(r, block, &i, &end); i < end; i++)
+		if (!(r->inodes[i].flags & (RI_DOUBT | RI_GONE)))
+			return true;
+	return false;
+}
+
 /* An inode block without an inode that is sure, and that another inode has. */
 static void drop_block(struct lnkfs_repair *r, u64 block)
 {
 	u32 group = lnkfs_group_of(r->fs, block);
 	u32 off = (u32)(block - lnkfs_group_first(r->fs, group));
 	struct lnkfs_rgroup *g = &r->group[group];
-	u64 from, end, i;
+	u64 i, end;
 
-	if (!(g->meta && lnkfs_test_bit(off, g->meta)) &&
-	    !(g->data && lnkfs_test_bit(off, g->data)))
+	if (has_sure(r, block) || (!(g->meta && lnkfs_test_bit(off, g->meta)) &&
+				   !(g->data && lnkfs_test_bit(off, g->data))))
 		return;
-	block_inodes(r, block, &from, &end);
-	for (i = from; i < end; i++)
-		if (!(r->inodes[i].flags & (RI_DOUBT | RI_GONE)))
-			return;
-	for (i = from; i < end; i++)
+	for (block_inodes(r, block, &i, &end); i < end; i++)
 		r->inodes[i].flags |= RI_GONE;
 	lnkfs_clear_bit(off, g->imap);
 	lnkfs_fixed(r, "block %" PRIu64 " belongs to an inode, and is no inode block", block);
@@ -280,6 +289,27 @@ static void forget_claims(struct lnkfs_repair *r)
 		g->twice = NULL;
 	}
 	r->conflicts = 0;
+}
+
+/* Remember what the inodes have that are not in doubt, and where they are. */
+static int note_owned(struct lnkfs_repair *r)
+{
+	u32 group, off, size;
+	int err = 0;
+
+	for (group = 0; group < r->fs->groups; group++) {
+		struct lnkfs_rgroup *g = &r->group[group];
+
+		size = lnkfs_group_size(r->fs, group);
+		for (off = 0; off < size && !err; off++) {
+			if ((g->meta && lnkfs_test_bit(off, g->meta)) ||
+			    (g->data && lnkfs_test_bit(off, g->data)) ||
+			    (g->imap && lnkfs_test_bit(off, g->imap) &&
+			     has_sure(r, lnkfs_group_first(r->fs, group) + off)))
+				err = lnkfs_group_mark(r, &g->sure, off);
+		}
+	}
+	return err;
 }
 
 /**
@@ -308,5 +338,6 @@ int lnkfs_repair_doubt(struct lnkfs_repair *r)
 	if (err)
 		return err;
 	doubtful_blocks(r, drop_block);
-	return lnkfs_repair_claim_blocks(r, ASKED_DOUBT);
+	err = note_owned(r);
+	return err ? err : lnkfs_repair_claim_blocks(r, ASKED_DOUBT);
 }

@@ -53,6 +53,7 @@ struct lnkfs_rinode {
  * struct lnkfs_rgroup - what the repairer finds out about a group
  * @imap: inode blocks: a bitmap of the blocks of the group, or NULL: none
  * @found: of these, those that no map names
+ * @sure: blocks of inodes that are not in doubt, where some are
  * @meta: blocks of metadata of inodes, likewise
  * @data: blocks of data of files
  * @twice: of these, those that two files have
@@ -61,6 +62,7 @@ struct lnkfs_rinode {
 struct lnkfs_rgroup {
 	u8 *imap;
 	u8 *found;
+	u8 *sure;
 	u8 *meta;
 	u8 *data;
 	u8 *twice;
@@ -71,7 +73,7 @@ struct lnkfs_rgroup {
  * enum lnkfs_asked - inodes that say what they own
  * @ASKED_ALL: every one
  * @ASKED_SURE: those that are not in doubt
- * @ASKED_DOUBT: those that are, after the others: they get what nobody has
+ * @ASKED_DOUBT: those that are, after the others: they do not get what these have
  */
 enum lnkfs_asked { ASKED_ALL, ASKED_SURE, ASKED_DOUBT };
 
@@ -156,7 +158,6 @@ bool lnkfs_repair_record(struct lnkfs_repair *r, const void *data, u64 block, u3
 /* repair_space.c: who owns what */
 int lnkfs_repair_claim_all(struct lnkfs_repair *r);
 int lnkfs_repair_claim_blocks(struct lnkfs_repair *r, enum lnkfs_asked asked);
-bool lnkfs_is_owned(const struct lnkfs_repair *r, u64 block);
 int lnkfs_repair_maps(struct lnkfs_repair *r);
 int lnkfs_holds_quota(struct lnkfs_repair *r, struct lnkfs_cinode *ci);
 bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block);

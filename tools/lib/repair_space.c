@@ -46,19 +46,6 @@ bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block)
 	return marked(r->group[group].imap, off) || marked(r->group[group].meta, off);
 }
 
-/**
- * lnkfs_is_owned() - has anything that was asked so far this block?
- * @r: repair
- * @block: block of the volume
- */
-bool lnkfs_is_owned(const struct lnkfs_repair *r, u64 block)
-{
-	u32 group = lnkfs_group_of(r->fs, block);
-
-	return lnkfs_is_meta(r, block) ||
-	       marked(r->group[group].data, (u32)(block - lnkfs_group_first(r->fs, group)));
-}
-
 /* ---- claims ---- */
 
 static int commit_block(struct lnkfs_repair *r, u64 block, bool data)
@@ -115,15 +102,21 @@ static int commit_claims(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	return err;
 }
 
-/* Does an inode in doubt want what another one has? */
+/* Does an inode in doubt want what one that is not has? */
 static bool claims_others(const struct lnkfs_repair *r)
 {
-	u64 i, n;
+	u64 i, n, block;
+	u32 group;
 
-	for (i = 0; i < r->claims.nr; i++)
-		for (n = 0; n < r->claims.list[i].len; n++)
-			if (lnkfs_is_owned(r, r->claims.list[i].block + n))
+	for (i = 0; i < r->claims.nr; i++) {
+		for (n = 0; n < r->claims.list[i].len; n++) {
+			block = r->claims.list[i].block + n;
+			group = lnkfs_group_of(r->fs, block);
+			if (marked(r->group[group].sure,
+				   (u32)(block - lnkfs_group_first(r->fs, group))))
 				return true;
+		}
+	}
 	return false;
 }
 
