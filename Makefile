@@ -54,7 +54,7 @@ help:
 	@echo 'check-vm      the tests in virtual machines (TEST_KERNELS=, SUITES=)'
 	@echo 'check-debug   the same with a debug kernel: KASAN, lockdep, kmemleak (SUITES=)'
 	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
-	@echo 'check-crash   thousands of states in which a crash leaves a volume (CRASHLOG_SEED=)'
+	@echo 'check-crash   thousands of states in which a crash leaves a volume, and all sequences of two operations (CRASHLOG_SEED=, ACE_SEED=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
@@ -132,8 +132,8 @@ check-diff: deps
 
 # More operations and states than the slice in "check".
 check-crash: deps
-	$(Q)CRASHLOG_LONG=1 CRASHLOG_SEED='$(CRASHLOG_SEED)' LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' \
-		tests/check crashlog
+	$(Q)CRASHLOG_LONG=1 CRASHLOG_SEED='$(CRASHLOG_SEED)' ACE_SEED='$(ACE_SEED)' LNKFS_SLOW=3 \
+		KERNELS='$(TEST_KERNELS)' tests/check $(or $(SUITES),crashlog ace)
 
 # Every pair of operations and many mixes; the limits are those of the debug kernel.
 check-races: RACES_KERNELS ?= debug 6.12

@@ -75,6 +75,7 @@ struct oracle {
 
 /* Add yours to the list in replay.c. */
 extern const struct oracle model_oracle;
+extern const struct oracle ace_oracle;
 
 /* Ends the program: the test itself has failed. */
 void die(const char *fmt, ...) __printf(1, 2) __attribute__((noreturn));
