@@ -5,8 +5,6 @@
  */
 #include "ace_data.h"
 
-#define MIN(a, b)	((a) < (b) ? (a) : (b))
-
 void ace_data_init(struct ace_data *d, u32 seq, u32 unit)
 {
 	memset(d, 0, sizeof(*d));
@@ -17,13 +15,13 @@ void ace_data_init(struct ace_data *d, u32 seq, u32 unit)
 
 static void set_range(struct ace_data *d, u64 from, u64 to, u32 bits)
 {
-	for (; from < MIN(to, ACE_SIZE); from++)
+	for (; from < min_t(u64, to, ACE_SIZE); from++)
 		d->from[from] = bits;
 }
 
 static void add_range(struct ace_data *d, u64 from, u64 to, u32 bits)
 {
-	for (; from < MIN(to, ACE_SIZE); from++)
+	for (; from < min_t(u64, to, ACE_SIZE); from++)
 		d->from[from] |= bits;
 }
 
@@ -31,7 +29,8 @@ static void only_size(struct ace_data *d, u64 size)
 {
 	d->size[0] = size;
 	d->nr_size = 1;
-	d->low = d->high = size;
+	d->low = size;
+	d->high = size;
 	d->now = size;
 }
 
@@ -94,7 +93,7 @@ static void data_truncate(struct ace_data *d, u64 size, enum ace_when when)
 			add_range(d, size, block_up(d, size), ACE_ZERO_BIT);
 		return;
 	}
-	set_range(d, MIN(size, d->now), ACE_SIZE, ACE_ZERO_BIT);
+	set_range(d, min_t(u64, size, d->now), ACE_SIZE, ACE_ZERO_BIT);
 	only_size(d, size);
 }
 
@@ -182,7 +181,7 @@ u64 ace_data_check(const struct ace_data *d, const u8 *data, u64 size)
 	u32 used = 0, step;
 	u64 i;
 
-	size = MIN(size, ACE_SIZE);
+	size = min_t(u64, size, ACE_SIZE);
 	for (i = 0; i < size; i++) {
 		used |= d->from[i];
 		/* Nothing was ever written here. */

@@ -45,7 +45,7 @@ static const char *const ops[] = {
 	"lset L 700 0", "lset S 777 1", "lset B 700 0",
 };
 
-#define OPS		(sizeof(ops) / sizeof(ops[0]))
+#define OPS		ARRAY_SIZE(ops)
 #define TARGETS		12
 
 /**

@@ -62,7 +62,8 @@ static bool parse_arg(struct ace_step *s, char kind, const char *word, u32 *numb
 	u64 n;
 
 	if (kind == 'p' || kind == 'n')
-		return (size_t)snprintf(kind == 'p' ? s->a : s->b, ACE_NAME, "%s", word) < ACE_NAME;
+		return (size_t)snprintf(kind == 'p' ? s->a : s->b, ACE_NAME, "%s", word) <
+		       ACE_NAME;
 	n = strtoull(word, &end, kind == 'd' ? 10 : kind == 'o' ? 8 : 16);
 	if (*end)
 		return false;
@@ -449,7 +450,8 @@ static bool do_attr(struct ace_object *o, const struct ace_step *s, u32 index)
 
 static bool do_mode(struct ace_object *o, const struct ace_step *s, u32 index)
 {
-	if ((o->type == S_IFLNK) != (s->code == ACE_LSET) || (s->off == o->mode && s->len == o->flags))
+	if ((o->type == S_IFLNK) != (s->code == ACE_LSET) ||
+	    (s->off == o->mode && s->len == o->flags))
 		return false;
 	o->mode = (u32)s->off;
 	o->flags = (u32)s->len;

@@ -339,7 +339,8 @@ static bool same_record(struct compare *c, const char *name, u32 obj, u64 ino)
 	if ((node.ci.mode & S_IFMT) != o->type)
 		return differ(c, "%s is of another type", name);
 	if ((node.ci.mode & ~S_IFMT) != o->mode)
-		return differ(c, "%s has the mode %o, not %o", name, node.ci.mode & ~S_IFMT, o->mode);
+		return differ(c, "%s has the mode %o, not %o", name, node.ci.mode & ~S_IFMT,
+			      o->mode);
 	if (node.ci.flags != o->flags)
 		return differ(c, "%s has the flags %#x, not %#x", name, node.ci.flags, o->flags);
 	if (node.ci.nlink != o->nlink)
