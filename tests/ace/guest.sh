@@ -20,8 +20,8 @@ die()
 modprobe -aq jbd2 libcrc32c
 modprobe -a dm-mod dm-log-writes || die "no dm-log-writes"
 insmod /lnkfs/lnkfs.ko || die "cannot load the module"
-"$here/crashdm" create ace log-writes "$DISK0" "$DISK1" >/run/dm || die "cannot make the device"
-dm=$(cat /run/dm)
+dm=$("$here/crashdm" create ace "$(blockdev --getsz "$DISK0")" log-writes "$DISK0 $DISK1") ||
+	die "cannot make the device"
 # Nothing is committed that nobody has asked for: a sequence is always the same.
 mount -t lnkfs -o "commit=600${1:+,$1}" "$dm" $mnt || die "cannot mount"
 echo 60000 >/proc/sys/vm/dirty_writeback_centisecs

@@ -173,7 +173,7 @@ static void persist(char *text, size_t len, const char *path, bool regular)
 	size_t at = strlen(text);
 	u64 h = hash(text) ^ hash(path);
 
-	if (h % 6 == 0)
+	if (h % 16 == 0)
 		at += (size_t)snprintf(text + at, len - at, "; drop");
 	if (regular && h % 7 == 1)
 		snprintf(text + at, len - at, "; msync %s", path);
@@ -216,28 +216,23 @@ static void between(struct list *l, const char *a, const char *b)
 	struct ace_seq seq;
 	struct targets t;
 	char text[ACE_TEXT];
-	u32 i, nr;
+	size_t at;
 
 	if (!possible(a, &m, &seq))
 		return;
 	find_targets(&t, &m, &seq);
-	nr = t.nr < 2 ? t.nr : 2;
-	for (i = 0; i < nr; i++) {
-		struct targets second;
-		struct ace_model after;
-		size_t at;
-
-		strcpy(text, a);
-		persist_model(text, &m, t.path[i]);
-		at = strlen(text);
-		snprintf(text + at, sizeof(text) - at, "; %s", b);
-		if (!possible(text, &after, &seq))
-			return;
-		find_targets(&second, &after, &seq);
-		if (second.nr)
-			persist_model(text, &after, second.path[0]);
-		add(l, text);
-	}
+	if (!t.nr)
+		return;
+	strcpy(text, a);
+	persist_model(text, &m, t.path[0]);
+	at = strlen(text);
+	snprintf(text + at, sizeof(text) - at, "; %s", b);
+	if (!possible(text, &m, &seq))
+		return;
+	find_targets(&t, &m, &seq);
+	if (t.nr)
+		persist_model(text, &m, t.path[0]);
+	add(l, text);
 }
 
 static void all_of_two(struct list *l)

@@ -247,7 +247,7 @@ void states_walk(struct states *s)
 		if (!e->sectors) {
 			s->at++;
 		} else if (e->fua) {
-			visit_parts(s, s->at, s->at + 1, FUA_VARIANTS);
+			visit_parts(s, s->at, s->at + 1, min_t(u32, s->variants, FUA_VARIANTS));
 			settle(s, s->at, s->at + 1);
 			visit(s, s->at, s->at, NULL);
 		} else {
