@@ -142,7 +142,7 @@ check-races: deps
 	$(Q)RACES_LONG=1 LNKFS_SLOW=8 TEST_KERNELS='$(RACES_KERNELS)' KERNELS='$(RACES_KERNELS)' tests/check races
 
 clean:
-	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* \
+	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
 		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
 		$(build)/logs lnkfs.ko
 
