@@ -258,36 +258,6 @@ static long file_size(const char *name)
 	return stat(name, &st) ? -1 : (long)st.st_size;
 }
 
-/* fsync of what has left memory since it was changed, before the commit. */
-TEST_F(shutdown, fsync_of_what_has_left_memory)
-{
-	int fd;
-
-	ASSERT_OK(mkdir("d", 0755));
-	ASSERT_OK(create_file("f", 0644));
-	ASSERT_OK(create_file("g", 0644));
-	ASSERT_OK(fs_sync("."));
-	ASSERT_OK(create_file("d/x", 0644));
-	ASSERT_OK(chmod("f", 0600));
-	drop_caches();
-	fd = open("d", O_RDONLY | O_DIRECTORY);
-	ASSERT_LE(0, fd);
-	EXPECT_OK(fsync(fd));
-	close(fd);
-	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
-	ASSERT_OK(vol_again(&self->v, 0, NULL));
-	EXPECT_TRUE(exists("d/x"));
-	ASSERT_OK(chmod("g", 0600));
-	drop_caches();
-	fd = open("g", O_RDONLY);
-	ASSERT_LE(0, fd);
-	EXPECT_OK(fdatasync(fd));
-	close(fd);
-	ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
-	ASSERT_OK(vol_again(&self->v, 0, NULL));
-	EXPECT_EQ(0600, file_mode("g"));
-}
-
 static int set_fl(const char *name, int flags)
 {
 	int fd = open(name, O_RDONLY), ret;
