@@ -365,7 +365,7 @@ static void set_field(struct text *t, const struct object *o)
 	}
 	value = number(t);
 	if (f->size > 8) {
-		u8 data[1024];
+		u8 data[4096];
 
 		memset(data, (int)value, f->size);
 		damage_bytes(t->d, o, f->at, data, f->size, t->seal);

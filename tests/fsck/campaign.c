@@ -13,35 +13,12 @@
 #include <unistd.h>
 
 #include "cases.h"
+#include "chance.h"
 #include "fsck.h"
-#include "kinds.h"
 
-#define MAX_DAMAGES	8
 #define CUT_ONE_IN	3	/* of so many images one is repaired with power failures, too */
 #define BUSY		5	/* time may pass so many times faster than processor time */
 #define MAX_SHOWN	10	/* failures that a process shows in full */
-
-/**
- * struct volume - a recipe's volume
- * @r: recipe
- * @img: the sound volume
- * @replayed: with what is in its log carried out, of a logged recipe
- * @cat: its structures
- * @was: its files
- * @first: first structure of each kind there is
- * @nr_kinds: how many kinds
- * @supers: copies of the superblock
- */
-struct volume {
-	const struct recipe *r;
-	struct img img;
-	struct img replayed;
-	struct catalog cat;
-	struct manifest *was;
-	u32 first[K_KINDS + 1];
-	u32 nr_kinds;
-	u32 supers;
-};
 
 /**
  * struct tally - figures that all processes share
@@ -86,178 +63,6 @@ struct campaign {
 	struct tally *tally;
 	time_t began;
 };
-
-/* ---- random numbers ---- */
-
-static u64 rnd_state;
-
-static u64 rnd64(void)
-{
-	return power_random(&rnd_state);
-}
-
-static u32 rnd(u32 below)
-{
-	return (u32)(rnd64() % below);
-}
-
-/* ---- a damage ---- */
-
-static const struct object *pick_of(const struct volume *v, u32 nth)
-{
-	u32 from = v->first[nth];
-
-	return &v->cat.obj[from + rnd(v->first[nth + 1] - from)];
-}
-
-static const struct object *pick(const struct volume *v)
-{
-	return pick_of(v, rnd(v->nr_kinds));
-}
-
-static const struct object *pick_like(const struct volume *v, const struct object *o)
-{
-	u32 i;
-
-	for (i = 0; v->cat.obj[v->first[i]].kind != o->kind; i++)
-		;
-	return pick_of(v, i);
-}
-
-/* Will replaying the log undo a damage to it? */
-static bool in_log(const struct volume *v, const struct object *o)
-{
-	u32 bits = v->cat.vol.v.fs.block_bits;
-	u64 at = object_block(&v->cat, o) << bits;
-
-	return v->r->logged && memcmp(v->img.mem + at, v->replayed.mem + at, 1u << bits);
-}
-
-/* How a structure is called, so that catalog_find() finds it again. */
-static void put_name(FILE *f, const struct object *o)
-{
-	fputs(o->kind->name, f);
-	if (o->kind->owned)
-		fprintf(f, ":%" PRIu64, o->ino);
-	if (o->kind->named)
-		fprintf(f, ":%s", o->name);
-	fprintf(f, ":%" PRIu64 "@%u", o->num, o->copy);
-}
-
-static u64 new_value(const struct volume *v, const struct object *o, const struct field *f)
-{
-	u64 old = field_get(&v->cat, o, f), blocks = v->cat.vol.v.fs.blocks;
-
-	switch (rnd(12)) {
-	case 0:
-		return 0;
-	case 1:
-		return 1;
-	case 2:
-		return ~0ULL;
-	case 3:
-		return old + 1;
-	case 4:
-		return old - 1;
-	case 5:
-	case 6:
-		return old ^ 1ULL << rnd(f->size * 8u);
-	case 7:
-		return rnd64();
-	case 8:
-		return rnd64() % blocks;
-	case 9:
-		return object_block(&v->cat, pick(v));
-	case 10:
-		return pick(v)->ino;
-	default:
-		return field_get(&v->cat, pick_like(v, o), f);
-	}
-}
-
-static void put_field(FILE *f, const struct volume *v, const struct object *o)
-{
-	const struct field *field = o->kind->fields;
-	u32 n = 0;
-
-	while (field[n].name)
-		n++;
-	if (!n || (o->len > 600 && rnd(3))) {
-		/* A map, or bytes without a meaning of their own. */
-		struct field raw = { .size = 1, .at = (u16)rnd(o->len) };
-
-		fprintf(f, ".raw:%u=%u", raw.at, (u32)(new_value(v, o, &raw) & 255));
-		return;
-	}
-	field += rnd(n);
-	if (field->size > 8)
-		fprintf(f, ".raw:%u=%u", field->at + rnd(field->size), rnd(256));
-	else
-		fprintf(f, ".%s=%" PRIu64, field->name, new_value(v, o, field));
-}
-
-static bool has_blank(const struct object *o)
-{
-	return o->name && strpbrk(o->name, " ");
-}
-
-/* May this structure be damaged in addition to what was damaged already? */
-static bool allowed(const struct volume *v, const struct object *o, u32 *supers)
-{
-	if (in_log(v, o))
-		return false;
-	if (o->kind == &kinds[K_JOURNAL])
-		return !v->r->logged;
-	if (o->kind != &kinds[K_SUPER])
-		return true;
-	/* Two that agree are needed to tell which one is wrong. */
-	return v->supers >= 3 && !(*supers)++;
-}
-
-static void put_damage(FILE *f, const struct volume *v, u32 *supers)
-{
-	const struct object *o, *from;
-	u32 how;
-
-	do {
-		o = pick(v);
-	} while (!allowed(v, o, supers));
-	if (!rnd(10))
-		fputs("nofix ", f);
-	how = rnd(24);
-	from = pick_like(v, o);
-	if (how < 3 && !has_blank(o) && !has_blank(from) && o->kind != &kinds[K_SUPER]) {
-		static const char *const verbs[] = { "zero", "random", "copy" };
-
-		fprintf(f, "%s%s ", verbs[how], rnd(4) ? "" : "block");
-		if (how == 2) {
-			put_name(f, from);
-			fputc(' ', f);
-		}
-		put_name(f, o);
-	} else {
-		put_name(f, o);
-		put_field(f, v, o);
-	}
-}
-
-static char *make_text(const struct volume *v)
-{
-	u32 n = 1 + rnd(MAX_DAMAGES), supers = 0, i;
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		die("no memory");
-	for (i = 0; i < n; i++) {
-		if (i)
-			fputs("; ", f);
-		put_damage(f, v, &supers);
-	}
-	fclose(f);
-	return text;
-}
 
 /* ---- an image ---- */
 
@@ -325,7 +130,7 @@ static const char *repair_cut(struct campaign *c, struct volume *v, struct img *
 	int cuts;
 
 	damage_anew(v, d, work);
-	cuts = fsck_cut_and_repair(work->path, 1u << v->r->bits, rnd64(), kib, out, &why);
+	cuts = fsck_cut_and_repair(work->path, 1u << v->r->bits, chance64(), kib, out, &why);
 	__atomic_add_fetch(&c->tally->cuts, (u64)cuts, __ATOMIC_RELAXED);
 	if (!why)
 		why = whole(v, work, d, out);
@@ -362,10 +167,10 @@ static void one_image(struct campaign *c, u64 seed, struct output *out, u32 *sho
 	u64 kib;
 	u32 n;
 
-	rnd_state = seed * 1000003;
-	n = rnd(c->nr);
+	chance_seed(seed * 1000003);
+	n = chance(c->nr);
 	v = &c->vol[n];
-	text = make_text(v);
+	text = damage_text(v);
 	if (c->verbose)
 		printf("# seed %" PRIu64 ", %s: %s\n", seed, v->r->name, text);
 	img_new(&work, "work", v->img.bytes);
@@ -373,7 +178,7 @@ static void one_image(struct campaign *c, u64 seed, struct output *out, u32 *sho
 	damage_parse(&d, text);
 	damage_anew(v, &d, &work);
 	why = repair(c, v, &work, &d, out, &kib);
-	cut = !why && !rnd(CUT_ONE_IN);
+	cut = !why && !chance(CUT_ONE_IN);
 	if (cut)
 		why = repair_cut(c, v, &work, &d, out, kib);
 	__atomic_add_fetch(&c->tally->images[n], 1, __ATOMIC_RELAXED);
@@ -426,18 +231,9 @@ static void worker(struct campaign *c)
 static void make_volume(struct volume *v, const struct recipe *r)
 {
 	struct output out;
-	u32 i;
 
-	v->r = r;
-	recipe_make(r, &v->img);
-	catalog_make(&v->cat, &v->img);
+	volume_make(v, r);
 	v->was = manifest_read(v->img.path);
-	for (i = 0; i < v->cat.nr; i++) {
-		if (!i || v->cat.obj[i].kind != v->cat.obj[i - 1].kind)
-			v->first[v->nr_kinds++] = i;
-		v->supers += v->cat.obj[i].kind == &kinds[K_SUPER];
-	}
-	v->first[v->nr_kinds] = i;
 	if (!r->logged)
 		return;
 	output_new(&out);

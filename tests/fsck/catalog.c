@@ -8,6 +8,7 @@
 #include "xattr.h"
 
 #define HEAD_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_inode))
+#define SPARES		16
 #define CONT_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_slot))
 
 static struct lnkfs_fs *fs_of(struct catalog *cat)
@@ -637,6 +638,19 @@ static void list_inodes(struct catalog *cat)
 	}
 }
 
+/* Some free blocks, as they would be with a node of a tree in them. */
+static void list_spares(struct catalog *cat)
+{
+	struct lnkfs_fs *fs = fs_of(cat);
+	const struct lnkfs_map_block *map;
+	u32 off = lnkfs_group_size(fs, 0), n = 0;
+
+	map = (void *)block_at(cat, lnkfs_group_map_block(fs, 0, LNKFS_B_BITMAP));
+	while (off-- && n < SPARES)
+		if (!lnkfs_test_bit(off, map->m_bits))
+			add_in(cat, K_SPARE, off, 0, fs->block_size, LNKFS_B_BTREE)->num = n++;
+}
+
 static int by_kind(const void *a, const void *b)
 {
 	const struct object *x = a, *y = b;
@@ -671,6 +685,7 @@ void catalog_make(struct catalog *cat, struct img *img)
 	list_descs(cat);
 	list_maps(cat);
 	list_inodes(cat);
+	list_spares(cat);
 	qsort(cat->obj, cat->nr, sizeof(*cat->obj), by_kind);
 }
 

@@ -12,8 +12,14 @@
 
 #include "image.h"
 
+extern bool die_aborts;
+
 /* Something that should never happen in the test itself. */
 void die(const char *fmt, ...) __printf(1, 2) __attribute__((noreturn));
+
+/* ---- random.c ---- */
+
+u64 power_random(u64 *at);
 
 /* ---- image.c: images in memory ---- */
 

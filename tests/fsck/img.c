@@ -8,6 +8,9 @@
 
 #include "fscktest.h"
 
+/* Under a fuzzer, what should never happen is a finding. */
+bool die_aborts;
+
 /**
  * die() - end this process: the test itself has failed
  * @fmt: why, without the end of the line
@@ -23,6 +26,8 @@ void die(const char *fmt, ...)
 	va_end(ap);
 	putchar('\n');
 	fflush(stdout);
+	if (die_aborts)
+		abort();
 	_exit(70);
 }
 

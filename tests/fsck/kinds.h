@@ -14,6 +14,7 @@ enum kind_nr {
 	K_DIRFORK, K_DIRBLK, K_DIRENT, K_HOLE, K_IDXROOT, K_IDXNODE, K_IDXREC, K_IDXIDX,
 	K_XATTR, K_XEXT, K_XVALUE, K_XLEAF, K_XHEAD, K_XROOT, K_XNODE, K_XREC, K_XIDX,
 	K_QBLK, K_QHEAD, K_QREF, K_QLEAF, K_QENT,
+	K_SPARE,	/* the last one: a free block, for what an attacker adds */
 	K_KINDS
 };
 

@@ -42,19 +42,6 @@ static struct power {
 	u32 max;
 } power;
 
-/**
- * power_random() - the next random number of a repeatable sequence
- * @state: where the sequence is
- */
-u64 power_random(u64 *state)
-{
-	u64 z = (*state += 0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
 static void put(const struct loose *l, const u8 *data)
 {
 	if (__real_pwrite(l->fd, data, l->len, l->at) != (ssize_t)l->len)

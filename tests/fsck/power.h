@@ -26,7 +26,6 @@ struct cut {
 
 void power_on(const struct cut *cut, u64 *blocks);
 int power_off(int status);
-u64 power_random(u64 *state);
 
 /* What the linker exchanges, and calls instead. */
 ssize_t __real_pwrite(int fd, const void *buf, size_t len, off_t at);
