@@ -276,9 +276,14 @@ static int lnkfs_quota_load(struct super_block *sb, int type)
 		flags |= DQUOT_LIMITS_ENABLED;
 	inode = lnkfs_iget(sb, le64_to_cpu(sbi->super->s_quota_ino[type]), LNKFS_IGET_QUOTA);
 	if (IS_ERR(inode))
-		return PTR_ERR(inode);
-	inode->i_flags |= S_NOQUOTA;
-	err = dquot_load_quota_inode(inode, type, QFMT_VFS_V1, flags);
+		/* The superblock names what is not there: not a matter of handles. */
+		return inode == ERR_PTR(-ESTALE) ? -EFSCORRUPTED : PTR_ERR(inode);
+	if (S_ISREG(inode->i_mode)) {
+		inode->i_flags |= S_NOQUOTA;
+		err = dquot_load_quota_inode(inode, type, QFMT_VFS_V1, flags);
+	} else {
+		err = -EFSCORRUPTED;
+	}
 	iput(inode);
 	return err;
 }
