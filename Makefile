@@ -55,6 +55,7 @@ help:
 	@echo 'check-debug   the same with a debug kernel: KASAN, lockdep, kmemleak (SUITES=)'
 	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
 	@echo 'check-crash   thousands of states in which a crash leaves a volume, and all sequences of two operations (CRASHLOG_SEED=, ACE_SEED=)'
+	@echo 'check-fuzz    10,000 hostile images in the debug kernel, the core under libFuzzer (FUZZ_IMAGES=, FUZZ_SEED=, FUZZ_SECONDS=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
@@ -130,6 +131,15 @@ check-stress: deps
 check-diff: deps
 	$(Q)DIFF_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check diff
 
+# More images than the slice in "check", and the fuzzer, which needs clang.
+check-fuzz: FUZZ_IMAGES ?= 10000
+check-fuzz: FUZZ_SECONDS ?= 600
+check-fuzz: deps
+	$(Q)tests/vm/setup tests/fuzz/packages
+	$(Q)tests/debug/kernel
+	$(Q)FUZZ_IMAGES='$(FUZZ_IMAGES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_SEED='$(FUZZ_SEED)' \
+		LNKFS_SLOW=8 TEST_KERNELS=debug KERNELS=debug tests/check fuzz
+
 # More operations and states than the slice in "check".
 check-crash: deps
 	$(Q)CRASHLOG_LONG=1 CRASHLOG_SEED='$(CRASHLOG_SEED)' ACE_SEED='$(ACE_SEED)' LNKFS_SLOW=3 \
@@ -143,7 +153,7 @@ check-races: deps
 
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
-		$(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
+		$(build)/fuzz $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
 		$(build)/logs lnkfs.ko
 
 distclean: clean
@@ -151,4 +161,4 @@ distclean: clean
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
 	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
-	check-crash check-races clean distclean
+	check-crash check-races check-fuzz clean distclean
