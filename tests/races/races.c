@@ -65,7 +65,8 @@ const struct op ops[] = {
 	{ "rmdir", op_rmdir, 0, E(PATH, ENOTEMPTY), NONE },
 	{ "rename", op_rename, 0, E(PATH, EEXIST, ENOTEMPTY, EISDIR, EINVAL), NONE },
 	{ "exchange", op_exchange, 0, E(PATH, EINVAL, ENOTEMPTY), NONE },
-	{ "replace", op_replace, 0, NONE, NONE },
+	/* EEXIST: the volume was read-only when the last try was to be removed. */
+	{ "replace", op_replace, 0, E(EEXIST), NONE },
 	{ "list", op_list, 0, E(OPEN, ENOENT), NONE },
 	{ "lookup", op_lookup, 0, E(PATH), NONE },
 	{ "handle", op_handle, 0, E(PATH, ESTALE), NONE },
