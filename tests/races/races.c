@@ -69,7 +69,8 @@ const struct op ops[] = {
 	{ "replace", op_replace, 0, E(EEXIST), NONE },
 	{ "list", op_list, 0, E(OPEN, ENOENT), NONE },
 	{ "lookup", op_lookup, 0, E(PATH), NONE },
-	{ "handle", op_handle, 0, E(PATH, ESTALE), NONE },
+	/* ENOMEM: all that iget_locked() says of a number that is being given away. */
+	{ "handle", op_handle, 0, E(PATH, ESTALE, ENOMEM), NONE },
 	{ "chmod", op_chmod, 0, E(PATH), NONE },
 	{ "chown", op_chown, OP_QUOTA, E(PATH), NONE },
 	{ "flags", op_flags, 0, E(PATH, EPERM, EOPNOTSUPP), E(EPERM, EACCES) },
