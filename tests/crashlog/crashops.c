@@ -26,6 +26,10 @@
 #define HELD		3	/* files without a name */
 #define MANY_NAMES	160
 
+/* Lengths of paths, so that none gets longer than PATH_ROOM allows, whatever is renamed. */
+#define DEEP		30	/* of a directory in which something is made */
+#define NEAR		15	/* of a directory's new name */
+
 void die(const char *fmt, ...) __printf(1, 2) __attribute__((noreturn));
 
 void die(const char *fmt, ...)
@@ -61,6 +65,7 @@ static u32 last_id;		/* what the last operation was about */
 static struct held {
 	u32 id;
 	int fd;
+	bool linked;
 } held[HELD];
 
 static u32 rnd(u32 n)
@@ -84,7 +89,7 @@ static void send_mark(struct op *op)
 	__atomic_clear(&shared->locked, __ATOMIC_RELEASE);
 }
 
-/* The file that an operation is about, by whatever name. */
+/* The file that an operation is about, by whatever name; -1: it has none, or long ones. */
 static int open_file(u32 id)
 {
 	char path[PATH_ROOM];
@@ -100,7 +105,7 @@ static int open_file(u32 id)
 		fd = open(path, O_RDWR | O_NOFOLLOW);
 		return fd < 0 && errno == EISDIR ? open(path, O_RDONLY) : fd;
 	}
-	die("inode %u has no name", id);
+	return -1;
 }
 
 static int do_write(const struct op *op, int fd)
@@ -199,6 +204,7 @@ static int make_tmpfile(struct op *op)
 	if (h->fd < 0 || fstat(h->fd, &st))
 		return -1;
 	h->id = op->mark;
+	h->linked = false;
 	op->ino = st.st_ino;
 	return 0;
 }
@@ -252,7 +258,7 @@ static bool run(struct op *op)
 	if (op->code == OP_LINKFD || (op->code >= OP_SETX && op->code < OP_SYNC)) {
 		fd = open_file(op->id);
 		if (fd < 0)
-			die("opening inode %u", op->id);
+			return false;
 	}
 	send_mark(op);
 	if (op->code == OP_SYNC) {
@@ -311,7 +317,7 @@ static void any_dir(char *path)
 
 	do {
 		n = any_name(S_IFDIR);
-	} while (!model_path(&model, n, path) || strlen(path) > 60);
+	} while (!model_path(&model, n, path) || strlen(path) > DEEP);
 }
 
 static bool path_of(struct mname *n, char *path)
@@ -433,7 +439,7 @@ static void op_rename(struct mname *n, const char *to)
 	strcpy(parent, to);
 	*strrchr(parent, '/') = '\0';
 	dir = model_find(&model, parent);
-	if (type_of(n->id) == S_IFDIR && (over || below(dir->id, n->id)))
+	if (type_of(n->id) == S_IFDIR && (over || strlen(to) > NEAR || below(dir->id, n->id)))
 		return;
 	if (over && (type_of(over->id) == S_IFDIR))
 		return;
@@ -605,7 +611,7 @@ static void big_directory(void)
 	u32 n = 20 + rnd(60), i;
 
 	free_path(dir);
-	if (strlen(dir) > 60 || !op_make(OP_MKDIR, dir))
+	if (strlen(dir) > DEEP || !op_make(OP_MKDIR, dir))
 		return;
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%.60s/%s.%u", dir, pad, i);
@@ -716,8 +722,10 @@ static void without_name(void)
 		data(h->id);
 	if (!rnd(3))
 		op_sync(OP_FSYNC, h->id);
-	if (rnd(3)) {
+	/* It can have a first name; when it has lost all its names it gets none again. */
+	if (rnd(3) && (!h->linked || model_file(&model, h->id)->nlink)) {
 		op.id = h->id;
+		h->linked = true;
 		free_path(op.b);
 		run(&op);
 		maybe_sync(3);
@@ -735,7 +743,7 @@ static void renamed_ancestors(void)
 	u32 id;
 
 	free_path(a);
-	if (strlen(a) > 50 || !op_make(OP_MKDIR, a))
+	if (strlen(a) > DEEP || !op_make(OP_MKDIR, a))
 		return;
 	snprintf(path, sizeof(path), "%.60s/x", a);
 	op_make(OP_MKDIR, path);
@@ -745,7 +753,9 @@ static void renamed_ancestors(void)
 	id = last_id;
 	op_data(id, OP_WRITE);
 	op_sync(OP_FSYNC, id);
-	free_path(b);
+	do {
+		free_path(b);
+	} while (strlen(b) > NEAR);
 	op_rename(model_find(&model, a), b);
 	maybe_sync(2);
 	if (!model_find(&model, a) && op_make(rnd(2) ? OP_MKDIR : OP_CREATE, a))
@@ -756,7 +766,9 @@ static void renamed_ancestors(void)
 
 static void prune(void)
 {
-	while (model.nr_name > MANY_NAMES / 2) {
+	u32 tries = 20 * MANY_NAMES;
+
+	while (model.nr_name > MANY_NAMES / 2 && tries--) {
 		op_remove(any_name(rnd(8) ? 0 : S_IFDIR));
 		maybe_sync(15);
 	}
