@@ -53,7 +53,7 @@ first)
 	*)
 		[ -z "${DISK2:-}" ] ||
 			mkfs.lnkfs -q -f ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} -O journal_dev "$DISK2"
-		"mkfs.$fstype" -q -f ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} \
+		"mkfs.$fstype" -q -f -K ${CRASH_BSIZE:+-b "$CRASH_BSIZE"} \
 			${DISK2:+-J device="$DISK2"} "$DISK0" ${CRASH_GROW:+"$CRASH_GROW"} ;;
 	esac || die "cannot format" "$2"
 	mount -t "$fstype" "$DISK0" $mnt || die "cannot mount" "$2"
