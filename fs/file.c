@@ -102,19 +102,41 @@ void lnkfs_make_room(struct super_block *sb)
 	up_read(&sb->s_umount);
 }
 
+/* Before a write of @count bytes: see unwritten.c. @count or an error. */
+static ssize_t lnkfs_prepare_iocb(struct kiocb *iocb, ssize_t count)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	int err;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return likely(lnkfs_tree_room(inode, count)) ? count : -EAGAIN;
+	err = lnkfs_prepare_write(inode, iocb->ki_pos, count);
+	return err ? err : count;
+}
+
 /* One try; the last one writes what there is room for. */
 static ssize_t lnkfs_buffered_try(struct kiocb *iocb, struct iov_iter *from, bool last)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t size;
 	ssize_t ret;
+	int err;
 
 	ret = lnkfs_lock_iocb(iocb, true);
 	if (ret)
 		return ret;
+	size = i_size_read(inode);
 	LNKFS_I(inode)->da_partial = last;
 	ret = lnkfs_write_checks(iocb, from);
 	if (ret > 0)
+		ret = lnkfs_prepare_iocb(iocb, ret);
+	if (ret > 0)
 		ret = lnkfs_iomap_buffered_write(iocb, from, &lnkfs_write_iomap_ops);
+	if (ret > 0 && iocb->ki_pos > size) {
+		err = lnkfs_write_past_end(inode, iocb->ki_pos - ret, ret);
+		if (err)
+			ret = err;
+	}
 	LNKFS_I(inode)->da_partial = false;
 	lnkfs_unlock_iocb(iocb, true);
 	return ret;
@@ -167,7 +189,8 @@ static bool lnkfs_dio_needs_excl(struct kiocb *iocb, size_t count)
 
 	return (iocb->ki_flags & IOCB_APPEND) || !IS_NOSEC(inode) ||
 	       lnkfs_dio_at_edge(iocb, count) ||
-	       (READ_ONCE(LNKFS_I(inode)->ci.lflags) & LNKFS_LF_TRUNCATING);
+	       (READ_ONCE(LNKFS_I(inode)->ci.lflags) & LNKFS_LF_TRUNCATING) ||
+	       unlikely(!lnkfs_tree_room(inode, count));
 }
 
 /*
@@ -238,6 +261,8 @@ static ssize_t lnkfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
 		excl = true;
 	}
 	ret = lnkfs_write_checks(iocb, from);
+	if (ret > 0 && excl)
+		ret = lnkfs_prepare_iocb(iocb, ret);
 	if (ret > 0 && excl && lnkfs_dio_at_edge(iocb, ret))
 		ret = lnkfs_dio_write_excl(iocb, from, ret);
 	else if (ret > 0)
@@ -278,7 +303,8 @@ static vm_fault_t lnkfs_page_mkwrite(struct vm_fault *vmf)
 	if (!IS_IMMUTABLE(inode))
 		file_update_time(vmf->vma->vm_file);
 	filemap_invalidate_lock_shared(inode->i_mapping);
-	if (likely(!IS_IMMUTABLE(inode)))
+	if (likely(!IS_IMMUTABLE(inode) &&
+		   !lnkfs_prepare_fault(inode, page_folio(vmf->page))))
 		ret = iomap_page_mkwrite(vmf, &lnkfs_mkwrite_iomap_ops);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	sb_end_pagefault(inode->i_sb);

@@ -580,6 +580,12 @@ int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
 
 void lnkfs_drop_window(struct inode *inode);
 
+/* ---- unwritten.c: writing into blocks allocated ahead, on a full volume ---- */
+bool lnkfs_tree_room(struct inode *inode, u64 len);
+int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len);
+int lnkfs_write_past_end(struct inode *inode, loff_t pos, u64 len);
+int lnkfs_prepare_fault(struct inode *inode, struct folio *folio);
+
 /* ---- seek.c: where data are ---- */
 struct fiemap_extent_info;
 

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Writing into blocks that were allocated ahead, when space is short.
+ *
+ * A piece of an unwritten extent that gets data costs up to two records in the
+ * extent tree, and that when the data have been accepted already. While there
+ * is room for the nodes that everything dirty may need, nothing has to be done
+ * about it. Where there is not, the blocks are filled with zeroes and made
+ * written before they get data: whoever writes is told if that fails, and where
+ * no record can be added more is filled, so that none is needed.
+ */
+#include <linux/backing-dev.h>
+#include <linux/blkdev.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include "internal.h"
+
+/*
+ * Would what is free do for the nodes that so many dirty blocks may need? Nodes
+ * are at least half full. A quarter of the pool is left to trees of other kinds.
+ */
+static bool lnkfs_enough(const struct inode *inode, u64 blocks)
+{
+	const u32 record = sizeof(__le64) + sizeof(struct lnkfs_extent);
+	const u32 least = (i_blocksize(inode) - sizeof(struct lnkfs_btree_node)) / record / 2;
+	const struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
+
+	return READ_ONCE(sbi->free) - READ_ONCE(sbi->reserved) >=
+	       (s64)(2 * blocks / least) + READ_ONCE(sbi->pool) / 4;
+}
+
+/**
+ * lnkfs_tree_room() - is there room for the extents of all dirty data?
+ * @inode: regular file
+ * @len: bytes about to become dirty
+ *
+ * What is dirty is not all in unwritten blocks, and not all of it is this
+ * volume's: the answer errs on the safe side. It is counted exactly only when
+ * the answer depends on it.
+ */
+bool lnkfs_tree_room(struct inode *inode, u64 len)
+{
+	const unsigned int shift = PAGE_SHIFT - inode->i_blkbits;
+	struct bdi_writeback *wb = &inode->i_sb->s_bdi->wb;
+	const u64 blocks = (len >> inode->i_blkbits) + 2;
+	u64 pages;
+
+	pages = wb_stat(wb, WB_RECLAIMABLE) + wb_stat(wb, WB_WRITEBACK) + 2 * wb_stat_error();
+	if (likely(lnkfs_enough(inode, blocks + (pages << shift))))
+		return true;
+	pages = wb_stat_sum(wb, WB_RECLAIMABLE) + wb_stat_sum(wb, WB_WRITEBACK);
+	return lnkfs_enough(inode, blocks + (pages << shift));
+}
+
+/* The extent at a logical block, or the hole. */
+static int lnkfs_extent_at(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
+{
+	int err;
+
+	down_read(&LNKFS_I(inode)->ext_lock);
+	err = lnkfs_ext_lookup(LNKFS_FS(inode), &LNKFS_I(inode)->ci, lblk, ext);
+	up_read(&LNKFS_I(inode)->ext_lock);
+	return err;
+}
+
+/* Is a block of [lblk, end) unwritten? The first one goes to *@lblk, its extent to @ext. */
+static int lnkfs_next_unwritten(struct inode *inode, u64 *lblk, u64 end,
+				struct lnkfs_ext *ext)
+{
+	int err;
+
+	for (; *lblk < end; *lblk = ext->lblk + ext->len) {
+		err = lnkfs_extent_at(inode, *lblk, ext);
+		if (err)
+			return err;
+		if (ext->flags & LNKFS_EXT_UNWRITTEN)
+			return 1;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* End of the blocks that may be written: what is past the end of the file may not. */
+static u64 lnkfs_fill_end(struct inode *inode, loff_t end)
+{
+	return lnkfs_size_blocks(inode, min(end, i_size_read(inode)));
+}
+
+/*
+ * Fill what is unwritten in [from, to) with zeroes and make it written. Nothing
+ * there is dirty or on its way to the device, and nothing can become so.
+ */
+static int lnkfs_fill(struct inode *inode, u64 from, u64 to)
+{
+	const unsigned int bits = inode->i_blkbits;
+	struct lnkfs_ext ext;
+	u64 end;
+	int ret;
+
+	while ((ret = lnkfs_next_unwritten(inode, &from, to, &ext)) > 0) {
+		end = min(to, ext.lblk + ext.len);
+		ret = sb_issue_zeroout(inode->i_sb, ext.block + (from - ext.lblk), end - from,
+				       GFP_NOFS);
+		if (!ret)
+			ret = lnkfs_finish_write(inode, from << bits, (end - from) << bits, true,
+						 false);
+		if (ret)
+			break;
+		from = end;
+	}
+	return ret;
+}
+
+/*
+ * The same for a part of an extent, or for more of the extent: from its start, so
+ * that it may continue a written one, or all of it that is in the file, which
+ * takes no further record, or one at the end of the file. What is dirty there
+ * becomes written first: there was room for that when it became dirty.
+ */
+static int lnkfs_fill_enough(struct inode *inode, const struct lnkfs_ext *ext, u64 from, u64 to)
+{
+	const unsigned int bits = inode->i_blkbits;
+	const u64 ends[][2] = {
+		{ from, to }, { ext->lblk, to },
+		{ ext->lblk, lnkfs_fill_end(inode, (ext->lblk + ext->len) << bits) },
+	};
+	int err = -ENOSPC, i;
+
+	for (i = 0; i < ARRAY_SIZE(ends) && err == -ENOSPC; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		err = filemap_write_and_wait_range(inode->i_mapping, ends[i][0] << bits,
+						   (ends[i][1] << bits) - 1);
+		if (!err)
+			err = lnkfs_fill(inode, ends[i][0], ends[i][1]);
+	}
+	return err;
+}
+
+/**
+ * lnkfs_prepare_write() - have blocks written before they get data, where space is short
+ * @inode: regular file
+ * @pos: first byte to be written
+ * @len: bytes
+ *
+ * Context: inode_lock held; takes the invalidate lock, so that nothing can
+ * become dirty, or be on its way to the device, in blocks that are filled.
+ * Return: 0, -ENOSPC, -EINTR, or an error of lnkfs_finish_write() or of the device.
+ */
+int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
+{
+	u64 lblk = pos >> inode->i_blkbits;
+	u64 end = lnkfs_fill_end(inode, pos + len);
+	struct lnkfs_ext ext;
+	int ret;
+
+	if (likely(lnkfs_tree_room(inode, len)))
+		return 0;
+	ret = lnkfs_next_unwritten(inode, &lblk, end, &ext);
+	if (ret <= 0)
+		return ret;
+	inode_dio_wait(inode);
+	filemap_invalidate_lock(inode->i_mapping);
+	while ((ret = lnkfs_next_unwritten(inode, &lblk, end, &ext)) > 0) {
+		ret = lnkfs_fill_enough(inode, &ext, lblk, min(end, ext.lblk + ext.len));
+		if (ret)
+			break;
+	}
+	filemap_invalidate_unlock(inode->i_mapping);
+	return ret;
+}
+
+/**
+ * lnkfs_write_past_end() - a write has made the file longer: where space is short, write it now
+ * @inode: regular file
+ * @pos: first byte
+ * @len: bytes
+ *
+ * lnkfs_prepare_write() has left alone what was past the end.
+ *
+ * Context: inode_lock held.
+ * Return: 0 or the error of writing the data: they are lost, and whoever wrote
+ * them is to be told.
+ */
+int lnkfs_write_past_end(struct inode *inode, loff_t pos, u64 len)
+{
+	u64 lblk = pos >> inode->i_blkbits;
+	struct lnkfs_ext ext;
+	int ret;
+
+	if (likely(lnkfs_tree_room(inode, 0)))
+		return 0;
+	ret = lnkfs_next_unwritten(inode, &lblk, lnkfs_size_blocks(inode, pos + len), &ext);
+	if (ret <= 0)
+		return ret;
+	return filemap_write_and_wait_range(inode->i_mapping, pos, pos + len - 1);
+}
+
+/**
+ * lnkfs_prepare_fault() - the same for a page that is about to be written to
+ * @inode: regular file
+ * @folio: what is mapped there
+ *
+ * Context: takes the folio's lock. Without inode_lock no more than the folio
+ * can be filled.
+ * Return: as lnkfs_prepare_write().
+ */
+int lnkfs_prepare_fault(struct inode *inode, struct folio *folio)
+{
+	u64 lblk = folio_pos(folio) >> inode->i_blkbits;
+	u64 end = lnkfs_fill_end(inode, folio_pos(folio) + folio_size(folio));
+	unsigned int nofs;
+	int ret = 0;
+
+	if (likely(lnkfs_tree_room(inode, folio_size(folio))))
+		return 0;
+	nofs = memalloc_nofs_save();
+	folio_lock(folio);
+	folio_wait_writeback(folio);
+	/* Nothing to be done when it is gone, or dirty: those are counted. */
+	if (folio->mapping == inode->i_mapping && !folio_test_dirty(folio))
+		ret = lnkfs_fill(inode, lblk, end);
+	folio_unlock(folio);
+	memalloc_nofs_restore(nofs);
+	return ret;
+}
