@@ -37,7 +37,7 @@ handle_t *lnkfs_begin_map(struct inode *inode, lnkfs_credits_fn credits, u32 ext
 		need = credits(fs, &li->ci);
 		revokes = lnkfs_ext_revokes(fs, &li->ci, 0);
 		up_read(&li->ext_lock);
-		handle = lnkfs_begin(inode->i_sb, need + extra, revokes);
+		handle = lnkfs_begin_inode(inode, need + extra, revokes);
 		if (IS_ERR(handle))
 			return handle;
 		down_write(&li->ext_lock);

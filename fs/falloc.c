@@ -297,7 +297,7 @@ static handle_t *lnkfs_begin_shift(struct inode *inode, u32 *budget)
 		credits = lnkfs_shift_credits(fs, &li->ci, *budget);
 		revokes = lnkfs_ext_revokes(fs, &li->ci, *budget + 1);
 		up_read(&li->ext_lock);
-		handle = lnkfs_begin(inode->i_sb, credits, revokes);
+		handle = lnkfs_begin_inode(inode, credits, revokes);
 		if (IS_ERR(handle))
 			return handle;
 		down_write(&li->ext_lock);

@@ -127,7 +127,7 @@ int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
 		err = lnkfs_stop_writes(inode);
 	if (err)
 		goto out;
-	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+	handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0);
 	if (IS_ERR(handle)) {
 		err = PTR_ERR(handle);
 		goto out;

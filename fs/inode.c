@@ -256,6 +256,28 @@ void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode)
 	ci->ino = 0;
 }
 
+/**
+ * lnkfs_read_inode_block() - have an inode's block in memory
+ * @inode: inode whose record is about to be stored
+ *
+ * Return: 0, -EIO, -ENOMEM, -EFSCORRUPTED.
+ */
+int lnkfs_read_inode_block(struct inode *inode)
+{
+	const struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	struct lnkfs_fs *fs = LNKFS_FS(inode);
+	struct buffer_head *bh;
+	int err;
+
+	/* There is no block yet, or nothing is going to be stored: for lnkfs_begin() to say. */
+	if (!ci->ino || lnkfs_stopped(inode->i_sb) || lnkfs_rdonly(inode->i_sb))
+		return 0;
+	err = lnkfs_bread(fs, lnkfs_ino_block(fs, ci->ino), LNKFS_B_INODE, 0, 0, &bh);
+	if (!err)
+		lnkfs_bput(bh);
+	return err;
+}
+
 static int lnkfs_store_record(handle_t *handle, struct inode *inode, bool datasync)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
@@ -323,7 +345,7 @@ int lnkfs_store(handle_t *handle, struct inode *inode)
 void lnkfs_dirty_inode(struct inode *inode, int flags)
 {
 	bool alone = !journal_current_handle();
-	handle_t *handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+	handle_t *handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0);
 	int err;
 
 	if (IS_ERR(handle))
@@ -360,9 +382,9 @@ static int lnkfs_trim_dir(struct inode *inode)
 	int more, err;
 
 	do {
-		handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE +
-				     lnkfs_dir_remove_credits(fs, ci),
-				     lnkfs_dir_revokes(fs, ci));
+		handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE +
+					   lnkfs_dir_remove_credits(fs, ci),
+					   lnkfs_dir_revokes(fs, ci));
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
 		more = lnkfs_dir_trim(handle, fs, ci);
@@ -521,7 +543,7 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 		if (err)
 			goto out;
 	}
-	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+	handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0);
 	if (IS_ERR(handle)) {
 		err = PTR_ERR(handle);
 		goto out;

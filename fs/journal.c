@@ -264,6 +264,26 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 }
 
 /**
+ * lnkfs_begin_inode() - start a handle that is going to store an inode
+ * @inode: the inode
+ * @credits: as for lnkfs_begin()
+ * @revokes: as for lnkfs_begin()
+ *
+ * The inode's block is read first, if it has left memory: when that fails nothing
+ * has been changed yet, and only this operation fails. Later the journal would
+ * have to be aborted.
+ *
+ * Context: as for lnkfs_begin().
+ * Return: the handle, or an error of lnkfs_begin() or of reading.
+ */
+handle_t *lnkfs_begin_inode(struct inode *inode, u32 credits, u32 revokes)
+{
+	int err = lnkfs_read_inode_block(inode);
+
+	return err ? ERR_PTR(err) : lnkfs_begin(inode->i_sb, credits, revokes);
+}
+
+/**
  * lnkfs_end() - end a handle
  * @handle: the handle
  *

@@ -171,8 +171,8 @@ static int lnkfs_create_once(lnkfs_idmap *idmap, struct inode *dir, struct dentr
 	err = lnkfs_prepare_inode(&nb, idmap, dir, &dentry->d_name, mode, target);
 	if (err)
 		return err;
-	handle = lnkfs_begin(dir->i_sb, nb.credits + lnkfs_add_credits(dir),
-			     LNKFS_NAMEI_REVOKES + nb.revokes);
+	handle = lnkfs_begin_inode(dir, nb.credits + lnkfs_add_credits(dir),
+				   LNKFS_NAMEI_REVOKES + nb.revokes);
 	if (IS_ERR(handle)) {
 		err = PTR_ERR(handle);
 		goto out;
@@ -261,11 +261,13 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 	if (IS_IMMUTABLE(inode) || IS_APPEND(inode))
 		return -EPERM;
 	err = dquot_initialize(dir);
+	if (!err)
+		err = lnkfs_read_inode_block(inode);
 	if (err)
 		return err;
 	do {
-		handle = lnkfs_begin(sb, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir),
-				     LNKFS_NAMEI_REVOKES);
+		handle = lnkfs_begin_inode(dir, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir),
+					   LNKFS_NAMEI_REVOKES);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
 		err = lnkfs_add_name(handle, dir, &dentry->d_name, inode->i_ino,
@@ -355,10 +357,12 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 	/* Deleting it must not fail for want of its dquots. */
 	if (!err)
 		err = dquot_initialize(inode);
+	if (!err)
+		err = lnkfs_read_inode_block(inode);
 	if (err)
 		return err;
-	handle = lnkfs_begin(dir->i_sb, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
-			     LNKFS_CREDITS_ORPHAN, LNKFS_NAMEI_REVOKES);
+	handle = lnkfs_begin_inode(dir, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
+				   LNKFS_CREDITS_ORPHAN, LNKFS_NAMEI_REVOKES);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	if (lnkfs_last_name(inode))
@@ -709,8 +713,8 @@ static int lnkfs_flush_replacement(const struct lnkfs_rename_end *from,
 	return err ? err : errseq_check(&mapping->wb_err, before);
 }
 
-/* Have the dquots of all whose usage may change. */
-static int lnkfs_rename_quota(struct lnkfs_rename_end *from, struct lnkfs_rename_end *to)
+/* Have the dquots of all whose usage may change, and the blocks of all inodes. */
+static int lnkfs_rename_ready(struct lnkfs_rename_end *from, struct lnkfs_rename_end *to)
 {
 	int err;
 
@@ -719,6 +723,14 @@ static int lnkfs_rename_quota(struct lnkfs_rename_end *from, struct lnkfs_rename
 		err = dquot_initialize(to->dir);
 	if (!err && to->inode)
 		err = dquot_initialize(to->inode);
+	if (!err)
+		err = lnkfs_read_inode_block(from->dir);
+	if (!err)
+		err = lnkfs_read_inode_block(to->dir);
+	if (!err)
+		err = lnkfs_read_inode_block(from->inode);
+	if (!err && to->inode)
+		err = lnkfs_read_inode_block(to->inode);
 	return err;
 }
 
@@ -751,6 +763,9 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 		err = lnkfs_check_links(new_dir, to.inode);
 	if (err)
 		return err;
+	err = lnkfs_rename_ready(&from, &to);
+	if (err)
+		return err;
 	if (flags & RENAME_EXCHANGE)
 		return lnkfs_exchange(&from, &to);
 	if (to.inode && S_ISDIR(to.inode->i_mode)) {
@@ -763,9 +778,7 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 	if (S_ISDIR(from.inode->i_mode) && !to.inode && old_dir != new_dir &&
 	    new_dir->i_nlink >= LNKFS_FS(new_dir)->max_links)
 		return -EMLINK;
-	err = lnkfs_rename_quota(&from, &to);
-	if (!err)
-		err = lnkfs_flush_replacement(&from, &to);
+	err = lnkfs_flush_replacement(&from, &to);
 	if (err)
 		return err;
 	do {

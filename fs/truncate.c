@@ -47,8 +47,8 @@ static handle_t *lnkfs_begin_truncate(struct inode *inode, u32 *budget)
 		credits = lnkfs_ext_remove_credits(fs, &li->ci, *budget);
 		revokes = lnkfs_ext_revokes(fs, &li->ci, *budget);
 		up_read(&li->ext_lock);
-		handle = lnkfs_begin(inode->i_sb, credits + LNKFS_CREDITS_ORPHAN +
-				     LNKFS_CREDITS_STORE, revokes);
+		handle = lnkfs_begin_inode(inode, credits + LNKFS_CREDITS_ORPHAN +
+					   LNKFS_CREDITS_STORE, revokes);
 		if (IS_ERR(handle))
 			return handle;
 		down_write(&li->ext_lock);
@@ -243,7 +243,7 @@ static int lnkfs_set_disk_size(struct inode *inode, loff_t size)
 	handle_t *handle;
 	int err, err2;
 
-	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
+	handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	spin_lock(&li->raw_lock);

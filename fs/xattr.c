@@ -75,8 +75,8 @@ static handle_t *lnkfs_begin_xattr(struct inode *inode, u32 name_len, u32 len)
 		down_read(&li->ext_lock);
 		credits = lnkfs_xattr_set_credits(fs, &li->ci, name_len, len);
 		up_read(&li->ext_lock);
-		handle = lnkfs_begin(inode->i_sb, credits + LNKFS_CREDITS_STORE,
-				     credits ? lnkfs_xattr_revokes(fs, len) : 0);
+		handle = lnkfs_begin_inode(inode, credits + LNKFS_CREDITS_STORE,
+					   credits ? lnkfs_xattr_revokes(fs, len) : 0);
 		if (IS_ERR(handle))
 			return handle;
 		down_write(&li->ext_lock);
@@ -169,8 +169,8 @@ int lnkfs_free_xattrs(struct inode *inode)
 	if (!li->ci.xattr_block)
 		return 0;
 	do {
-		handle = lnkfs_begin(inode->i_sb, lnkfs_xattr_free_credits() +
-				     LNKFS_CREDITS_STORE, lnkfs_xattr_revokes(fs, 0));
+		handle = lnkfs_begin_inode(inode, lnkfs_xattr_free_credits() +
+					   LNKFS_CREDITS_STORE, lnkfs_xattr_revokes(fs, 0));
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
 		down_write(&li->ext_lock);
