@@ -354,4 +354,11 @@ static inline int lnkfs_release_unused(struct inode *inode, struct iomap *iomap,
 #define lnkfs_dquot		struct dquot
 #endif
 
+/* What the block layer calls when the device is gone. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define LNKFS_SUPER_SHUTDOWN(fn)	.shutdown = fn,
+#else
+#define LNKFS_SUPER_SHUTDOWN(fn)
+#endif
+
 #endif /* LNKFS_COMPAT_H */

@@ -538,6 +538,7 @@ int lnkfs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int lnkfs_fileattr_set(lnkfs_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
 
 /* ---- ioctl.c ---- */
+void lnkfs_device_gone(struct super_block *sb);
 long lnkfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 #ifdef CONFIG_COMPAT
 long lnkfs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

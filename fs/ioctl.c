@@ -150,7 +150,7 @@ static int lnkfs_ioc_setattr(struct super_block *sb, const void __user *arg)
 }
 
 /* From now on nothing is written, and everything answers EIO. */
-static void lnkfs_stop(struct super_block *sb)
+static void lnkfs_stop(struct super_block *sb, const char *why)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 
@@ -158,9 +158,22 @@ static void lnkfs_stop(struct super_block *sb)
 	flush_work(&sbi->error_work);
 	if (test_and_set_bit(LNKFS_SB_STOPPED, &sbi->state))
 		return;
-	pr_warn("lnkfs (%s): shut down on request\n", sb->s_id);
+	pr_warn("lnkfs (%s): shut down%s\n", sb->s_id, why);
 	if (sbi->journal && !is_journal_aborted(sbi->journal))
 		jbd2_journal_abort(sbi->journal, -ESHUTDOWN);
+}
+
+/**
+ * lnkfs_device_gone() - the device, or that of the journal, has been removed
+ * @sb: volume
+ *
+ * Only newer kernels tell. On others every request is refused by then.
+ *
+ * Context: s_umount is held, shared.
+ */
+void lnkfs_device_gone(struct super_block *sb)
+{
+	lnkfs_stop(sb, ": its device is gone");
 }
 
 static int lnkfs_ioc_shutdown(struct super_block *sb, const u32 __user *arg)
@@ -180,17 +193,17 @@ static int lnkfs_ioc_shutdown(struct super_block *sb, const u32 __user *arg)
 		err = lnkfs_bdev_freeze(sb->s_bdev);
 		if (err)
 			return err;
-		lnkfs_stop(sb);
+		lnkfs_stop(sb, " on request");
 		lnkfs_bdev_thaw(sb->s_bdev);
 		return 0;
 	case LNKFS_SHUTDOWN_LOG:
 		/* A device that fails is a reason to stop, not one to go on. */
 		if (!lnkfs_rdonly(sb))
 			lnkfs_force_commit(sb);
-		lnkfs_stop(sb);
+		lnkfs_stop(sb, " on request");
 		return 0;
 	case LNKFS_SHUTDOWN_NOW:
-		lnkfs_stop(sb);
+		lnkfs_stop(sb, " on request");
 		return 0;
 	default:
 		return -EINVAL;

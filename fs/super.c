@@ -230,6 +230,7 @@ static const struct super_operations lnkfs_super_ops = {
 	.unfreeze_fs	= lnkfs_unfreeze_fs,
 	.statfs		= lnkfs_statfs,
 	.show_options	= lnkfs_show_options,
+	LNKFS_SUPER_SHUTDOWN(lnkfs_device_gone)
 #ifdef CONFIG_QUOTA
 	.quota_read	= lnkfs_quota_file_read,
 	.quota_write	= lnkfs_quota_file_write,
