@@ -56,6 +56,7 @@ help:
 	@echo 'check-stress  hours of fsx, fio, dbench, stress-ng and full volumes (TEST_KERNELS=)'
 	@echo 'check-crash   thousands of states in which a crash leaves a volume, and all sequences of two operations (CRASHLOG_SEED=, ACE_SEED=)'
 	@echo 'check-fuzz    10,000 hostile images in the debug kernel, the core under libFuzzer (FUZZ_IMAGES=, FUZZ_SEED=, FUZZ_SECONDS=)'
+	@echo 'check-faults  devices that fail or go away, allocations that fail (debug kernel) (TEST_KERNELS=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
@@ -151,6 +152,13 @@ check-races: deps
 	$(Q)tests/debug/kernel
 	$(Q)RACES_LONG=1 LNKFS_SLOW=8 TEST_KERNELS='$(RACES_KERNELS)' KERNELS='$(RACES_KERNELS)' tests/check races
 
+# Allocations and requests that fail one at a time, with the debug kernel; devices that
+# fail under load, every way, with the others.
+check-faults: deps
+	$(Q)tests/debug/kernel
+	$(Q)LNKFS_SLOW=8 KERNELS=debug tests/check faults
+	$(Q)IOERR_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check ioerr
+
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
 		$(build)/fuzz $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
@@ -161,4 +169,4 @@ distclean: clean
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
 	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
-	check-crash check-races check-fuzz clean distclean
+	check-crash check-races check-fuzz check-faults clean distclean
