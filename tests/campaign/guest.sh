@@ -104,6 +104,18 @@ enospc_room()
 	room 1024
 }
 
+# The same within a user's quota, of space and of inodes.
+edquot() # PROCESSES SECONDS
+{
+	local status=0
+	umount $mnt && tune.lnkfs -O quota "$dev" && mount -t lnkfs -o usrquota "$dev" $mnt &&
+		lnkctl quota set $mnt 1000 bhard=2M ihard=150 && mkdir $mnt/edquot || return
+	"$here/enospc" $mnt/edquot "$1" "$2" "$SEED" 1000 || status=$?
+	rmdir $mnt/edquot && umount $mnt && tune.lnkfs -O ^quota "$dev" &&
+		mount -t lnkfs "$dev" $mnt || return
+	return $status
+}
+
 # Mount, link, delete and unmount, also lazily, while others walk the links.
 mount_loop() # ROUNDS
 {
@@ -204,6 +216,7 @@ if wanted enospc; then
 	try "no space at all: room" enospc_room
 	try "no space at all" enospc 4 "$(percent 90)"
 fi
+wanted edquot && part 16384 "no quota left" edquot 4 "$(percent 40)"
 try "empty" find $mnt -mindepth 1 -delete
 try "unmount" umount $mnt
 try "fsck finds nothing" fsck.lnkfs -n -f "$dev"

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * enospc DIR PROCESSES SECONDS SEED: processes create, write, map, cut, link and
- * remove on a volume that stays full. Nothing but ENOSPC may happen to them; what
+ * enospc DIR PROCESSES SECONDS SEED [UID]: processes create, write, map, cut, allocate
+ * and remove on a volume that stays full. Nothing but ENOSPC may happen to them; what
  * a call has acknowledged is there, on the disk too; and what takes no space
- * (removing, cutting, writing over what is there, fsync) never fails.
+ * (removing, cutting, writing over what is there or was allocated, fsync) never fails.
+ *
+ * With UID they are that user's, whose quota is what is used up: EDQUOT will do, too.
  *
  * Prints how often there was no space. Exit status: 0, 1 for wrong contents or a
  * wrong error, 2 when the test itself fails.
@@ -27,19 +29,25 @@
 #define SLOTS	96
 #define LONGEST	(192 * 1024)
 #define PAGE	4096
+#define PIECE	1024
 
-enum kind { NONE, REG, DIR_, LINK };
+enum kind { NONE, REG, DIR_, LINK, AHEAD };
 
-/* A file has pattern(tag) up to @written and is a hole from there to @size. */
+/*
+ * A file has pattern(tag) up to @written and is a hole from there to @size; one that
+ * was allocated ahead has it in these pieces.
+ */
 static struct slot {
 	enum kind kind;
 	unsigned char tag;
 	size_t written, size;
+	unsigned char piece[LONGEST / PIECE];
 } slots[SLOTS];
 
 static unsigned char *pattern, *buf;
 static uint64_t state;
 static unsigned long ops, full;
+static int uid;
 static sigjmp_buf no_space;
 
 static size_t below(size_t n)
@@ -67,7 +75,7 @@ static void on_sigbus(int sig)
 /* The call failed: for want of space, or the test has. */
 static void want_space(const char *what)
 {
-	if (errno != ENOSPC)
+	if (errno != ENOSPC && !(uid && errno == EDQUOT))
 		err(1, "%s", what);
 	full++;
 }
@@ -104,7 +112,7 @@ static void check(int n)
 	if (pread(fd, buf, LONGEST, 0) != (ssize_t)s->size)
 		err(1, "read");
 	for (i = 0; i < s->size; i++)
-		if (buf[i] != (i < s->written ? pattern[i] ^ s->tag : 0))
+		if (buf[i] != (i < s->written || s->piece[i / PIECE] ? pattern[i] ^ s->tag : 0))
 			errx(1, "%s: byte %zu of %zu (%zu) is 0x%02x", name(n), i,
 			     s->written, s->size, buf[i]);
 	close(fd);
@@ -189,6 +197,43 @@ static void overwrite(int n)
 	close(fd);
 }
 
+/* All of a file, or none. */
+static int allocate(int n)
+{
+	int fd = open(name(n), O_RDWR | O_CREAT | O_EXCL, 0644), saved;
+
+	if (fd < 0)
+		return -1;
+	if (!fallocate(fd, 0, 0, LONGEST)) {
+		slots[n].size = LONGEST;
+		return close(fd);
+	}
+	saved = errno;
+	if (close(fd) || unlink(name(n)))
+		err(1, "unlink");
+	errno = saved;
+	return -1;
+}
+
+/* Scattered pieces of what was allocated: there is always space for these. */
+static void pieces(int n)
+{
+	struct slot *s = &slots[n];
+	int fd = open_slot(n, 0), i;
+	size_t at;
+
+	for (i = 0; i < 20; i++) {
+		at = below(LONGEST / PIECE);
+		fill(s, at * PIECE, PIECE);
+		if (pwrite(fd, buf, PIECE, at * PIECE) != PIECE)
+			err(1, "write into allocated blocks");
+		s->piece[at] = 1;
+	}
+	if (below(3) == 0 && fsync(fd))
+		err(1, "fsync");
+	close(fd);
+}
+
 static void cut(int n)
 {
 	struct slot *s = &slots[n];
@@ -202,7 +247,7 @@ static void cut(int n)
 
 static void take_away(int n)
 {
-	if (slots[n].kind == REG)
+	if (slots[n].kind == REG || slots[n].kind == AHEAD)
 		check(n);
 	if (slots[n].kind == DIR_ ? rmdir(name(n)) : unlink(name(n)))
 		err(1, "remove");
@@ -227,6 +272,11 @@ static void create(int n)
 		target[1 + below(sizeof(target) - 1)] = 0;
 		target[sizeof(target) - 1] = 0;
 		ret = symlink(target, name(n));
+		break;
+	case 2:
+		s->kind = AHEAD;
+		s->tag = below(256);
+		ret = allocate(n);
 		break;
 	default:
 		s->kind = REG;
@@ -267,6 +317,13 @@ static void step(void)
 		move(n, below(SLOTS));
 		return;
 	}
+	if (slots[n].kind == AHEAD && below(8)) {
+		if (below(4))
+			pieces(n);
+		else
+			check(n);
+		return;
+	}
 	if (slots[n].kind != REG || below(12) == 0) {
 		if (below(3) == 0)
 			take_away(n);
@@ -305,13 +362,13 @@ static int work(int number, time_t end)
 	snprintf(dir, sizeof(dir), "%d", number);
 	if (chdir(dir))
 		err(2, "chdir");
+	if (uid && (setgid(uid) || setuid(uid)))
+		err(2, "setuid");
 	while (time(NULL) < end)
 		step();
 	for (n = 0; n < SLOTS; n++)
 		if (slots[n].kind != NONE)
 			take_away(n);
-	if (chdir("..") || rmdir(dir))
-		err(1, "rmdir");
 	printf("process %d: %lu operations, %lu times no space\n", number, ops, full);
 	fflush(stdout);
 	return full ? 0 : 2;
@@ -323,8 +380,9 @@ int main(int argc, char **argv)
 	char dir[16];
 	time_t end;
 
-	if (argc != 5)
-		errx(2, "usage: enospc DIR PROCESSES SECONDS SEED");
+	if (argc != 5 && argc != 6)
+		errx(2, "usage: enospc DIR PROCESSES SECONDS SEED [UID]");
+	uid = argc > 5 ? atoi(argv[5]) : 0;
 	processes = atoi(argv[2]);
 	end = time(NULL) + atoi(argv[3]);
 	pattern = malloc(LONGEST);
@@ -336,7 +394,7 @@ int main(int argc, char **argv)
 		err(2, "%s", argv[1]);
 	for (i = 1; i <= processes; i++) {
 		snprintf(dir, sizeof(dir), "%d", i);
-		if (mkdir(dir, 0755))
+		if (mkdir(dir, 0755) || chown(dir, uid, uid))
 			err(2, "mkdir");
 	}
 	for (i = 1; i <= processes; i++) {
@@ -347,5 +405,10 @@ int main(int argc, char **argv)
 	while (wait(&status) > 0)
 		if (!WIFEXITED(status) || WEXITSTATUS(status))
 			result = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	for (i = 1; i <= processes && !result; i++) {
+		snprintf(dir, sizeof(dir), "%d", i);
+		if (rmdir(dir))
+			err(1, "rmdir");
+	}
 	return result;
 }
