@@ -118,25 +118,17 @@ static ssize_t lnkfs_prepare_iocb(struct kiocb *iocb, ssize_t count)
 static ssize_t lnkfs_buffered_try(struct kiocb *iocb, struct iov_iter *from, bool last)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	loff_t size;
 	ssize_t ret;
-	int err;
 
 	ret = lnkfs_lock_iocb(iocb, true);
 	if (ret)
 		return ret;
-	size = i_size_read(inode);
 	LNKFS_I(inode)->da_partial = last;
 	ret = lnkfs_write_checks(iocb, from);
 	if (ret > 0)
 		ret = lnkfs_prepare_iocb(iocb, ret);
 	if (ret > 0)
 		ret = lnkfs_iomap_buffered_write(iocb, from, &lnkfs_write_iomap_ops);
-	if (ret > 0 && iocb->ki_pos > size) {
-		err = lnkfs_write_past_end(inode, iocb->ki_pos - ret, ret);
-		if (err)
-			ret = err;
-	}
 	LNKFS_I(inode)->da_partial = false;
 	lnkfs_unlock_iocb(iocb, true);
 	return ret;
@@ -144,12 +136,22 @@ static ssize_t lnkfs_buffered_try(struct kiocb *iocb, struct iov_iter *from, boo
 
 static ssize_t lnkfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t size = i_size_read(inode);
 	ssize_t ret = lnkfs_buffered_try(iocb, from, false);
+	int err;
 
 	if (ret == -ENOSPC || ret == -EDQUOT) {
 		if (ret == -ENOSPC)
-			lnkfs_make_room(file_inode(iocb->ki_filp)->i_sb);
+			lnkfs_make_room(inode->i_sb);
 		ret = lnkfs_buffered_try(iocb, from, true);
+	}
+	if (ret > 0 && iocb->ki_pos > size) {
+		err = lnkfs_write_past_end(inode, iocb->ki_pos - ret, ret);
+		if (err) {
+			iocb->ki_pos -= ret;
+			return err;
+		}
 	}
 	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
 }

@@ -5,9 +5,9 @@
  * A piece of an unwritten extent that gets data costs up to two records in the
  * extent tree, and that when the data have been accepted already. While there
  * is room for the nodes that everything dirty may need, nothing has to be done
- * about it. Where there is not, the blocks are filled with zeroes and made
- * written before they get data: whoever writes is told if that fails, and where
- * no record can be added more is filled, so that none is needed.
+ * about it. Where there is not, the file's dirty data are written, and if that does
+ * not help the extent is filled with zeroes, all of it that is in the file, and made
+ * written before it gets data: that takes no record.
  */
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
@@ -16,17 +16,31 @@
 #include "internal.h"
 
 /*
- * Would what is free do for the nodes that so many dirty blocks may need? Nodes
- * are at least half full. A quarter of the pool is left to trees of other kinds.
+ * Would what is free, but for @keep blocks, do for the nodes that so many dirty
+ * blocks may need? Nodes are at least half full.
  */
-static bool lnkfs_enough(const struct inode *inode, u64 blocks)
+static bool lnkfs_enough(const struct inode *inode, u64 blocks, s64 keep)
 {
 	const u32 record = sizeof(__le64) + sizeof(struct lnkfs_extent);
 	const u32 least = (i_blocksize(inode) - sizeof(struct lnkfs_btree_node)) / record / 2;
 	const struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
 
 	return READ_ONCE(sbi->free) - READ_ONCE(sbi->reserved) >=
-	       (s64)(2 * blocks / least) + READ_ONCE(sbi->pool) / 4;
+	       (s64)(2 * blocks / least) + keep;
+}
+
+static bool lnkfs_tree_room_but(struct inode *inode, u64 len, s64 keep)
+{
+	const unsigned int shift = PAGE_SHIFT - inode->i_blkbits;
+	struct bdi_writeback *wb = &inode->i_sb->s_bdi->wb;
+	const u64 blocks = (len >> inode->i_blkbits) + 2;
+	u64 pages;
+
+	pages = wb_stat(wb, WB_RECLAIMABLE) + wb_stat(wb, WB_WRITEBACK) + 2 * wb_stat_error();
+	if (likely(lnkfs_enough(inode, blocks + (pages << shift), keep)))
+		return true;
+	pages = wb_stat_sum(wb, WB_RECLAIMABLE) + wb_stat_sum(wb, WB_WRITEBACK);
+	return lnkfs_enough(inode, blocks + (pages << shift), keep);
 }
 
 /**
@@ -36,20 +50,11 @@ static bool lnkfs_enough(const struct inode *inode, u64 blocks)
  *
  * What is dirty is not all in unwritten blocks, and not all of it is this
  * volume's: the answer errs on the safe side. It is counted exactly only when
- * the answer depends on it.
+ * the answer depends on it. A quarter of the pool is left to trees of other kinds.
  */
 bool lnkfs_tree_room(struct inode *inode, u64 len)
 {
-	const unsigned int shift = PAGE_SHIFT - inode->i_blkbits;
-	struct bdi_writeback *wb = &inode->i_sb->s_bdi->wb;
-	const u64 blocks = (len >> inode->i_blkbits) + 2;
-	u64 pages;
-
-	pages = wb_stat(wb, WB_RECLAIMABLE) + wb_stat(wb, WB_WRITEBACK) + 2 * wb_stat_error();
-	if (likely(lnkfs_enough(inode, blocks + (pages << shift))))
-		return true;
-	pages = wb_stat_sum(wb, WB_RECLAIMABLE) + wb_stat_sum(wb, WB_WRITEBACK);
-	return lnkfs_enough(inode, blocks + (pages << shift));
+	return lnkfs_tree_room_but(inode, len, READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 4);
 }
 
 /* The extent at a logical block, or the hole. */
@@ -111,32 +116,6 @@ static int lnkfs_fill(struct inode *inode, u64 from, u64 to)
 	return ret;
 }
 
-/*
- * The same for a part of an extent, or for more of the extent: from its start, so
- * that it may continue a written one, or all of it that is in the file, which
- * takes no further record, or one at the end of the file. What is dirty there
- * becomes written first: there was room for that when it became dirty.
- */
-static int lnkfs_fill_enough(struct inode *inode, const struct lnkfs_ext *ext, u64 from, u64 to)
-{
-	const unsigned int bits = inode->i_blkbits;
-	const u64 ends[][2] = {
-		{ from, to }, { ext->lblk, to },
-		{ ext->lblk, lnkfs_fill_end(inode, (ext->lblk + ext->len) << bits) },
-	};
-	int err = -ENOSPC, i;
-
-	for (i = 0; i < ARRAY_SIZE(ends) && err == -ENOSPC; i++) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		err = filemap_write_and_wait_range(inode->i_mapping, ends[i][0] << bits,
-						   (ends[i][1] << bits) - 1);
-		if (!err)
-			err = lnkfs_fill(inode, ends[i][0], ends[i][1]);
-	}
-	return err;
-}
-
 /**
  * lnkfs_prepare_write() - have blocks written before they get data, where space is short
  * @inode: regular file
@@ -161,11 +140,20 @@ int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 		return ret;
 	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
+	/* For what is dirty there was room when it became so. */
+	ret = filemap_write_and_wait(inode->i_mapping);
+	if (ret || lnkfs_tree_room(inode, len))
+		goto out;
+	/* Whole extents: a part of one would take records. */
 	while ((ret = lnkfs_next_unwritten(inode, &lblk, end, &ext)) > 0) {
-		ret = lnkfs_fill_enough(inode, &ext, lblk, min(end, ext.lblk + ext.len));
+		ret = lnkfs_fill(inode, ext.lblk,
+				 lnkfs_fill_end(inode, (ext.lblk + ext.len) << inode->i_blkbits));
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
 		if (ret)
 			break;
 	}
+out:
 	filemap_invalidate_unlock(inode->i_mapping);
 	return ret;
 }
@@ -178,7 +166,7 @@ int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
  *
  * lnkfs_prepare_write() has left alone what was past the end.
  *
- * Context: inode_lock held.
+ * Context: any in which writing can be waited for.
  * Return: 0 or the error of writing the data: they are lost, and whoever wrote
  * them is to be told.
  */
@@ -202,7 +190,7 @@ int lnkfs_write_past_end(struct inode *inode, loff_t pos, u64 len)
  * @folio: what is mapped there
  *
  * Context: takes the folio's lock. Without inode_lock no more than the folio
- * can be filled.
+ * can be filled, which takes records: as long as there is room for these.
  * Return: as lnkfs_prepare_write().
  */
 int lnkfs_prepare_fault(struct inode *inode, struct folio *folio)
@@ -210,10 +198,16 @@ int lnkfs_prepare_fault(struct inode *inode, struct folio *folio)
 	u64 lblk = folio_pos(folio) >> inode->i_blkbits;
 	u64 end = lnkfs_fill_end(inode, folio_pos(folio) + folio_size(folio));
 	unsigned int nofs;
-	int ret = 0;
+	int ret;
 
 	if (likely(lnkfs_tree_room(inode, folio_size(folio))))
 		return 0;
+	ret = filemap_write_and_wait(inode->i_mapping);
+	if (ret || lnkfs_tree_room(inode, folio_size(folio)))
+		return ret;
+	if (!lnkfs_tree_room_but(inode, folio_size(folio),
+				 READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 8))
+		return -ENOSPC;
 	nofs = memalloc_nofs_save();
 	folio_lock(folio);
 	folio_wait_writeback(folio);

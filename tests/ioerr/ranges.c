@@ -94,7 +94,7 @@ static void of_file(const char *name)
 	int fd = open(name, O_RDONLY | O_NOFOLLOW);
 	unsigned int i;
 
-	/* It may have been renamed or removed meanwhile. */
+	/* Something else may have that name meanwhile, or nothing. */
 	if (fd < 0 && (errno == ENOENT || errno == ELOOP))
 		return;
 	if (!fm || fd < 0)
@@ -102,8 +102,11 @@ static void of_file(const char *name)
 	fm->fm_length = FIEMAP_MAX_OFFSET;
 	fm->fm_flags = FIEMAP_FLAG_SYNC;
 	fm->fm_extent_count = most;
-	if (ioctl(fd, FS_IOC_FIEMAP, fm))
-		err(2, "FIEMAP %s", name);
+	if (ioctl(fd, FS_IOC_FIEMAP, fm)) {
+		if (errno != EOPNOTSUPP)
+			err(2, "FIEMAP %s", name);
+		fm->fm_mapped_extents = 0;
+	}
 	for (i = 0; i < fm->fm_mapped_extents; i++)
 		add(fm->fm_extents[i].fe_physical, fm->fm_extents[i].fe_length);
 	close(fd);
