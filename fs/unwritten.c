@@ -181,7 +181,8 @@ int lnkfs_write_past_end(struct inode *inode, loff_t pos, u64 len)
 	ret = lnkfs_next_unwritten(inode, &lblk, lnkfs_size_blocks(inode, pos + len), &ext);
 	if (ret <= 0)
 		return ret;
-	return filemap_write_and_wait_range(inode->i_mapping, pos, pos + len - 1);
+	/* All of it: this write must not take the room that the others were promised. */
+	return filemap_write_and_wait(inode->i_mapping);
 }
 
 /**

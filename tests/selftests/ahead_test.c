@@ -15,6 +15,7 @@
 #define BLOCK	1024
 #define BLOCKS	6144
 #define PAGE	4096
+#define MAYBE	2	/* refused, and perhaps in memory */
 
 VOLUME_FIXTURE_WITH(ahead, 12, "-b 1024")
 
@@ -71,6 +72,8 @@ static int wrong_blocks(void)
 		wrong = BLOCKS;
 	for (i = 0; i < BLOCKS; i++) {
 		memset(want, 0, BLOCK);
+		if (accepted[i] == MAYBE)
+			continue;
 		if (accepted[i])
 			pattern(want, i);
 		wrong += !!memcmp(want, got + i * BLOCK, BLOCK);
@@ -181,6 +184,7 @@ TEST_F(ahead, past_the_end)
 		ret = pwrite(fd, block, BLOCK, n * BLOCK);
 		if (ret < 0) {
 			ASSERT_EQ(ENOSPC, errno);
+			accepted[n] = MAYBE;
 			break;
 		}
 		ASSERT_EQ(BLOCK, ret);
