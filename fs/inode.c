@@ -260,7 +260,7 @@ void lnkfs_undo_new_inode(handle_t *handle, struct inode *inode)
  * lnkfs_read_inode_block() - have an inode's block in memory
  * @inode: inode whose record is about to be stored
  *
- * Return: 0, -EIO, -ENOMEM, -EFSCORRUPTED.
+ * Return: 0, -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC when a record in it is bad.
  */
 int lnkfs_read_inode_block(struct inode *inode)
 {
@@ -273,8 +273,12 @@ int lnkfs_read_inode_block(struct inode *inode)
 	if (!ci->ino || lnkfs_stopped(inode->i_sb) || lnkfs_rdonly(inode->i_sb))
 		return 0;
 	err = lnkfs_bread(fs, lnkfs_ino_block(fs, ci->ino), LNKFS_B_INODE, 0, 0, &bh);
-	if (!err)
-		lnkfs_bput(bh);
+	if (err)
+		return err;
+	/* Nothing can be stored beside a bad record: lnkfs_baccess() would say so too late. */
+	if (lnkfs_bbad(bh))
+		err = -EFSBADCRC;
+	lnkfs_bput(bh);
 	return err;
 }
 

@@ -50,6 +50,49 @@ error_while_frozen()
 	is "but unmounted" yes "$(umount "$mnt" && echo yes || echo no)"
 }
 
+iblock() # file: the block its inode is in
+{
+	echo $(($(stat -c %i "$1") / (bs / 256)))
+}
+
+bad_message() # command...: does it fail with EBADMSG?
+{
+	LC_ALL=C "$@" 2>&1 | grep -q "Bad message" && echo yes || echo no
+}
+
+# A bad record among good ones, with errors=continue: these cannot be changed any more,
+# as they are stored in one block, and everything else can.
+error_beside()
+{
+	fresh
+	$sysop mount "$dev" "$mnt" "$fstype" >/dev/null
+	mkdir "$mnt/d"
+	for i in $(seq 64); do
+		good=$mnt/d/$i
+		touch "$good"
+		[ "$(iblock "$good")" = "$(iblock "$mnt")" ] ||
+			[ "$(iblock "$good")" = "$(iblock "$mnt/d")" ] || break
+	done
+	ln -s "damaged$(printf '%090d' 0)" "$mnt/d/link"
+	is "a file beside the link" "$(iblock "$mnt/d/link")" "$(iblock "$good")"
+	was=$(stat -c "%a %h %Y" "$good")
+	umount "$mnt"
+	for at in $(/usr/bin/grep -obUa damaged000 "$img" | cut -d: -f1); do
+		poke "$at" 16
+	done
+	mount -t "$fstype" -o errors=continue "$dev" "$mnt"
+	is "a bad record beside a file: no chmod" yes "$(bad_message chmod 600 "$good")"
+	is "no further name" yes "$(bad_message ln "$good" "$mnt/name")"
+	is "no other name" yes "$(bad_message mv "$good" "$mnt/name")"
+	is "and it is not removed" yes "$(bad_message rm -f "$good")"
+	is "it is what it was" "$was" "$(stat -c "%a %h %Y" "$good")"
+	is "what is elsewhere is changed" yes \
+		"$(touch "$mnt/new" "$mnt/d/new" && mv "$mnt/d/new" "$mnt/new2" && echo yes)"
+	is "for the volume is still writable" no \
+		"$(grep " $mnt " /proc/mounts | grep -q emergency_ro && echo yes || echo no)"
+	umount "$mnt"
+}
+
 # Several group's worth, so that there are backups; sparse.
 case $bs in
 1024) mib=64 ;;
@@ -245,6 +288,7 @@ is "a whole one once more" 0 "$(try rw)"
 if [ "$fstype" = lnkfs ]; then
 	super_tests
 	error_while_frozen
+	error_beside
 fi
 
 dmesg | grep -E "BUG:|Oops|WARNING:|KASAN|general protection" && failed=$((failed + 1))
