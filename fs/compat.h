@@ -354,6 +354,16 @@ static inline int lnkfs_release_unused(struct inode *inode, struct iomap *iomap,
 #define lnkfs_dquot		struct dquot
 #endif
 
+/* The most blocks that jbd2 lets a handle have. */
+static inline unsigned int lnkfs_max_credits(const journal_t *journal)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	return journal->j_max_transaction_buffers - journal->j_transaction_overhead_buffers;
+#else
+	return journal->j_max_transaction_buffers;
+#endif
+}
+
 /* What the block layer calls when the device is gone. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #define LNKFS_SUPER_SHUTDOWN(fn)	.shutdown = fn,

@@ -259,8 +259,16 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 		lnkfs_journal_dead(sbi);
 		return ERR_PTR(-EROFS);
 	}
-	return jbd2__journal_start(journal, credits + sbi->quota_credits, 0, revokes, GFP_NOFS,
-				   0, 0);
+	credits += sbi->quota_credits;
+	/* jbd2 says so, too, but calls it a bug. */
+	if (!journal_current_handle() &&
+	    credits + DIV_ROUND_UP(revokes, journal->j_revoke_records_per_block) >
+	    lnkfs_max_credits(journal)) {
+		pr_warn_ratelimited("lnkfs (%s): the journal is too small for an operation of %u blocks\n",
+				    sb->s_id, credits);
+		return ERR_PTR(-ENOSPC);
+	}
+	return jbd2__journal_start(journal, credits, 0, revokes, GFP_NOFS, 0, 0);
 }
 
 /**

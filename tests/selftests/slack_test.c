@@ -471,7 +471,7 @@ TEST_F(slack, tools)
 	ASSERT_OK(unlink("like a log"));
 	make_files(_metadata);
 	take_down(_metadata, &self->v);
-	EXPECT_EQ(0, tool("tune.lnkfs", "-J size=8M", &self->v));
+	EXPECT_EQ(0, tool("tune.lnkfs", "-J size=6M", &self->v));
 	EXPECT_EQ(0, with_volume(self->v.dev, log_is_not_zero));
 	EXPECT_EQ(0, with_volume(self->v.dev, walk));
 	ASSERT_OK(truncate(self->v.image, 40 << 20));
