@@ -172,7 +172,8 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 		jbd2_journal_clear_err(journal);
 		jbd2_journal_ack_err(journal);
 	}
-	sbi->wb_err = errseq_sample(&lnkfs_bdev_mapping(sb->s_bdev)->wb_err);
+	/* Not errseq_sample(): an error that nobody has seen is none of this mount's. */
+	errseq_check_and_advance(&lnkfs_bdev_mapping(sb->s_bdev)->wb_err, &sbi->wb_err);
 	sbi->journal = journal;
 	return 0;
 
