@@ -39,7 +39,7 @@ gone_round()
 	dev=$(plug) || { result 1 "no disk"; return; }
 	ok "format and mount" sh -c "mkfs.lnkfs -q -f -b $2 /dev/$dev && mount -t lnkfs ${3:+-o $3} /dev/$dev $mnt"
 	mkdir $mnt/load $mnt/gone
-	"$here/ioload" run $mnt/load $ledger 2 $seed >/run/load 2>&1 &
+	IOLOAD_GONE=1 "$here/ioload" run $mnt/load $ledger 2 $seed >/run/load 2>&1 &
 	load=$!
 	"$here/gone" $mnt/gone $((40 * slow)) >/run/gone 2>&1 &
 	job=$!

@@ -15,7 +15,8 @@
  * which holds all that were synced. Data: each sector of 512 bytes says whose it
  * is; it is what was synced or something written later, or zeroes where a hole
  * was possible. Every error but EIO and EROFS (and ENOSPC) is wrong; ENOMEM is, unless
- * $IOLOAD_ENOMEM is set.
+ * $IOLOAD_ENOMEM is set, and so is ENODEV, unless $IOLOAD_GONE is: the block layer says
+ * that to whoever has a device flushed that has been removed, and fsync passes it on.
  *
  * Exit status: 0; 1 when something is wrong; 2 when the test itself fails.
  */
@@ -156,7 +157,8 @@ static bool failed(const char *what)
 {
 	w->errors++;
 	if (errno != EIO && errno != EROFS && errno != ENOSPC &&
-	    !(errno == ENOMEM && getenv("IOLOAD_ENOMEM"))) {
+	    !(errno == ENOMEM && getenv("IOLOAD_ENOMEM")) &&
+	    !(errno == ENODEV && getenv("IOLOAD_GONE"))) {
 		printf("process %d: %s: %s\n", me, what, strerror(errno));
 		fflush(stdout);
 		_exit(1);
