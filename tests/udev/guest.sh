@@ -22,7 +22,7 @@ start_udev()
 	cp -a "$here/root/." / && ln -s /usr/bin/udevadm /usr/lib/systemd/systemd-udevd || return
 	/usr/lib/systemd/systemd-udevd >$log 2>&1 </dev/null &
 	for ((i = 0; i < 100 * LNKFS_SLOW; i++)); do
-		[ ! -S /run/udev/control ] || break
+		! udevadm control --ping --timeout=5 2>/dev/null || break
 		sleep 0.1
 	done
 	udevadm trigger -s block && udevadm settle
