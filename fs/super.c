@@ -281,8 +281,7 @@ static int lnkfs_find_backup(struct super_block *sb, struct lnkfs_super_block *c
 
 	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
 		for (i = 0; i < ARRAY_SIZE(lnkfs_backup_groups); i++) {
-			byte = ((u64)lnkfs_backup_groups[i] << bits) *
-			       (((1u << bits) - LNKFS_MAP_HEADER) * 8);
+			byte = ((u64)lnkfs_backup_groups[i] << bits) * lnkfs_group_blocks(bits);
 			if (byte + LNKFS_SUPER_SIZE > bdev_nr_bytes(sb->s_bdev))
 				break;
 			if (lnkfs_try_super(sb, byte, bits, copy, &why))

@@ -228,6 +228,15 @@ void lnkfs_super_load(struct lnkfs_fs *fs, const struct lnkfs_super_block *sb);
 u64 lnkfs_group_overhead_total(const struct lnkfs_fs *fs);
 
 /**
+ * lnkfs_group_blocks() - blocks of a full group
+ * @block_bits: log2 of the block size
+ */
+static inline u32 lnkfs_group_blocks(u32 block_bits)
+{
+	return ((1u << block_bits) - LNKFS_MAP_HEADER) * 8;
+}
+
+/**
  * lnkfs_group_first() - first block of a group
  * @fs: volume
  * @group: group number

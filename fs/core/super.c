@@ -12,7 +12,6 @@
  */
 #include "core.h"
 
-
 static bool is_power_of(u32 n, u32 base)
 {
 	while (n % base == 0)
@@ -150,7 +149,7 @@ static void load_geometry(struct lnkfs_fs *fs, const struct lnkfs_super_block *s
 	fs->block_bits = sb->s_block_bits;
 	fs->block_size = 1u << fs->block_bits;
 	fs->slot_bits = fs->block_bits - 8;
-	fs->group_blocks = (fs->block_size - LNKFS_MAP_HEADER) * 8;
+	fs->group_blocks = lnkfs_group_blocks(fs->block_bits);
 	fs->groups = (u32)DIV_ROUND_UP_ULL(fs->blocks, fs->group_blocks);
 	fs->desc_per_block = (fs->block_size - sizeof(struct lnkfs_gdesc_block)) /
 			     sizeof(struct lnkfs_group_desc);
@@ -244,7 +243,7 @@ static const char *check_geometry(const struct lnkfs_super_block *sb)
 	const char *why;
 
 	fs.block_size = 1u << sb->s_block_bits;
-	fs.group_blocks = (fs.block_size - LNKFS_MAP_HEADER) * 8;
+	fs.group_blocks = lnkfs_group_blocks(sb->s_block_bits);
 	if (!blocks || blocks > LNKFS_MAX_BLOCKS || blocks / fs.group_blocks >= U32_MAX)
 		return "impossible size";
 	load_geometry(&fs, sb);

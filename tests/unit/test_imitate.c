@@ -528,7 +528,7 @@ static void other_sizes(u32 bits)
 	u64 blocks, block;
 
 	for (other = LNKFS_MIN_BLOCK_BITS; other <= LNKFS_MAX_BLOCK_BITS; other++) {
-		blocks = ((1u << other) - LNKFS_MAP_HEADER) * 8;
+		blocks = lnkfs_group_blocks(other);
 		for (group = 1; other != bits && group * blocks << other < v.dev.bytes; group++) {
 			block = group * blocks;
 			if (lnkfs_group_has_super(group))

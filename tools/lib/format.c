@@ -91,7 +91,7 @@ static int plan_size(const struct lnkfs_format *f, u64 device_bytes, u32 *bits, 
 		return -ENOSPC;
 	}
 	/* Group numbers have 32 bits. */
-	max_blocks = min(max_blocks, (u64)((1u << *bits) - LNKFS_MAP_HEADER) * 8 * (U32_MAX - 1));
+	max_blocks = min(max_blocks, (u64)lnkfs_group_blocks(*bits) * (U32_MAX - 1));
 	if (*blocks > max_blocks) {
 		*why = "too large";
 		return -EINVAL;

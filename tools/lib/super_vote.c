@@ -122,7 +122,7 @@ static void collect(struct lnkfs_volume *v, struct ballot *b)
 
 	add(v, b, LNKFS_SUPER_OFFSET, 0);
 	for (bits = LNKFS_MIN_BLOCK_BITS; bits <= LNKFS_MAX_BLOCK_BITS; bits++) {
-		u64 group_blocks = ((1u << bits) - LNKFS_MAP_HEADER) * 8;
+		u64 group_blocks = lnkfs_group_blocks(bits);
 
 		for (i = 0; i < ARRAY_SIZE(groups); i++)
 			add(v, b, (groups[i] * group_blocks) << bits, groups[i] * group_blocks);

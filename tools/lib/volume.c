@@ -32,9 +32,8 @@ static int find_backup(struct lnkfs_volume *v, bool *any)
 	u32 bits, i;
 
 	*any = false;
-
 	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
-		u64 group_blocks = ((1u << bits) - LNKFS_MAP_HEADER) * 8;
+		u64 group_blocks = lnkfs_group_blocks(bits);
 
 		for (i = 0; i < ARRAY_SIZE(groups); i++) {
 			u64 block = groups[i] * group_blocks;
@@ -61,7 +60,7 @@ static int read_wanted(struct lnkfs_volume *v, const char **why)
 	for (bits = LNKFS_MAX_BLOCK_BITS; bits >= LNKFS_MIN_BLOCK_BITS; bits--) {
 		if (v->use_super > v->dev.bytes >> bits)
 			continue;
-		group_blocks = ((1u << bits) - LNKFS_MAP_HEADER) * 8;
+		group_blocks = lnkfs_group_blocks(bits);
 		if (v->use_super % group_blocks ||
 		    !lnkfs_group_has_super((u32)(v->use_super / group_blocks)))
 			continue;
