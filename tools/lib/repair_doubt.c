@@ -34,41 +34,12 @@ bool lnkfs_may_name(const struct lnkfs_rinode *dir, const struct lnkfs_rinode *t
 
 /* ---- taking away what a record gives ---- */
 
-static bool of_users(u8 space)
-{
-	return space == LNKFS_XATTR_USER;
-}
-
-static bool tame_inline(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
-{
-	u8 kept[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
-	u8 *run = ci->area + ci->area_len - ci->xattr_len;
-	const struct lnkfs_xattr_entry *e;
-	u32 off, size, len = 0;
-
-	for (off = 0; off < ci->xattr_len; off += size) {
-		e = lnkfs_xattr_entry(run, ci->xattr_len, off, &size);
-		if (!e)
-			break;
-		if (!of_users(e->e_space) || !lnkfs_xattr_entry_sound(fs, e))
-			continue;
-		memcpy(kept + len, e, size);
-		len += size;
-	}
-	if (len == ci->xattr_len)
-		return false;
-	memset(run, 0, ci->xattr_len);
-	ci->xattr_len = (u16)len;
-	memcpy(ci->area + ci->area_len - len, kept, len);
-	return true;
-}
-
 static int not_of_users(void *ctx, const struct lnkfs_xattr_key *key, u32 value_len)
 {
 	bool *other = ctx;
 
 	(void)value_len;
-	*other = !of_users(key->space);
+	*other = key->space != LNKFS_XATTR_USER;
 	return *other;
 }
 
@@ -97,7 +68,7 @@ bool lnkfs_doubt_tame(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 {
 	u16 mode = (u16)(ci->mode & (S_IFMT | 0700)), old = ci->mode;
 	u32 uid = ci->uid, gid = ci->gid;
-	bool changed = tame_inline(r->fs, ci);
+	bool changed = lnkfs_keep_attrs(r->fs, ci, ATTRS_USERS);
 
 	changed |= tame_blocks(r, ci);
 	if (S_ISCHR(mode) || S_ISBLK(mode)) {

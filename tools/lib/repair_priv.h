@@ -152,6 +152,16 @@ void lnkfs_free_slots(void *data, u32 slot, u32 count);
 bool lnkfs_looks_like_inodes(const struct lnkfs_fs *fs, const void *data, u64 block);
 
 /* repair_record.c: a record whose fields make no sense */
+/**
+ * enum lnkfs_attrs_kept - inline attributes that are kept
+ * @ATTRS_SOUND: all that make sense
+ * @ATTRS_NOT_ROOTS: of these, those that not only root may set
+ * @ATTRS_USERS: of these, those of the namespace "user."
+ */
+enum lnkfs_attrs_kept { ATTRS_SOUND, ATTRS_NOT_ROOTS, ATTRS_USERS };
+
+bool lnkfs_keep_attrs(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		      enum lnkfs_attrs_kept what);
 bool lnkfs_repair_record(struct lnkfs_repair *r, const void *data, u64 block, u32 slot,
 			 struct lnkfs_node *node);
 

@@ -52,26 +52,34 @@ static u32 find_run(const struct lnkfs_fs *fs, u8 *area, u32 area_len, u32 said,
 	return said <= area_len ? said : 0;
 }
 
-/*
- * Keep the entries that make sense, each name once. @guess, and behind one that makes
- * none: it may be part of a value, so that of what only root may set nothing is kept.
+/**
+ * lnkfs_keep_attrs() - keep the inline attributes that make sense, each name once
+ * @fs: volume
+ * @ci: inode
+ * @what: which of them; behind one that makes no sense another may be part of a
+ *	value, so that of what only root may set nothing is kept
+ *
+ * Return: whether any have gone.
  */
-static void filter_run(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci, bool guess)
+bool lnkfs_keep_attrs(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		      enum lnkfs_attrs_kept what)
 {
 	u8 kept[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
 	const struct lnkfs_xattr_entry *e;
 	struct lnkfs_xattr_key key;
-	u32 off, size, other, len = 0;
+	u32 off, size, other, len = 0, old = ci->xattr_len;
 
-	for (off = 0; off < ci->xattr_len; off += size) {
-		e = lnkfs_xattr_entry(inline_run(ci), ci->xattr_len, off, &size);
+	for (off = 0; off < old; off += size) {
+		e = lnkfs_xattr_entry(inline_run(ci), old, off, &size);
 		if (!e)
 			break;
 		if (e->e_extents || !lnkfs_xattr_entry_sound(fs, e)) {
-			guess = true;
+			if (what == ATTRS_SOUND)
+				what = ATTRS_NOT_ROOTS;
 			continue;
 		}
-		if (guess && lnkfs_xattr_is_roots(e->e_space))
+		if ((what == ATTRS_NOT_ROOTS && lnkfs_xattr_is_roots(e->e_space)) ||
+		    (what == ATTRS_USERS && e->e_space != LNKFS_XATTR_USER))
 			continue;
 		lnkfs_xattr_entry_key(e, &key);
 		if (lnkfs_xattr_run_find(kept, len, &key, &other) != -ENODATA)
@@ -79,9 +87,10 @@ static void filter_run(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci, bool 
 		memcpy(kept + len, e, size);
 		len += size;
 	}
-	memset(inline_run(ci), 0, ci->xattr_len);
+	memset(inline_run(ci), 0, old);
 	ci->xattr_len = (u16)len;
 	memcpy(inline_run(ci), kept, len);
+	return len != old;
 }
 
 /* ---- roots of trees ---- */
@@ -421,7 +430,7 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	if (lnkfs_xattr_check_inode(fs, ci)) {
 		if (ci->xattr_block && !lnkfs_block_valid(fs, ci->xattr_block, 1))
 			ci->xattr_block = 0;
-		filter_run(fs, ci, false);
+		lnkfs_keep_attrs(fs, ci, ATTRS_SOUND);
 		if (ci->xattr_block && !ci->blocks)
 			ci->blocks = 1;
 	}
@@ -494,7 +503,7 @@ static bool decode(struct lnkfs_repair *r, void *copy, u64 block, u32 slot,
 	xattr_len = find_run(r->fs, node->area, area, xattr_len, &guess);
 	node->ci.xattr_len = (u16)xattr_len;
 	if (guess)
-		filter_run(r->fs, &node->ci, true);
+		lnkfs_keep_attrs(r->fs, &node->ci, ATTRS_NOT_ROOTS);
 	xattr_len = node->ci.xattr_len;
 	node->ci.fork_len = (u16)min(fork_len, area - xattr_len);
 	return true;

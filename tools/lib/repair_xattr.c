@@ -134,7 +134,7 @@ static int walk_run(struct xwalk *w, u8 *run, u32 len)
 	struct lnkfs_xattr_place pl = { .run = run, .len = len };
 	const struct lnkfs_xattr_entry *e;
 	struct lnkfs_xattr_key key;
-	bool sure = true;
+	bool sound, sure = true;
 	u32 size;
 	int err = 0;
 
@@ -145,9 +145,9 @@ static int walk_run(struct xwalk *w, u8 *run, u32 len)
 			return 0;
 		}
 		/* Behind one that makes no sense another may be part of a value. */
-		sure = sure && lnkfs_xattr_entry_sound(w->r->fs, e);
-		if (!lnkfs_xattr_entry_sound(w->r->fs, e) ||
-		    (!sure && lnkfs_xattr_is_roots(e->e_space))) {
+		sound = lnkfs_xattr_entry_sound(w->r->fs, e);
+		sure = sure && sound;
+		if (!sound || (!sure && lnkfs_xattr_is_roots(e->e_space))) {
 			w->lost++;
 			continue;
 		}
