@@ -96,6 +96,26 @@ int lnkfs_map_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
 	return lnkfs_lookup(inode, lblk, 0, ext);
 }
 
+/**
+ * lnkfs_extent_at() - the extent at a logical block, or the hole
+ * @inode: regular file
+ * @lblk: logical block
+ * @ext: result; of delayed allocation nothing is known
+ *
+ * Context: takes ext_lock, shared.
+ * Return: 0 or an error of lnkfs_ext_lookup().
+ */
+int lnkfs_extent_at(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	int err;
+
+	down_read(&li->ext_lock);
+	err = lnkfs_ext_lookup(LNKFS_FS(inode), &li->ci, lblk, ext);
+	up_read(&li->ext_lock);
+	return err;
+}
+
 static int lnkfs_read_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 				  unsigned int flags, struct iomap *iomap,
 				  struct iomap *srcmap)

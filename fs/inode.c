@@ -349,11 +349,9 @@ int lnkfs_store(handle_t *handle, struct inode *inode)
 void lnkfs_dirty_inode(struct inode *inode, int flags)
 {
 	bool alone = !journal_current_handle();
-	handle_t *handle;
+	handle_t *handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0);
 	int err;
 
-	handle = alone ? lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0) :
-			 lnkfs_begin(inode->i_sb, LNKFS_CREDITS_STORE, 0);
 	if (IS_ERR(handle))
 		return;
 	err = lnkfs_store_record(handle, inode, false);

@@ -253,7 +253,7 @@ static inline bool lnkfs_barrier(struct lnkfs_sb_info *sbi)
 /* A change of an inode that was asked to be synchronous waits for its commit. */
 static inline void lnkfs_sync_handle(handle_t *handle, struct inode *inode)
 {
-	if (IS_SYNC(inode) || (S_ISDIR(inode->i_mode) && IS_DIRSYNC(inode)))
+	if (S_ISDIR(inode->i_mode) ? IS_DIRSYNC(inode) : IS_SYNC(inode))
 		handle->h_sync = 1;
 }
 
@@ -565,6 +565,7 @@ extern const struct iomap_ops lnkfs_dio_write_iomap_ops;
 void lnkfs_to_iomap(struct inode *inode, struct iomap *iomap, const struct lnkfs_ext *ext,
 		    u64 seq);
 int lnkfs_map_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext);
+int lnkfs_extent_at(struct inode *inode, u64 lblk, struct lnkfs_ext *ext);
 
 /* ---- falloc.c ---- */
 long lnkfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);

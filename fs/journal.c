@@ -280,14 +280,14 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
  *
  * The inode's block is read first, if it has left memory: when that fails nothing
  * has been changed yet, and only this operation fails. Later the journal would
- * have to be aborted.
+ * have to be aborted; as inside a handle, where it is too late already.
  *
  * Context: as for lnkfs_begin().
  * Return: the handle, or an error of lnkfs_begin() or of reading.
  */
 handle_t *lnkfs_begin_inode(struct inode *inode, u32 credits, u32 revokes)
 {
-	int err = lnkfs_read_inode_block(inode);
+	int err = journal_current_handle() ? 0 : lnkfs_read_inode_block(inode);
 
 	return err ? ERR_PTR(err) : lnkfs_begin(inode->i_sb, credits, revokes);
 }
@@ -320,22 +320,6 @@ void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync)
 		WRITE_ONCE(li->datasync_tid, handle->h_transaction->t_tid);
 }
 
-/* The transaction that runs, else the one that is being committed, else the last. */
-static tid_t lnkfs_latest_tid(journal_t *journal)
-{
-	tid_t tid;
-
-	read_lock(&journal->j_state_lock);
-	if (journal->j_running_transaction)
-		tid = journal->j_running_transaction->t_tid;
-	else if (journal->j_committing_transaction)
-		tid = journal->j_committing_transaction->t_tid;
-	else
-		tid = journal->j_commit_sequence;
-	read_unlock(&journal->j_state_lock);
-	return tid;
-}
-
 /**
  * lnkfs_read_tids() - an inode has been read
  * @inode: the inode, not yet visible
@@ -350,7 +334,7 @@ void lnkfs_read_tids(struct inode *inode)
 
 	if (!journal)
 		return;
-	li->sync_tid = lnkfs_latest_tid(journal);
+	li->sync_tid = jbd2_get_latest_transaction(journal);
 	li->datasync_tid = li->sync_tid;
 }
 
@@ -426,7 +410,7 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 	spin_unlock(&sbi->space_lock);
 	if (!any)
 		return false;
-	tid = lnkfs_latest_tid(sbi->journal);
+	tid = jbd2_get_latest_transaction(sbi->journal);
 	if (lnkfs_wait_tid(sb, tid))
 		return false;
 	/* The callback runs after waiters of the commit may have been woken. */

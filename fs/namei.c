@@ -130,8 +130,7 @@ static int lnkfs_finish_create(handle_t *handle, struct inode *dir, struct dentr
 	err = lnkfs_store(handle, inode);
 	if (!err)
 		err = lnkfs_dir_changed(handle, dir);
-	if (IS_DIRSYNC(dir))
-		handle->h_sync = 1;
+	lnkfs_sync_handle(handle, dir);
 	return err;
 }
 
@@ -283,8 +282,7 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 				err = lnkfs_dir_changed(handle, dir);
 			if (!err)
 				lnkfs_unorphan_inode(inode);
-			if (IS_DIRSYNC(dir))
-				handle->h_sync = 1;
+			lnkfs_sync_handle(handle, dir);
 		}
 		err2 = lnkfs_end(handle);
 		if (!err)
@@ -380,8 +378,7 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 		err = lnkfs_drop_name(handle, inode);
 		if (!err)
 			err = lnkfs_dir_changed(handle, dir);
-		if (IS_DIRSYNC(dir))
-			handle->h_sync = 1;
+		lnkfs_sync_handle(handle, dir);
 	}
 	err2 = lnkfs_end(handle);
 	if (!err)
@@ -543,8 +540,8 @@ static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b
 		err = lnkfs_dir_changed(handle, a->dir);
 	if (!err && b->dir != a->dir)
 		err = lnkfs_dir_changed(handle, b->dir);
-	if (IS_DIRSYNC(a->dir) || IS_DIRSYNC(b->dir))
-		handle->h_sync = 1;
+	lnkfs_sync_handle(handle, a->dir);
+	lnkfs_sync_handle(handle, b->dir);
 out:
 	err2 = lnkfs_end(handle);
 	if (!err)
@@ -614,8 +611,8 @@ static int lnkfs_rename_inodes(handle_t *handle, struct lnkfs_rename_end *from,
 		err = lnkfs_dir_changed(handle, from->dir);
 	if (!err && to->dir != from->dir)
 		err = lnkfs_dir_changed(handle, to->dir);
-	if (IS_DIRSYNC(from->dir) || IS_DIRSYNC(to->dir))
-		handle->h_sync = 1;
+	lnkfs_sync_handle(handle, from->dir);
+	lnkfs_sync_handle(handle, to->dir);
 	return err;
 }
 

@@ -105,13 +105,10 @@ static int lnkfs_truncate_step(handle_t *handle, struct inode *inode, u64 from, 
  */
 int lnkfs_mapped_beyond(struct inode *inode, u64 from)
 {
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_ext ext;
 	int err;
 
-	down_read(&li->ext_lock);
-	err = lnkfs_ext_lookup(LNKFS_FS(inode), &li->ci, from, &ext);
-	up_read(&li->ext_lock);
+	err = lnkfs_extent_at(inode, from, &ext);
 	if (err)
 		return err;
 	return !(ext.flags & LNKFS_EXT_HOLE) || ext.lblk + ext.len < LNKFS_MAX_LBLK;

@@ -57,17 +57,6 @@ bool lnkfs_tree_room(struct inode *inode, u64 len)
 	return lnkfs_tree_room_but(inode, len, READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 4);
 }
 
-/* The extent at a logical block, or the hole. */
-static int lnkfs_extent_at(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
-{
-	int err;
-
-	down_read(&LNKFS_I(inode)->ext_lock);
-	err = lnkfs_ext_lookup(LNKFS_FS(inode), &LNKFS_I(inode)->ci, lblk, ext);
-	up_read(&LNKFS_I(inode)->ext_lock);
-	return err;
-}
-
 /* Is a block of [lblk, end) unwritten? The first one goes to *@lblk, its extent to @ext. */
 static int lnkfs_next_unwritten(struct inode *inode, u64 *lblk, u64 end,
 				struct lnkfs_ext *ext)
