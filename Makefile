@@ -139,7 +139,7 @@ check-fuzz: deps
 	$(Q)tests/vm/setup tests/fuzz/packages
 	$(Q)tests/debug/kernel
 	$(Q)FUZZ_IMAGES='$(FUZZ_IMAGES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_SEED='$(FUZZ_SEED)' \
-		LNKFS_SLOW=8 TEST_KERNELS=debug KERNELS=debug tests/check fuzz
+		LNKFS_LIMIT=14400 LNKFS_SLOW=8 KERNELS=debug tests/check fuzz
 
 # More operations and states than the slice in "check".
 check-crash: deps
@@ -150,7 +150,7 @@ check-crash: deps
 check-races: RACES_KERNELS ?= debug 6.12
 check-races: deps
 	$(Q)tests/debug/kernel
-	$(Q)RACES_LONG=1 LNKFS_SLOW=8 TEST_KERNELS='$(RACES_KERNELS)' KERNELS='$(RACES_KERNELS)' tests/check races
+	$(Q)RACES_LONG=1 LNKFS_LIMIT=14400 LNKFS_SLOW=8 KERNELS='$(RACES_KERNELS)' tests/check races
 
 # Allocations and requests that fail one at a time, with the debug kernel; devices that
 # fail under load, every way, with the others.
