@@ -315,10 +315,16 @@ static bool lnkfs_last_name(const struct inode *inode)
 
 /*
  * Can the object lose a name in @dir? On a damaged volume link counts may be
- * lower than the names: a count must never get below what it stands for.
+ * lower than the names: a count must never get below what it stands for. So may
+ * they be in memory when an operation was cut short by the end of the journal;
+ * that is no damage.
  */
 static int lnkfs_check_links(struct inode *dir, struct inode *inode)
 {
+	const struct lnkfs_sb_info *sbi = LNKFS_SB(dir->i_sb);
+
+	if (!sbi->journal || is_journal_aborted(sbi->journal))
+		return -EROFS;
 	if (!inode->i_nlink)
 		return lnkfs_report(LNKFS_FS(dir), -EFSCORRUPTED, inode->i_ino, 0,
 				    "an inode has more names than links");
