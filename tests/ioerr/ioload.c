@@ -217,6 +217,19 @@ static const char *judge(const struct object *o, uint32_t at, const unsigned cha
 	return NULL;
 }
 
+/* Read a file into @buf: a read may end early before what cannot be read. */
+static ssize_t read_all(int fd)
+{
+	ssize_t got, n;
+
+	for (got = 0; got < SECTORS * SECTOR; got += n) {
+		n = pread(fd, buf + got, SECTORS * SECTOR - got, got);
+		if (n <= 0)
+			return n ? n : got;
+	}
+	return got;
+}
+
 static void judge_all(const struct object *o, const char *name, size_t got)
 {
 	const char *why;
@@ -555,7 +568,7 @@ static void read_file(struct object *o, int fd)
 
 	if (below(4) == 0)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	got = pread(fd, buf, SECTORS * SECTOR, 0);
+	got = read_all(fd);
 	if (got < 0)
 		failed("read");
 	else
@@ -761,7 +774,7 @@ static void check_file(int n, const struct object *o, bool live)
 		      (long long)st.st_size, o->size * SECTOR);
 	if (st.st_size > SECTORS * SECTOR)
 		wrong("%s: %lld bytes", name_of(n), (long long)st.st_size);
-	got = pread(fd, buf, SECTORS * SECTOR, 0);
+	got = read_all(fd);
 	if (got < 0) {
 		if (!live || errno != EIO)
 			wrong("%s: %s", name_of(n), strerror(errno));
