@@ -99,6 +99,21 @@ static inline void lnkfs_lock_init(lnkfs_lock_t *lock)
 	mutex_init(lock);
 }
 
+static inline void lnkfs_names_lock_init(lnkfs_lock_t *lock)
+{
+	mutex_init(lock);
+}
+
+static inline void lnkfs_names_lock(struct lnkfs_fs *fs, u32 group)
+{
+	mutex_lock(&lnkfs_group(fs, group)->names_lock);
+}
+
+static inline void lnkfs_names_unlock(struct lnkfs_fs *fs, u32 group)
+{
+	mutex_unlock(&lnkfs_group(fs, group)->names_lock);
+}
+
 static inline void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group)
 {
 	mutex_lock(&lnkfs_group(fs, group)->lock);

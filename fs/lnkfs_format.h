@@ -34,6 +34,7 @@
 #define LNKFS_MAGIC_DIR		0x42444b4c	/* "LKDB" directory block */
 #define LNKFS_MAGIC_XATTR	0x41584b4c	/* "LKXA" extended attributes */
 #define LNKFS_MAGIC_QUOTA	0x55514b4c	/* "LKQU" block of a quota file */
+#define LNKFS_MAGIC_NAMES	0x4d4e4b4c	/* "LKNM" root of a group's back references */
 #define LNKFS_SLOT_MAGIC	0x534c		/* "LS"   inode slot */
 
 /* Geometry. */
@@ -62,8 +63,8 @@
 #define LNKFS_COMPAT_FAST_COMMIT	0x00000001	/* reserved */
 #define LNKFS_COMPAT_SUPP		0
 #define LNKFS_RO_COMPAT_QUOTA		0x00000001	/* usage is kept in quota files */
-#define LNKFS_RO_COMPAT_BACKREF		0x00000002	/* reserved */
-#define LNKFS_RO_COMPAT_SUPP		0x00000001	/* of these, those known */
+#define LNKFS_RO_COMPAT_BACKREF		0x00000002	/* inodes know their names */
+#define LNKFS_RO_COMPAT_SUPP		0x00000003	/* of these, those known */
 #define LNKFS_INCOMPAT_JOURNAL_DEV	0x00000001	/* no volume, but the journal of one */
 #define LNKFS_INCOMPAT_EXT_JOURNAL	0x00000002	/* the journal is on another device */
 #define LNKFS_INCOMPAT_SUPP		0x00000002	/* of a volume */
@@ -197,7 +198,9 @@ struct lnkfs_group_desc {
 	/* 0c */ __le32	bg_used_inodes;		/* records in them */
 	/* 10 */ __le32	bg_used_dirs;		/* of these directories */
 	/* 14 */ __le16	bg_flags;		/* LNKFS_BG_* */
-	/* 16 */ __u8	bg_reserved[42];
+	/* 16 */ __le16	bg_pad;
+	/* 18 */ __le64	bg_names;		/* struct lnkfs_names_block of the group, or 0 */
+	/* 20 */ __u8	bg_reserved[32];
 };
 LNKFS_SIZE_CHECK(lnkfs_group_desc, 64);
 
@@ -259,6 +262,13 @@ LNKFS_SIZE_CHECK(lnkfs_slot, 8);
  * bytes after the header of each continuation slot. The fork stands at its
  * front, inline extended attributes at its back, zeroes between.
  *
+ * i_parent is the directory that holds a directory, which the root itself is to
+ * the root. With LNKFS_RO_COMPAT_BACKREF i_parent and i_parent_pos are where one
+ * of the names of an inode of any type stands: a name that does not stand in the
+ * record is in the tree of the inode's group (struct lnkfs_names_block). Both are
+ * 0 when the record holds no name; i_parent_pos is 0 for the root, and without
+ * the feature, when i_parent of all but directories is 0, too.
+ *
  * Time stamps are unsigned nanoseconds since 1901-12-13 20:45:52 UTC, that is
  * since second LNKFS_EPOCH, -2^31, of the Unix epoch.
  */
@@ -284,8 +294,8 @@ struct lnkfs_inode {
 	/* 50 */ __le64	i_ctime;
 	/* 58 */ __le64	i_btime;
 	/* 60 */ __le64	i_version;
-	/* 68 */ __le64	i_parent;	/* directories: parent's number; others: reserved, 0 */
-	/* 70 */ __le64	i_parent_pos;	/* reserved, 0 */
+	/* 68 */ __le64	i_parent;	/* directory of a name (see below); 0: of none */
+	/* 70 */ __le64	i_parent_pos;	/* position of that name in it */
 	/* 78 */ __le16	i_fork_len;	/* bytes of the inline area in use by the fork */
 	/* 7a */ __le16	i_xattr_hi;	/* external xattrs: upper 16 bits of the root's number */
 	/* 7c */ __le32	i_xattr_lo;	/* lower 32 bits; both 0: there are none */
@@ -326,6 +336,7 @@ LNKFS_SIZE_CHECK(lnkfs_device, 8);
 #define LNKFS_TREE_EXTENT	1	/* key: logical block; value: struct lnkfs_extent */
 #define LNKFS_TREE_DIR		2	/* key: see LNKFS_DIR_*; no value */
 #define LNKFS_TREE_XATTR	3	/* key: hash; value: le64 block of a leaf */
+#define LNKFS_TREE_NAMES	4	/* key, value: see LNKFS_NAMES_* */
 
 /**
  * struct lnkfs_btree_root - root node of a B+tree, in an inline area.
@@ -489,6 +500,30 @@ struct lnkfs_xattr_block {
 	/* 40 */ __u8	x_data[];
 };
 LNKFS_SIZE_CHECK(lnkfs_xattr_block, 64);
+
+/**
+ * struct lnkfs_names_block - root of the back references of a group: of the names
+ * of its inodes that do not stand in the inodes' records. The tree's root fills
+ * the block; h_owner of this block and of the tree's nodes is the group, h_gen 0.
+ */
+struct lnkfs_names_block {
+	/* 00 */ struct lnkfs_block_header nb_header;
+	/* 28 */ __u8	nb_pad[24];
+	/* 40 */ __u8	nb_root[];
+};
+LNKFS_SIZE_CHECK(lnkfs_names_block, 64);
+
+/*
+ * A back reference. Key: number of the inode, counted from the first slot of the
+ * group, << LNKFS_NAMES_SHIFT | place. Value: (displacement << LNKFS_NAMES_DIR_BITS)
+ * | number of the directory. The place is the siphash, keyed by s_hash_seed, of the
+ * le64 number of the directory, plus (position / 8), plus the displacement, modulo
+ * 2^LNKFS_NAMES_SHIFT. The displacement was the smallest that gave a free key.
+ */
+#define LNKFS_NAMES_SHIFT	45
+#define LNKFS_NAMES_DIR_BITS	52
+#define LNKFS_NAMES_MAX_DISP	15
+#define LNKFS_NAMES_MAX_LEVEL	7	/* of the tree's root */
 
 /**
  * struct lnkfs_quota_block - block of a quota file. The file that the VFS's

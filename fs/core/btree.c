@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic B+tree: 64-bit keys, values of a fixed size, root in an inode.
+ * The generic B+tree: 64-bit keys, values of a fixed size, root in an inode or
+ * in a block of its own.
  *
- * The root stands in the inline area of the inode record and is smaller than
- * a node block. When it overflows, its records move down into a new node, for
+ * The root is smaller than a node block. When it overflows, its records move down into a new node, for
  * which there is always room; when one node is left below it and its records
  * fit, they move up again.
  *
@@ -21,6 +21,12 @@
 
 /* Bytes of the largest record. */
 #define BT_MAX_RECORD		24
+
+/* The inode to name in a report; back references have a group for an owner. */
+static u64 bt_ino(const struct lnkfs_btree *bt)
+{
+	return bt->tree == LNKFS_TREE_NAMES ? 0 : bt->ci->ino;
+}
 
 /* Number of keys from index @from on that are at or below @key, plus @from. */
 static u32 bt_search(const struct bt_view *v, u64 key, u32 from)
@@ -84,7 +90,7 @@ static int bt_check_root_head(const struct lnkfs_btree *bt)
 {
 	if (bt_root_head_sound(bt))
 		return 0;
-	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0, "bad root of tree %u",
+	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt_ino(bt), 0, "bad root of tree %u",
 			    bt->tree);
 }
 
@@ -103,7 +109,7 @@ static int bt_read_how(const struct lnkfs_btree *bt, bool nowait, u64 block, u32
 
 	*out = NULL;
 	if (!lnkfs_block_valid(bt->fs, block, 1))
-		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
+		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt_ino(bt), block,
 				    "node of tree %u where none can be", bt->tree);
 	if (nowait)
 		err = lnkfs_bread_cached(bt->fs, block, LNKFS_B_BTREE, bt->ci->ino, bt->ci->gen,
@@ -121,7 +127,7 @@ static int bt_read_how(const struct lnkfs_btree *bt, bool nowait, u64 block, u32
 		return 0;
 	}
 	lnkfs_bput(buf);
-	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
+	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt_ino(bt), block,
 			    "node of tree %u does not fit its parent", bt->tree);
 }
 
@@ -194,7 +200,7 @@ int lnkfs_btree_check_root(const struct lnkfs_btree *bt)
 	if (err)
 		return err;
 	if (!lnkfs_btree_root_sound(bt))
-		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0,
+		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt_ino(bt), 0,
 				    "bad records in the root of tree %u", bt->tree);
 	return 0;
 }
@@ -213,7 +219,7 @@ int lnkfs_btree_check_node(const struct lnkfs_fs *fs, const void *data)
 
 	if (le16_to_cpu(node->n_level) >= LNKFS_BTREE_MAX_LEVEL ||
 	    (node->n_vsize != 0 && node->n_vsize != 8 && node->n_vsize != 16) ||
-	    !node->n_tree || node->n_tree > LNKFS_TREE_XATTR)
+	    !node->n_tree || node->n_tree > LNKFS_TREE_NAMES)
 		return -EFSCORRUPTED;
 	v = bt_node_view(fs, (void *)data);
 	if (!bt_count(&v) || bt_count(&v) > v.cap || !bt_ascending(&v))
@@ -520,7 +526,8 @@ int lnkfs_bt_descend(const struct lnkfs_btree *bt, u64 key, struct bt_path *path
 	int err;
 
 	path->level = 0;
-	err = lnkfs_btree_check_root(bt);
+	/* All of a block was looked at when it came from the disk. */
+	err = bt->home ? bt_check_root_head(bt) : lnkfs_btree_check_root(bt);
 	if (err)
 		return err;
 	v = bt_root_view(bt);
@@ -613,7 +620,7 @@ static void bt_give_back(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, 
 	if (!err)
 		err = lnkfs_bfree(tx, bt->fs, block, 1);
 	if (err)
-		lnkfs_report(bt->fs, err, bt->ci->ino, block, "node of tree %u is lost",
+		lnkfs_report(bt->fs, err, bt_ino(bt), block, "node of tree %u is lost",
 			     bt->tree);
 }
 
@@ -634,8 +641,7 @@ static bool bt_on_path(const struct lnkfs_btree *bt, const struct bt_path *path,
 {
 	u32 l;
 
-	/* The root of a tree of attributes is in a block of its own. */
-	if (bt->tree == LNKFS_TREE_XATTR && block == bt->ci->xattr_block)
+	if (bt->home && block == bt->home)
 		return true;
 	for (l = 0; l < path->level; l++)
 		if (lnkfs_bblock(path->step[l].buf) == block)
@@ -652,13 +658,15 @@ static int bt_new_node(lnkfs_tx *tx, const struct lnkfs_btree *bt, const struct 
 	u32 got;
 	int err;
 
-	goal = path->step[level].buf ? lnkfs_bblock(path->step[level].buf) + 1 :
-	       lnkfs_ino_block(bt->fs, bt->ci->ino) + 1;
-	err = lnkfs_balloc(tx, bt->fs, goal, 1, 1, LNKFS_BA_META, &block, &got);
+	if (path->step[level].buf)
+		goal = lnkfs_bblock(path->step[level].buf);
+	else
+		goal = bt->home ? bt->home : lnkfs_ino_block(bt->fs, bt->ci->ino);
+	err = lnkfs_balloc(tx, bt->fs, goal + 1, 1, 1, LNKFS_BA_META, &block, &got);
 	if (err)
 		return err;
 	if (bt_on_path(bt, path, block))
-		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, block,
+		return lnkfs_report(bt->fs, -EFSCORRUPTED, bt_ino(bt), block,
 				    "node of tree %u was marked free", bt->tree);
 	err = lnkfs_bnew(tx, bt->fs, block, LNKFS_B_BTREE, out);
 	if (err) {
@@ -776,7 +784,7 @@ int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, cons
 			break;
 	}
 	if (full > LNKFS_BTREE_MAX_LEVEL) {
-		err = lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, 0, "tree %u is too high",
+		err = lnkfs_report(bt->fs, -EFSCORRUPTED, bt_ino(bt), 0, "tree %u is too high",
 				   bt->tree);
 		goto out;
 	}
@@ -1063,19 +1071,22 @@ static int bt_access_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct b
 }
 
 /**
- * lnkfs_btree_delete() - remove a record
+ * lnkfs_btree_delete_record() - remove a record
  * @tx: transaction with lnkfs_btree_delete_credits() and lnkfs_btree_revokes()
  * @bt: tree
  * @key: its key
+ * @value: what its value has to be, @bt->vsize bytes; NULL: anything
  *
  * Needs no space. On an error the tree is what it was. A node block that
  * cannot be given back is reported and stays in use; the record is gone then
  * and that is no error. The blocks of freed nodes are taken off the inode's;
  * the caller stores the record.
  *
- * Return: 0, -ENOENT, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM.
+ * Return: 0; -ENOENT when there is no such record; -EFSCORRUPTED, -EFSBADCRC, -EIO,
+ * -ENOMEM.
  */
-int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
+int lnkfs_btree_delete_record(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key,
+			      const void *value)
 {
 	struct bt_path path;
 	struct bt_view v;
@@ -1089,6 +1100,8 @@ int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
 	pos = bt_search(&v, key, 0);
 	err = -ENOENT;
 	if (!pos-- || bt_key(&v, pos) != key)
+		goto out;
+	if (value && memcmp(bt_record(&v, pos) + 8, value, bt->vsize))
 		goto out;
 	err = bt_plan_delete(bt, &path, &top);
 	if (err)
@@ -1108,6 +1121,19 @@ int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
 out:
 	lnkfs_bt_release(&path);
 	return err;
+}
+
+/**
+ * lnkfs_btree_delete() - remove the record of a key
+ * @tx: transaction
+ * @bt: tree
+ * @key: its key
+ *
+ * Return: as lnkfs_btree_delete_record().
+ */
+int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
+{
+	return lnkfs_btree_delete_record(tx, bt, key, NULL);
 }
 
 /**

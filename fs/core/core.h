@@ -26,10 +26,11 @@
  * @LNKFS_B_FULLMAP: map of full inode blocks, owner = group
  * @LNKFS_B_ORPHMAP: orphan map, owner = group
  * @LNKFS_B_INODE: inode block, checked record by record
- * @LNKFS_B_BTREE: B+tree node, owner = inode
+ * @LNKFS_B_BTREE: B+tree node, owner = inode, or group for back references
  * @LNKFS_B_DIR: directory block, owner = inode
  * @LNKFS_B_XATTR: block of the external xattr area, owner = inode
  * @LNKFS_B_QUOTA: block of a quota file, owner = inode
+ * @LNKFS_B_NAMES: root of the back references of a group, owner = group
  * @LNKFS_B_RAW: body of a slow symlink, nothing to check or seal
  * @LNKFS_B_TYPES: number of types
  */
@@ -44,6 +45,7 @@ enum lnkfs_btype {
 	LNKFS_B_DIR,
 	LNKFS_B_XATTR,
 	LNKFS_B_QUOTA,
+	LNKFS_B_NAMES,
 	LNKFS_B_RAW,
 	LNKFS_B_TYPES
 };
@@ -66,6 +68,9 @@ enum lnkfs_btype {
  *	runs of this many blocks or more; 0: it has not
  * @alloc_hint: where the next search of the bitmap starts, block in group
  * @inode_hint: where the next search for a free slot starts, block in group
+ * @names_lock: taken before @lock; protects the back references of the group
+ * @names: block with the root of their tree, or 0; changes under both locks
+ * @names_level: level of that root; LNKFS_NAMES_UNREAD before it has been read
  */
 struct lnkfs_group {
 	lnkfs_lock_t lock;
@@ -83,7 +88,12 @@ struct lnkfs_group {
 	u32 trimmed;
 	u32 alloc_hint;
 	u32 inode_hint;
+	lnkfs_lock_t names_lock;
+	u64 names;
+	u32 names_level;
 };
+
+#define LNKFS_NAMES_UNREAD	(~0u)
 
 /**
  * struct lnkfs_fs - a volume as the core sees it, embedded in the host's own
@@ -97,6 +107,7 @@ struct lnkfs_group {
  * @csum_seed: crc32c of the metadata UUID, seed of every checksum
  * @fsid: h_fsid of every block header
  * @hash_seed: key of the directory hash
+ * @backref: inodes know their names
  * @max_links: highest link count
  * @fast_max: longest fast symlink target, bytes
  * @root_ino: root directory
@@ -123,6 +134,7 @@ struct lnkfs_fs {
 	u32 csum_seed;
 	u64 fsid;
 	u8 hash_seed[16];
+	bool backref;
 	u32 max_links;
 	u32 fast_max;
 	u64 root_ino;
@@ -153,17 +165,16 @@ struct lnkfs_fs {
  * @ctime: change
  * @btime: birth
  * @version: change counter
- * @parent: parent directory (directories only)
- * @parent_pos: reserved
+ * @parent: directory of the name that stands in the record, or 0
+ * @parent_pos: position of the name in it
  * @fork_len: bytes of the area in use by the fork
  * @xattr_len: bytes at its end in use by xattrs, a multiple of 8
  * @xattr_block: leaf or head block of the external xattrs, or 0
  * @area_len: LNKFS_AREA_LEN(@slots)
  * @area: the inline area, @area_len bytes, owned by whoever set it
  *
- * The core changes @fork, @size (directories), @blocks, @fork_len, @xattr_len,
- * @xattr_block and the area;
- * the caller stores the record (lnkfs_inode_store) in the same transaction,
+ * The core changes @fork, @size (directories), @blocks, @parent, @parent_pos,
+ * @fork_len, @xattr_len, @xattr_block and the area; the caller stores the record (lnkfs_inode_store) in the same transaction,
  * also when the function failed.
  */
 struct lnkfs_cinode {
@@ -414,6 +425,7 @@ static inline u32 lnkfs_ino_slot(const struct lnkfs_fs *fs, u64 ino)
  *	count follows the nodes
  * @root: the root in the inode's inline area (struct lnkfs_btree_root)
  * @root_size: bytes of the root, header included; multiple of 8
+ * @home: block that holds the root; 0: the inode's record does
  * @vsize: bytes of a leaf value: 0, 8, 16
  * @tree: LNKFS_TREE_*
  *
@@ -425,6 +437,7 @@ struct lnkfs_btree {
 	struct lnkfs_cinode *ci;
 	void *root;
 	u32 root_size;
+	u64 home;
 	u8 vsize;
 	u8 tree;
 };
@@ -462,6 +475,8 @@ int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, cons
 int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 new_key,
 		       const void *value);
 int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key);
+int lnkfs_btree_delete_record(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key,
+			      const void *value);
 int lnkfs_btree_shift(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct lnkfs_shift *shift,
 		      u32 budget);
 u32 lnkfs_btree_level(const struct lnkfs_btree *bt);
@@ -536,6 +551,24 @@ struct lnkfs_name {
 /* Callback of lnkfs_dir_iterate(): 0 to go on, else to stop there. */
 typedef int (*lnkfs_dir_actor)(void *ctx, const struct lnkfs_name *name);
 
+/**
+ * struct lnkfs_dir_spot - an entry that has been found
+ * @buf: its block, or NULL when the directory is inline
+ * @lblk: logical block
+ * @run: the run of entries that holds it
+ * @len: length of the run
+ * @off: offset in the run
+ *
+ * Good until the directory changes.
+ */
+struct lnkfs_dir_spot {
+	lnkfs_buf *buf;
+	u64 lblk;
+	u8 *run;
+	u32 len;
+	u32 off;
+};
+
 void lnkfs_dir_init(struct lnkfs_cinode *ci);
 u32 lnkfs_dir_hash(const struct lnkfs_fs *fs, const char *name, u32 len);
 int lnkfs_dir_lookup(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, const char *name,
@@ -546,6 +579,15 @@ int lnkfs_dir_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 		     const char *name, u32 len);
 int lnkfs_dir_replace(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		      const char *name, u32 len, u64 ino, u8 type);
+int lnkfs_dir_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, const char *name, u32 len,
+		   struct lnkfs_dir_spot *spot);
+u64 lnkfs_dir_spot_pos(const struct lnkfs_fs *fs, const struct lnkfs_dir_spot *spot);
+int lnkfs_dir_remove_at(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
+			const struct lnkfs_dir_spot *spot);
+int lnkfs_dir_replace_at(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_dir_spot *spot,
+			 u64 ino, u8 type);
+int lnkfs_dir_name_at(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 pos, u64 ino,
+		      char *name, u32 *len);
 int lnkfs_dir_is_empty(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u64 lnkfs_dir_end(const struct lnkfs_fs *fs, const struct lnkfs_cinode *dir);
 int lnkfs_dir_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 *pos, u64 end,
@@ -556,6 +598,37 @@ int lnkfs_dir_check_entries(const void *entries, u32 len);
 u32 lnkfs_dir_add_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u32 lnkfs_dir_remove_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
 u32 lnkfs_dir_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *dir);
+
+/* ---- names.c: back references ---- */
+
+/**
+ * struct lnkfs_ref - where a name of an inode stands
+ * @dir: number of the directory
+ * @pos: position in it
+ */
+struct lnkfs_ref {
+	u64 dir;
+	u64 pos;
+};
+
+int lnkfs_names_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		    const struct lnkfs_ref *ref);
+int lnkfs_names_del(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		    const struct lnkfs_ref *ref);
+int lnkfs_names_move(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+		     const struct lnkfs_ref *from, const struct lnkfs_ref *to);
+int lnkfs_names_next(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, u64 *cookie,
+		     struct lnkfs_ref *ref);
+int lnkfs_names_open(struct lnkfs_fs *fs, u32 group, struct lnkfs_cinode *owner,
+		     struct lnkfs_btree *bt, lnkfs_buf **head);
+bool lnkfs_names_decode(const struct lnkfs_fs *fs, u32 group, u64 key, u64 value, u64 *ino,
+			struct lnkfs_ref *ref);
+int lnkfs_names_check_block(const struct lnkfs_fs *fs, const void *data);
+u32 lnkfs_names_add_credits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+u32 lnkfs_names_del_credits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+
+/* Blocks that one call may free, for revoke records. */
+#define LNKFS_REVOKES_NAMES	(2 * (LNKFS_NAMES_MAX_LEVEL + 1))
 
 /* ---- quota.c: quota files ---- */
 

@@ -26,22 +26,6 @@
 #define EXT_ROOT_MIN	(sizeof(struct lnkfs_btree_root) + 2 * 24)
 #define IDX_ROOT_MIN	(sizeof(struct lnkfs_btree_root) + 2 * 16)
 
-/**
- * struct dir_place - where an entry stands
- * @buf: its block, or NULL when inline
- * @lblk: logical block
- * @run: the run that holds it
- * @len: length of the run
- * @off: offset in the run
- */
-struct dir_place {
-	lnkfs_buf *buf;
-	u64 lblk;
-	u8 *run;
-	u32 len;
-	u32 off;
-};
-
 static int dir_corrupt(struct lnkfs_fs *fs, const struct lnkfs_cinode *dir, lnkfs_buf *buf,
 		       const char *what)
 {
@@ -113,6 +97,7 @@ static void dir_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u8 tree,
 
 	bt->fs = fs;
 	bt->ci = dir;
+	bt->home = 0;
 	bt->tree = tree;
 	if (tree == LNKFS_TREE_EXTENT) {
 		bt->root = dir->area + sizeof(*f);
@@ -179,7 +164,7 @@ static int dir_bread(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 lblk,
 }
 
 static int run_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-		    const struct lnkfs_dir_key *key, struct dir_place *pl)
+		    const struct lnkfs_dir_key *key, struct lnkfs_dir_spot *pl)
 {
 	int err = lnkfs_run_find(pl->run, pl->len, key, &pl->off);
 
@@ -189,7 +174,7 @@ static int run_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 /* Try the positions that the index has for the hash. */
 static int index_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		      const struct lnkfs_btree *idx, const struct lnkfs_dir_key *key,
-		      struct dir_place *pl)
+		      struct lnkfs_dir_spot *pl)
 {
 	u32 mask = fs->block_size - 1;
 	struct lnkfs_dirent *de;
@@ -226,7 +211,7 @@ static int index_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
  * Find a name. On success the caller puts pl->buf; otherwise it is NULL.
  */
 static int dir_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-		    const struct lnkfs_dir_key *key, struct dir_place *pl)
+		    const struct lnkfs_dir_key *key, struct lnkfs_dir_spot *pl)
 {
 	struct lnkfs_btree idx;
 	int err;
@@ -267,9 +252,38 @@ static void set_key(const struct lnkfs_fs *fs, struct lnkfs_dir_key *key, const 
 	key->hash = lnkfs_dir_hash(fs, name, len);
 }
 
-static struct lnkfs_dirent *place_entry(const struct dir_place *pl)
+static struct lnkfs_dirent *place_entry(const struct lnkfs_dir_spot *pl)
 {
 	return (struct lnkfs_dirent *)(pl->run + pl->off);
+}
+
+/**
+ * lnkfs_dir_spot_pos() - position of an entry
+ * @fs: volume
+ * @spot: from lnkfs_dir_find()
+ */
+u64 lnkfs_dir_spot_pos(const struct lnkfs_fs *fs, const struct lnkfs_dir_spot *spot)
+{
+	return (spot->lblk << fs->block_bits) + LNKFS_DIR_FIRST_POS + spot->off;
+}
+
+/**
+ * lnkfs_dir_find() - find where a name stands
+ * @fs: volume
+ * @dir: directory
+ * @name: the name, not terminated; neither "." nor ".."
+ * @len: its length
+ * @spot: gets the entry; the caller puts @spot->buf (lnkfs_bput())
+ *
+ * Return: 0, -ENOENT, -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_dir_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, const char *name, u32 len,
+		   struct lnkfs_dir_spot *spot)
+{
+	struct lnkfs_dir_key key;
+
+	set_key(fs, &key, name, len);
+	return dir_find(fs, dir, &key, spot);
 }
 
 /**
@@ -286,17 +300,15 @@ int lnkfs_dir_lookup(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, const char *
 		     u32 len, struct lnkfs_name *out)
 {
 	const struct lnkfs_dirent *de;
-	struct lnkfs_dir_key key;
-	struct dir_place pl;
+	struct lnkfs_dir_spot pl;
 	int err;
 
-	set_key(fs, &key, name, len);
-	err = dir_find(fs, dir, &key, &pl);
+	err = lnkfs_dir_find(fs, dir, name, len, &pl);
 	if (err)
 		return err;
 	de = place_entry(&pl);
 	out->ino = le64_to_cpu(de->d_ino);
-	out->pos = (pl.lblk << fs->block_bits) + LNKFS_DIR_FIRST_POS + pl.off;
+	out->pos = lnkfs_dir_spot_pos(fs, &pl);
 	out->type = de->d_type;
 	out->len = de->d_name_len;
 	out->name = NULL;
@@ -710,10 +722,10 @@ static int inline_remove(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u32 off)
  * leaves a trace that does no harm. *empty says that the block can go.
  */
 static int block_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-			const struct lnkfs_btree *idx, const struct dir_place *pl, bool *empty)
+			const struct lnkfs_btree *idx, const struct lnkfs_dir_spot *pl, bool *empty)
 {
 	struct lnkfs_dir_block *db = lnkfs_bdata(pl->buf);
-	u64 pos = (pl->lblk << fs->block_bits) + LNKFS_DIR_FIRST_POS + pl->off;
+	u64 pos = lnkfs_dir_spot_pos(fs, pl);
 	u32 hole;
 	int err;
 
@@ -766,6 +778,32 @@ static void block_offer(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 }
 
 /**
+ * lnkfs_dir_remove_at() - remove an entry that has been found
+ * @tx: transaction with lnkfs_dir_remove_credits()
+ * @fs: volume
+ * @dir: directory
+ * @spot: from lnkfs_dir_find(); the caller puts its buffer
+ *
+ * Return: as lnkfs_dir_remove().
+ */
+int lnkfs_dir_remove_at(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
+			const struct lnkfs_dir_spot *spot)
+{
+	struct lnkfs_btree idx;
+	bool empty = false;
+	int err;
+
+	if (!spot->buf)
+		return inline_remove(fs, dir, spot->off);
+	dir_tree(fs, dir, LNKFS_TREE_DIR, &idx);
+	err = block_remove(tx, fs, dir, dir_indexed(&idx) ? &idx : NULL, spot, &empty);
+	/* A block that cannot be unmapped just now stays, empty. */
+	if (!err && empty && dir_unmap(tx, fs, dir, spot->lblk))
+		block_offer(tx, fs, dir, spot->lblk);
+	return err;
+}
+
+/**
  * lnkfs_dir_remove() - remove a name
  * @tx: transaction with lnkfs_dir_remove_credits()
  * @fs: volume
@@ -781,25 +819,42 @@ static void block_offer(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 int lnkfs_dir_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		     const char *name, u32 len)
 {
-	struct lnkfs_dir_key key;
-	struct lnkfs_btree idx;
-	struct dir_place pl;
-	bool empty = false;
+	struct lnkfs_dir_spot spot;
 	int err;
 
-	set_key(fs, &key, name, len);
-	err = dir_find(fs, dir, &key, &pl);
+	err = lnkfs_dir_find(fs, dir, name, len, &spot);
 	if (err)
 		return err;
-	if (!pl.buf)
-		return inline_remove(fs, dir, pl.off);
-	dir_tree(fs, dir, LNKFS_TREE_DIR, &idx);
-	err = block_remove(tx, fs, dir, dir_indexed(&idx) ? &idx : NULL, &pl, &empty);
-	lnkfs_bput(pl.buf);
-	/* A block that cannot be unmapped just now stays, empty. */
-	if (!err && empty && dir_unmap(tx, fs, dir, pl.lblk))
-		block_offer(tx, fs, dir, pl.lblk);
+	err = lnkfs_dir_remove_at(tx, fs, dir, &spot);
+	lnkfs_bput(spot.buf);
 	return err;
+}
+
+/**
+ * lnkfs_dir_replace_at() - let an entry that has been found mean another inode
+ * @tx: transaction with one credit
+ * @fs: volume
+ * @spot: from lnkfs_dir_find(); the caller puts its buffer
+ * @ino: the inode number it gets
+ * @type: the DT_* it gets
+ *
+ * Return: as lnkfs_dir_replace().
+ */
+int lnkfs_dir_replace_at(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_dir_spot *spot,
+			 u64 ino, u8 type)
+{
+	struct lnkfs_dirent *de;
+	int err;
+
+	err = spot->buf ? lnkfs_baccess(tx, fs, spot->buf, LNKFS_B_DIR) : 0;
+	if (err)
+		return err;
+	de = place_entry(spot);
+	de->d_ino = cpu_to_le64(ino);
+	de->d_type = type;
+	if (spot->buf)
+		lnkfs_bdirty(tx, fs, spot->buf);
+	return 0;
 }
 
 /**
@@ -819,27 +874,84 @@ int lnkfs_dir_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 int lnkfs_dir_replace(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		      const char *name, u32 len, u64 ino, u8 type)
 {
-	struct lnkfs_dir_key key;
-	struct lnkfs_dirent *de;
-	struct dir_place pl;
+	struct lnkfs_dir_spot spot;
 	int err;
 
-	set_key(fs, &key, name, len);
-	err = dir_find(fs, dir, &key, &pl);
+	err = lnkfs_dir_find(fs, dir, name, len, &spot);
 	if (err)
 		return err;
-	if (pl.buf) {
-		err = lnkfs_baccess(tx, fs, pl.buf, LNKFS_B_DIR);
-		if (err)
-			goto out;
+	err = lnkfs_dir_replace_at(tx, fs, &spot, ino, type);
+	lnkfs_bput(spot.buf);
+	return err;
+}
+
+/* Copy the name out of an entry, if it is one of @ino. */
+static int entry_name(const struct lnkfs_dirent *de, u64 ino, char *name, u32 *len)
+{
+	if (!de->d_name_len || le64_to_cpu(de->d_ino) != ino)
+		return -ENOENT;
+	*len = de->d_name_len;
+	memcpy(name, de->d_name, *len);
+	return 0;
+}
+
+/* Is there an entry of the run that begins at @off? Entries before it lead there. */
+static struct lnkfs_dirent *run_entry_at(void *run, u32 len, u32 off)
+{
+	struct lnkfs_dirent *de;
+	u32 at;
+
+	for (at = 0; at <= off; at += le16_to_cpu(de->d_rec_len)) {
+		de = lnkfs_run_entry(run, len, at);
+		if (!de || at == off)
+			return de;
 	}
-	de = place_entry(&pl);
-	de->d_ino = cpu_to_le64(ino);
-	de->d_type = type;
-	if (pl.buf)
-		lnkfs_bdirty(tx, fs, pl.buf);
-out:
-	lnkfs_bput(pl.buf);
+	return NULL;
+}
+
+/**
+ * lnkfs_dir_name_at() - what a back reference says: the name at a position
+ * @fs: volume
+ * @dir: directory
+ * @pos: position, from wherever
+ * @ino: inode that the entry has to name
+ * @name: gets the name, LNKFS_NAME_LEN bytes at most, not terminated
+ * @len: gets its length
+ *
+ * Return: 0; -ENOENT when no entry of @ino begins there; -EIO, -ENOMEM,
+ * -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_dir_name_at(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 pos, u64 ino,
+		      char *name, u32 *len)
+{
+	u64 lblk = pos >> fs->block_bits;
+	u32 off = (u32)(pos & (fs->block_size - 1));
+	struct lnkfs_dirent *de;
+	struct lnkfs_ext ext;
+	lnkfs_buf *buf;
+	int err;
+
+	err = dir_shape(fs, dir);
+	if (err)
+		return err;
+	if (off < LNKFS_DIR_FIRST_POS || pos >= lnkfs_dir_end(fs, dir))
+		return -ENOENT;
+	off -= LNKFS_DIR_FIRST_POS;
+	if (dir->fork == LNKFS_FORK_DIR_INLINE) {
+		de = lblk ? NULL : run_entry_at(dir->area, dir->fork_len, off);
+		return de ? entry_name(de, ino, name, len) : -ENOENT;
+	}
+	err = lnkfs_ext_lookup(fs, dir, lblk, &ext);
+	if (err)
+		return err;
+	if (ext.flags & LNKFS_EXT_HOLE)
+		return -ENOENT;
+	err = dir_bread_at(fs, dir, lblk, ext.block + (lblk - ext.lblk), &buf);
+	if (err)
+		return err;
+	de = run_entry_at(buf_run(buf), run_len(fs), off);
+	err = de ? entry_name(de, ino, name, len) : -ENOENT;
+	lnkfs_bput(buf);
 	return err;
 }
 

@@ -38,6 +38,8 @@ static bool desc_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_g
 	if (g->flags & LNKFS_BG_INODE_UNINIT &&
 	    (g->inode_blocks || g->flags & LNKFS_BG_ORPHANS))
 		return false;
+	if (g->names && (!fs->backref || !lnkfs_block_valid(fs, g->names, 1)))
+		return false;
 	return true;
 }
 
@@ -63,6 +65,7 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 		return err;
 	d = desc_in(fs, group, lnkfs_bdata(buf));
 	lnkfs_lock_init(&g->lock);
+	lnkfs_names_lock_init(&g->names_lock);
 	g->free_blocks = le32_to_cpu(d->bg_free_blocks);
 	g->inode_blocks = le32_to_cpu(d->bg_inode_blocks);
 	g->free_slots = le32_to_cpu(d->bg_free_slots);
@@ -76,6 +79,8 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 	g->trimmed = 0;
 	g->alloc_hint = lnkfs_group_overhead(fs, group);
 	g->inode_hint = g->alloc_hint;
+	g->names = le64_to_cpu(d->bg_names);
+	g->names_level = LNKFS_NAMES_UNREAD;
 	if (!desc_sane(fs, group, g))
 		err = lnkfs_report(fs, -EFSCORRUPTED, 0, lnkfs_bblock(buf),
 				   "impossible figures in descriptor of group %u", group);
@@ -121,6 +126,7 @@ void lnkfs_gdesc_fill(const struct lnkfs_fs *fs, void *data, u32 group)
 	d->bg_used_inodes = cpu_to_le32(g->used_inodes);
 	d->bg_used_dirs = cpu_to_le32(g->used_dirs);
 	d->bg_flags = cpu_to_le16(g->flags);
+	d->bg_names = cpu_to_le64(g->names);
 }
 
 /**

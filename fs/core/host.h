@@ -44,6 +44,9 @@
  * Locks
  *   void lnkfs_lock_init(lnkfs_lock_t *)
  *   void lnkfs_group_lock(fs, group), lnkfs_group_unlock(fs, group)
+ *   void lnkfs_names_lock_init(lnkfs_lock_t *)
+ *   void lnkfs_names_lock(fs, group), lnkfs_names_unlock(fs, group)
+ *	Of the group's back references; taken before any group's lock.
  *
  * Space (called under the group's lock)
  *   int lnkfs_space_take(fs, blocks, flags)

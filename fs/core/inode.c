@@ -364,6 +364,21 @@ static const char *check_special(struct lnkfs_cinode *ci)
 	return NULL;
 }
 
+/* Where the record says that a name stands; whether one does, is not seen here. */
+static const char *check_parent(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci)
+{
+	if (!fs->backref)
+		return ci->parent_pos || (ci->parent && !S_ISDIR(ci->mode)) ?
+			"reserved fields in use" : NULL;
+	if (!ci->parent_pos)
+		return ci->parent && !S_ISDIR(ci->mode) ? "name without a position" : NULL;
+	if (!ci->parent || !lnkfs_ino_valid(fs, ci->parent) ||
+	    ci->parent_pos < LNKFS_DIR_FIRST_POS || ci->parent_pos % 8 ||
+	    ci->parent_pos / 8 > ~0u)
+		return "impossible position of a name";
+	return NULL;
+}
+
 static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci)
 {
 	if (!ci->slots || ci->slots > LNKFS_MAX_SLOTS ||
@@ -384,9 +399,7 @@ static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_ci
 		return "unknown flags";
 	if (ci->lflags & LNKFS_LF_TRUNCATING && !S_ISREG(ci->mode))
 		return "truncation of what is no file";
-	if (ci->parent_pos || (ci->parent && !S_ISDIR(ci->mode)))
-		return "reserved fields in use";
-	return NULL;
+	return check_parent(fs, ci);
 }
 
 /**

@@ -168,6 +168,7 @@ void lnkfs_super_load(struct lnkfs_fs *fs, const struct lnkfs_super_block *sb)
 	load_geometry(fs, sb);
 	fs->csum_seed = lnkfs_crc32c(~0u, sb->s_meta_uuid, sizeof(sb->s_meta_uuid));
 	fs->fsid = get_unaligned_le64(sb->s_meta_uuid) ^ get_unaligned_le64(sb->s_meta_uuid + 8);
+	fs->backref = le32_to_cpu(sb->s_feature_ro_compat) & LNKFS_RO_COMPAT_BACKREF;
 	memcpy(fs->hash_seed, sb->s_hash_seed, sizeof(fs->hash_seed));
 	fs->max_links = le32_to_cpu(sb->s_max_links);
 	fs->fast_max = le32_to_cpu(sb->s_fast_symlink_max);

@@ -35,6 +35,8 @@ u32 lnkfs_magic_of(enum lnkfs_btype type)
 		return LNKFS_MAGIC_XATTR;
 	case LNKFS_B_QUOTA:
 		return LNKFS_MAGIC_QUOTA;
+	case LNKFS_B_NAMES:
+		return LNKFS_MAGIC_NAMES;
 	default:
 		return 0;
 	}
@@ -255,6 +257,8 @@ int lnkfs_verify_block(const struct lnkfs_fs *fs, const void *data, enum lnkfs_b
 		return lnkfs_xattr_check_block(fs, data);
 	case LNKFS_B_QUOTA:
 		return 0;
+	case LNKFS_B_NAMES:
+		return lnkfs_names_check_block(fs, data);
 	default:
 		return -EFSCORRUPTED;
 	}

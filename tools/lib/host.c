@@ -38,6 +38,20 @@ void lnkfs_lock_init(lnkfs_lock_t *lock)
 	lock->held = false;
 }
 
+static void take_lock(struct lnkfs_fs *fs, lnkfs_lock_t *lock)
+{
+	if (lock->held)
+		lnkfs_misuse(lnkfs_volume_of(fs), "group locked twice", 0);
+	lock->held = true;
+}
+
+static void drop_lock(struct lnkfs_fs *fs, lnkfs_lock_t *lock)
+{
+	if (!lock->held)
+		lnkfs_misuse(lnkfs_volume_of(fs), "group unlocked twice", 0);
+	lock->held = false;
+}
+
 /**
  * lnkfs_group_lock() - lock a group
  * @fs: volume
@@ -45,9 +59,7 @@ void lnkfs_lock_init(lnkfs_lock_t *lock)
  */
 void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group)
 {
-	if (fs->group[group].lock.held)
-		lnkfs_misuse(lnkfs_volume_of(fs), "group locked twice", 0);
-	fs->group[group].lock.held = true;
+	take_lock(fs, &fs->group[group].lock);
 }
 
 /**
@@ -57,9 +69,29 @@ void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group)
  */
 void lnkfs_group_unlock(struct lnkfs_fs *fs, u32 group)
 {
-	if (!fs->group[group].lock.held)
-		lnkfs_misuse(lnkfs_volume_of(fs), "group unlocked twice", 0);
-	fs->group[group].lock.held = false;
+	drop_lock(fs, &fs->group[group].lock);
+}
+
+/**
+ * lnkfs_names_lock() - lock the back references of a group
+ * @fs: volume
+ * @group: group number, not locked
+ */
+void lnkfs_names_lock(struct lnkfs_fs *fs, u32 group)
+{
+	if (fs->group[group].lock.held)
+		lnkfs_misuse(lnkfs_volume_of(fs), "back references locked after the group", 0);
+	take_lock(fs, &fs->group[group].names_lock);
+}
+
+/**
+ * lnkfs_names_unlock() - unlock the back references of a group
+ * @fs: volume
+ * @group: group number
+ */
+void lnkfs_names_unlock(struct lnkfs_fs *fs, u32 group)
+{
+	drop_lock(fs, &fs->group[group].names_lock);
 }
 
 /**

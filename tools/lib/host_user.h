@@ -73,6 +73,14 @@ static inline struct lnkfs_group *lnkfs_group(const struct lnkfs_fs *fs, u32 gro
 }
 
 void lnkfs_lock_init(lnkfs_lock_t *lock);
+
+static inline void lnkfs_names_lock_init(lnkfs_lock_t *lock)
+{
+	lnkfs_lock_init(lock);
+}
+
+void lnkfs_names_lock(struct lnkfs_fs *fs, u32 group);
+void lnkfs_names_unlock(struct lnkfs_fs *fs, u32 group);
 void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group);
 void lnkfs_group_unlock(struct lnkfs_fs *fs, u32 group);
 
