@@ -40,7 +40,9 @@ static const char usage_text[] =
 	"  -L LABEL            label, up to 63 bytes\n"
 	"  -m PERCENT          blocks that are reserved for privileged processes\n"
 	"  -n                  write nothing, print what would be made\n"
-	"  -O quota            keep the usage of users, groups and projects\n"
+	"  -O [^]FEATURE,...   what the volume has (^: has not): backref, inodes know\n"
+	"                      their names (default); quota, the usage of users,\n"
+	"                      groups and projects is kept\n"
 	"  -O journal_dev      make a journal device, no filesystem\n"
 	"  -q                  print nothing but errors\n"
 	"  -U UUID             UUID (default: random)\n"
@@ -163,20 +165,24 @@ static u32 parse_quota_types(char *text)
 	return types;
 }
 
-/* Features: quota files, or that it is no volume but a journal device. */
+/* Features, or that it is no volume but a journal device. */
 static void parse_features(struct options *o, char *text)
 {
+	const char *name;
 	char *one;
+	bool on;
 
 	while ((one = strsep(&text, ","))) {
 		if (!*one)
 			continue;
-		if (!strcmp(one, "quota") || !strcmp(one, "project"))
-			o->quota = true;
+		on = *one != '^';
+		name = one + !on;
+		if (!strcmp(name, "quota") || !strcmp(name, "project"))
+			o->quota = on;
+		else if (!strcmp(name, "backref"))
+			o->format.no_backref = !on;
 		else if (!strcmp(one, "journal_dev"))
 			o->journal_dev = true;
-		else if (!strcmp(one, "^quota") || !strcmp(one, "^project"))
-			o->quota = false;
 		else
 			fail(one, "unknown feature");
 	}

@@ -180,6 +180,19 @@ static int set_fork(lnkfs_tx *tx, struct lnkfs_builder *b, struct lnkfs_node *no
 	}
 }
 
+/* Give an inode, which is not stored, a name in the directory at hand. */
+static int add_name(lnkfs_tx *tx, struct lnkfs_builder *b, const char *name, size_t len,
+		    struct lnkfs_cinode *ci)
+{
+	struct lnkfs_cinode *dir = &top(b)->ci;
+	struct lnkfs_ref ref = { .dir = dir->ino };
+	int err;
+
+	err = lnkfs_dir_add(tx, &b->v->fs, dir, name, (u32)len, ci->ino,
+			    (u8)(ci->mode >> 12 & 15), &ref.pos);
+	return err ? err : lnkfs_names_add(tx, &b->v->fs, ci, &ref);
+}
+
 /* A new inode in the directory at hand; not stored. */
 static int create(struct lnkfs_builder *b, const char *name, size_t len,
 		  const struct lnkfs_build_attr *attr, struct lnkfs_node *node)
@@ -189,7 +202,6 @@ static int create(struct lnkfs_builder *b, const char *name, size_t len,
 	bool is_dir = S_ISDIR(attr->mode);
 	u32 group = lnkfs_group_of(fs, lnkfs_ino_block(fs, dir->ino));
 	lnkfs_tx tx;
-	u64 pos;
 	int err;
 
 	if (is_dir && dir->nlink >= fs->max_links)
@@ -210,8 +222,7 @@ static int create(struct lnkfs_builder *b, const char *name, size_t len,
 	if (!err)
 		err = set_fork(&tx, b, node, attr);
 	if (!err)
-		err = lnkfs_dir_add(&tx, fs, dir, name, (u32)len, ci->ino,
-				    (u8)(attr->mode >> 12 & 15), &pos);
+		err = add_name(&tx, b, name, len, ci);
 	lnkfs_tx_end(&tx);
 	if (err)
 		return err;
@@ -398,7 +409,6 @@ int lnkfs_build_link(struct lnkfs_builder *b, const char *path, u64 ino)
 	const char *name;
 	lnkfs_tx tx;
 	size_t len;
-	u64 pos;
 	int err;
 
 	err = enter(b, path, &name, &len);
@@ -416,8 +426,7 @@ int lnkfs_build_link(struct lnkfs_builder *b, const char *path, u64 ino)
 		err = -EMLINK;
 	if (!err) {
 		lnkfs_tx_begin(&tx, b->v, 0);
-		err = lnkfs_dir_add(&tx, &b->v->fs, &top(b)->ci, name, (u32)len, ino,
-				    (u8)(node->ci.mode >> 12 & 15), &pos);
+		err = add_name(&tx, b, name, len, &node->ci);
 		lnkfs_tx_end(&tx);
 	}
 	if (!err) {

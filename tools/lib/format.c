@@ -188,7 +188,9 @@ int lnkfs_format_plan(const struct lnkfs_format *f, u64 device_bytes,
 	sb->s_write_time = cpu_to_le64(f->now);
 	sb->s_check_time = cpu_to_le64(f->now);
 	if (f->quota_types)
-		sb->s_feature_ro_compat = cpu_to_le32(LNKFS_RO_COMPAT_QUOTA);
+		sb->s_feature_ro_compat |= cpu_to_le32(LNKFS_RO_COMPAT_QUOTA);
+	if (!f->no_backref)
+		sb->s_feature_ro_compat |= cpu_to_le32(LNKFS_RO_COMPAT_BACKREF);
 	sb->s_root_ino = cpu_to_le64((u64)lnkfs_group_overhead(&fs, 0) << fs.slot_bits);
 	*why = plan_limits(f, &fs, sb);
 	if (!*why)

@@ -30,6 +30,7 @@
  * @uid: owner of the root directory
  * @gid: its group
  * @quota_types: quota files to make: bits 1 << LNKFS_QUOTA_*
+ * @no_backref: inodes do not know their names
  * @no_root: make no root directory (unit tests of the layers below)
  * @progress: called with done and total groups, or NULL
  */
@@ -53,6 +54,7 @@ struct lnkfs_format {
 	u32 uid;
 	u32 gid;
 	u32 quota_types;
+	bool no_backref;
 	bool no_root;
 	void (*progress)(u64 done, u64 total);
 };

@@ -57,8 +57,8 @@ int lnkfs_format_root(struct lnkfs_volume *v, const struct lnkfs_format *f)
 	u8 lpf_area[LNKFS_AREA_LEN(DIR_SLOTS)] = { 0 };
 	struct lnkfs_cinode root = { .area = root_area, .uid = f->uid, .gid = f->gid };
 	struct lnkfs_cinode lpf = { .area = lpf_area };
+	struct lnkfs_ref ref;
 	lnkfs_tx tx;
-	u64 pos;
 	int err;
 
 	lnkfs_tx_begin(&tx, v, CREDITS);
@@ -70,7 +70,10 @@ int lnkfs_format_root(struct lnkfs_volume *v, const struct lnkfs_format *f)
 	root.parent = root.ino;
 	lpf.parent = root.ino;
 	root.nlink++;
-	err = lnkfs_dir_add(&tx, &v->fs, &root, "lost+found", 10, lpf.ino, DT_DIR, &pos);
+	ref.dir = root.ino;
+	err = lnkfs_dir_add(&tx, &v->fs, &root, "lost+found", 10, lpf.ino, DT_DIR, &ref.pos);
+	if (!err)
+		err = lnkfs_names_add(&tx, &v->fs, &lpf, &ref);
 	if (!err)
 		err = lnkfs_inode_store(&tx, &v->fs, &root);
 	if (!err)
