@@ -3,10 +3,10 @@
  * tune.lnkfs: change an lnkfs filesystem. See tune.lnkfs(8).
  *
  * What is in the superblock alone changes at once. What changes blocks as well
- * (quota files, the journal) passes through the journal, and is done while the
- * superblock says that an error was recorded: after an interruption whatever the
- * superblock names is complete, no block has two owners, and fsck.lnkfs looks for
- * those that have none.
+ * (quota files, back references, the journal) passes through the journal, and is done
+ * while the superblock says that an error was recorded: after an interruption whatever
+ * the superblock names is complete, but for back references, no block has two owners,
+ * and fsck.lnkfs looks for those that have none.
  */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -16,6 +16,7 @@
 
 #include "check.h"
 #include "defopts.h"
+#include "names_rebuild.h"
 #include "probe.h"
 #include "quota_switch.h"
 #include "tune/tune.h"
@@ -160,13 +161,16 @@ static void drop_fulfilled(struct tune *t)
 
 	t->quota_on &= ~have;
 	t->quota_off &= have;
+	t->backref_on &= !t->v.fs.backref;
+	t->backref_off &= t->v.fs.backref;
 	if (t->journal_bytes >> t->v.fs.block_bits == t->v.fs.journal_blocks)
 		t->journal_bytes = 0;
 }
 
 static bool changes_blocks(const struct tune *t)
 {
-	return t->quota_on || t->quota_off || t->journal_bytes || t->journal;
+	return t->quota_on || t->quota_off || t->backref_on || t->backref_off ||
+	       t->journal_bytes || t->journal;
 }
 
 /* Blocks can be changed only where all is in order. */
@@ -232,10 +236,54 @@ static int make_quota(struct tune *t)
 	return err ? err : tune_write_supers(t);
 }
 
+/* Many records change, more than one transaction may hold. */
+static int make_backref(struct tune *t)
+{
+	int err, err2;
+
+	lnkfs_names_feature(&t->v, true);
+	err = tune_write_supers(t);
+	if (err)
+		return err;
+	err = lnkfs_names_rebuild(&t->v, tune_step, t);
+	if (err && t->v.fs.backref)
+		return err;
+	err2 = tune_commit(t);
+	if (!err)
+		return err2;
+	if (!err2)
+		err2 = tune_write_supers(t);
+	t->undone = !err2;
+	return err;
+}
+
+/* Until all of them are gone the volume has the feature. */
+static int remove_backref(struct tune *t)
+{
+	int err;
+
+	t->v.fs.backref = false;
+	err = lnkfs_names_rebuild(&t->v, tune_step, t);
+	if (!err)
+		err = tune_commit(t);
+	if (err)
+		return err;
+	lnkfs_names_feature(&t->v, false);
+	return tune_write_supers(t);
+}
+
 static int change_blocks(struct tune *t)
 {
 	int err = 0;
 
+	if (t->backref_on)
+		err = make_backref(t);
+	else if (t->backref_off)
+		err = remove_backref(t);
+	if (err)
+		return err;
+	/* What is dirty from here on is committed at once. */
+	t->v.max_bufs = ~0u;
 	if (t->quota_off)
 		err = remove_quota(t);
 	if (!err && t->quota_on)
@@ -259,7 +307,7 @@ static int change_marked(struct tune *t)
 		err = lnkfs_dev_sync(&v->dev);
 	writes = err ? ~0ULL : tune_writes(t);
 	/* What is dirty stays in memory until it is committed. */
-	v->max_bufs = ~0u;
+	v->hold = true;
 	if (!err)
 		err = change_blocks(t);
 	v->sb.s_state = before.s_state;
@@ -269,7 +317,7 @@ static int change_marked(struct tune *t)
 		return TUNE_OK;
 	}
 	tune_complain(t->device, "%s", strerror(-err));
-	err2 = tune_writes(t) != writes;
+	err2 = tune_writes(t) != writes && !t->undone;
 	if (!err2) {
 		v->sb = before;
 		err2 = lnkfs_volume_write_super(v, false) || lnkfs_dev_sync(&v->dev);
@@ -288,7 +336,7 @@ static bool wants_change(const struct tune *t)
 {
 	return t->label || t->set_uuid || t->set_reserved || t->set_permille || t->opts_on ||
 	       t->opts_off || t->errors || t->set_mounts || t->set_checked || t->quota_on ||
-	       t->quota_off || t->journal_bytes || t->journal;
+	       t->quota_off || t->backref_on || t->backref_off || t->journal_bytes || t->journal;
 }
 
 static void open_volume(struct tune *t)

@@ -130,7 +130,8 @@ int tune_journal_prepare(struct tune *t, const char **why)
 		return err ? err : check_empty(&log, why);
 	}
 	err = open_old(t, why);
-	if (!err && !old_open && (t->quota_on || t->quota_off)) {
+	if (!err && !old_open && (t->quota_on || t->quota_off ||
+				 t->backref_on || t->backref_off)) {
 		*why = "its device was not found (-j names it)";
 		err = -ENODEV;
 	}
@@ -152,6 +153,22 @@ static struct lnkfs_journal_dev *current_dev(const struct tune *t)
 	return old_open ? &old_dev : NULL;
 }
 
+/* Open the log that the superblock names. -ENODEV: its device was not found. */
+static int open_log(struct tune *t, struct lnkfs_log *log)
+{
+	struct lnkfs_journal_dev *dev;
+	const char *why;
+
+	if (!lnkfs_ext_journal(&t->v))
+		return lnkfs_volume_log_open(&t->v, NULL, 0, log, &why);
+	dev = current_dev(t);
+	if (!dev)
+		return -ENODEV;
+	return lnkfs_log_open(log, &dev->dev,
+			      le64_to_cpu(dev->sb.s_journal_start) << dev->sb.s_block_bits,
+			      le32_to_cpu(dev->sb.s_journal_blocks), t->v.fs.block_size, &why);
+}
+
 /**
  * tune_commit() - write what has been changed in the cache, by way of the journal
  * @t: tune; its superblock says where the journal is
@@ -163,22 +180,35 @@ static struct lnkfs_journal_dev *current_dev(const struct tune *t)
  */
 int tune_commit(struct tune *t)
 {
-	struct lnkfs_journal_dev *dev;
 	struct lnkfs_log log;
-	const char *why;
+	int err = open_log(t, &log);
+
+	if (err == -ENODEV)
+		return lnkfs_volume_flush(&t->v);
+	return err ? err : lnkfs_log_commit(&log, &t->v, false);
+}
+
+/**
+ * tune_step() - commit if it is time to, in the middle of many changes
+ * @tune: the struct tune
+ *
+ * So that what has been changed fits into the journal.
+ *
+ * Return: as tune_commit().
+ */
+int tune_step(void *tune)
+{
+	struct tune *t = tune;
+	struct lnkfs_log log;
 	int err;
 
-	if (!lnkfs_ext_journal(&t->v)) {
-		err = lnkfs_volume_log_open(&t->v, NULL, 0, &log, &why);
-		return err ? err : lnkfs_log_commit(&log, &t->v, false);
+	if (!t->batch) {
+		err = open_log(t, &log);
+		if (err)
+			return err;
+		t->batch = lnkfs_log_room(&log) / 2;
 	}
-	dev = current_dev(t);
-	if (!dev)
-		return lnkfs_volume_flush(&t->v);
-	err = lnkfs_log_open(&log, &dev->dev,
-			     le64_to_cpu(dev->sb.s_journal_start) << dev->sb.s_block_bits,
-			     le32_to_cpu(dev->sb.s_journal_blocks), t->v.fs.block_size, &why);
-	return err ? err : lnkfs_log_commit(&log, &t->v, false);
+	return t->v.dirty > t->batch ? tune_commit(t) : 0;
 }
 
 /**

@@ -29,7 +29,7 @@ static const char usage_text[] =
 	"  -L, --label LABEL           up to 63 bytes\n"
 	"  -l, --list                  show the superblock\n"
 	"  -m, --reserved-percent N    share of the blocks kept for root, up to 50\n"
-	"  -O [^]FEATURE[,...]         quota, project\n"
+	"  -O [^]FEATURE[,...]         backref, quota, project\n"
 	"  -o [^]OPTION[,...]          default mount options: discard, nobarrier,\n"
 	"                              symperm, usrquota, grpquota, prjquota\n"
 	"  -Q [^]TYPE[,...]            quota files: usrquota, grpquota, prjquota\n"
@@ -145,12 +145,16 @@ static void parse_features(struct tune *t, char *text)
 	bool on;
 
 	while ((one = next_word(&text, &on))) {
-		if (!strcmp(one, "quota"))
+		if (!strcmp(one, "quota")) {
 			turn(on, ALL_QUOTA, &t->quota_on, &t->quota_off);
-		else if (!strcmp(one, "project"))
+		} else if (!strcmp(one, "project")) {
 			turn(on, 1u << LNKFS_QUOTA_PROJECT, &t->quota_on, &t->quota_off);
-		else if (!fixed_feature(one, on))
+		} else if (!strcmp(one, "backref")) {
+			t->backref_on = on;
+			t->backref_off = !on;
+		} else if (!fixed_feature(one, on)) {
 			tune_fail(one, "unknown feature");
+		}
 	}
 }
 

@@ -31,6 +31,10 @@
  * @checked: time of the last check, with @set_checked
  * @quota_on: quota files to make: bits 1 << LNKFS_QUOTA_*
  * @quota_off: quota files to remove
+ * @backref_on: make back references
+ * @backref_off: remove them
+ * @batch: blocks to change before a commit, once that is known
+ * @undone: what was begun did not fit and has been undone
  * @journal_bytes: size of an internal journal to have, or 0
  * @journal: device of an external journal to have, or NULL
  */
@@ -55,6 +59,10 @@ struct tune {
 	bool set_checked;
 	u32 quota_on;
 	u32 quota_off;
+	bool backref_on;
+	bool backref_off;
+	u32 batch;
+	bool undone;
 	u64 journal_bytes;
 	const char *journal;
 };
@@ -77,6 +85,7 @@ int tune_online(const struct tune *t, const char *mnt);
 /* journal.c */
 int tune_journal_prepare(struct tune *t, const char **why);
 int tune_commit(struct tune *t);
+int tune_step(void *tune);
 u64 tune_writes(const struct tune *t);
 int tune_journal(struct tune *t);
 void tune_journal_done(struct tune *t);
