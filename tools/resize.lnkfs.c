@@ -295,9 +295,13 @@ static int shrink(const struct options *o, struct lnkfs_resize *r, u64 blocks)
 		return complain(o->device, "%s: the least is %" PRIu64 " blocks of %u bytes",
 				r->why, least, r->v->fs.block_size);
 	if (err)
-		return complain(o->device, "%s", r->why ? r->why : strerror(-err));
-	report_size(o, old, blocks, r->v->fs.block_bits);
-	return 0;
+		complain(o->device, "%s", r->why ? r->why : strerror(-err));
+	else
+		report_size(o, old, blocks, r->v->fs.block_bits);
+	if (r->no_backref)
+		complain(o->device, "back references are switched off now: \"tune.lnkfs -O backref %s\" makes them",
+			 o->device);
+	return err || r->no_backref;
 }
 
 /* The size that is asked for; 0: complained. */

@@ -64,26 +64,21 @@ void lnkfs_names_feature(struct lnkfs_volume *v, bool on)
 }
 
 /**
- * lnkfs_names_blocks() - blocks that the tree of a group takes at most
+ * lnkfs_names_blocks() - blocks that trees take at most
  * @fs: volume
- * @names: names in it
+ * @names: names in them
+ * @groups: groups that they are of, at most
  *
- * As many names that were added in any order, with nodes half full.
+ * However the names are spread, and in whatever order they were added: nodes are
+ * half full then, but for the last of a level. A tree of more than its root has two
+ * nodes or more on each level, and so many times fewer on the one above that twice
+ * the leaves are enough for all.
  */
-u64 lnkfs_names_blocks(const struct lnkfs_fs *fs, u64 names)
+u64 lnkfs_names_blocks(const struct lnkfs_fs *fs, u64 names, u32 groups)
 {
-	u32 root = (fs->block_size - sizeof(struct lnkfs_names_block) -
-		    sizeof(struct lnkfs_btree_root)) / bt_record_size(0, sizeof(__le64));
-	u64 half = bt_node_cap(fs, 0, sizeof(__le64)) / 2, level = names, all = 1;
+	u32 half = bt_node_cap(fs, 0, sizeof(__le64)) / 2;
 
-	if (!names)
-		return 0;
-	/* Leaves and inner nodes have records of one size. */
-	while (level > root) {
-		level = DIV_ROUND_UP(level, half);
-		all += level;
-	}
-	return all;
+	return min_t(u64, groups, names) + 2 * names / half;
 }
 
 static int one_step(struct rebuild *rb)
@@ -225,20 +220,31 @@ out:
 }
 
 /**
- * lnkfs_names_drop() - free the tree of a group
- * @v: volume
+ * lnkfs_names_list() - find all blocks of the tree of a group
+ * @v: volume, its groups loaded
  * @group: group number
- *
- * All that changes is in the cache.
+ * @blocks: set to them, to be freed; NULL: there are none
+ * @nr: set to their number
  *
  * Return: 0, -ENOMEM, what reading the tree says.
  */
-int lnkfs_names_drop(struct lnkfs_volume *v, u32 group)
+int lnkfs_names_list(struct lnkfs_volume *v, u32 group, u64 **blocks, u64 *nr)
 {
 	struct rebuild rb = { .v = v, .fs = &v->fs };
-	int err = drop_tree(&rb, group);
+	int err = 0;
 
-	free(rb.blocks);
+	if (lnkfs_group(rb.fs, group)->names) {
+		lnkfs_names_lock(rb.fs, group);
+		err = note_tree(&rb, group);
+		lnkfs_names_unlock(rb.fs, group);
+	}
+	if (err) {
+		free(rb.blocks);
+		rb.blocks = NULL;
+		rb.nr = 0;
+	}
+	*blocks = rb.blocks;
+	*nr = rb.nr;
 	return err;
 }
 

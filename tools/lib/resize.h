@@ -14,6 +14,7 @@
  * @log: its log, which is empty
  * @why: what is in the way, as a phrase, when a function has failed; or NULL
  * @done: something has been changed when a function has failed
+ * @no_backref: back references were switched off on the way, and not on again
  * @batch: for tests: commit when so many blocks have changed; 0: when the log is half
  *	full
  * @progress: called with what has been done and all that there is to do, or NULL
@@ -23,6 +24,7 @@ struct lnkfs_resize {
 	struct lnkfs_log log;
 	const char *why;
 	bool done;
+	bool no_backref;
 	u32 batch;
 	void (*progress)(u64 done, u64 total);
 };

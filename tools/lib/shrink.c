@@ -397,6 +397,7 @@ static void shrink_end(struct lnkfs_shrink *s)
 	free(s->text);
 	free(s->inos);
 	free(s->charges);
+	free(s->trees);
 	free(s->extents);
 	free(s->runs);
 	free(s->longest);
@@ -462,6 +463,8 @@ static int carry_out(struct lnkfs_shrink *s)
 	s->fs->alloc_end = s->end;
 	err = move_journal(s);
 	if (!err)
+		err = lnkfs_shrink_backref_off(s);
+	if (!err)
 		err = lnkfs_shrink_blocks(s);
 	if (!err)
 		err = lnkfs_shrink_renumber(s);
@@ -473,6 +476,8 @@ static int carry_out(struct lnkfs_shrink *s)
 		err = cut(s);
 	if (!err)
 		wipe_backups(s, groups);
+	if (!err)
+		err = lnkfs_shrink_backref_on(s);
 	if (!err && s->r->progress)
 		s->r->progress(1, 1);
 	if (err == -ENOSPC)

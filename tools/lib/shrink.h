@@ -80,6 +80,11 @@ struct lnkfs_shrink_charge {
  * @charges: what quota files have to be told before the next commit
  * @nr_charges: how many
  * @max_charges: room
+ * @backref: the volume has back references, which are made anew
+ * @links: names that are not the only ones of an inode
+ * @trees: blocks of the trees of back references, in order
+ * @nr_trees: how many
+ * @max_trees: room
  * @extents: runs of blocks of files, by group
  * @runs: runs of free blocks, by group
  * @longest: the longest of these
@@ -110,6 +115,11 @@ struct lnkfs_shrink {
 	struct lnkfs_shrink_charge *charges;
 	size_t nr_charges;
 	size_t max_charges;
+	bool backref;
+	u64 links;
+	u64 *trees;
+	size_t nr_trees;
+	size_t max_trees;
 	u64 *extents;
 	u32 *runs;
 	u32 *longest;
@@ -148,6 +158,12 @@ int lnkfs_shrink_blocks(struct lnkfs_shrink *s);
 /* shrink_inode.c */
 int lnkfs_shrink_names(struct lnkfs_shrink *s);
 int lnkfs_shrink_renumber(struct lnkfs_shrink *s);
+
+/* shrink_backref.c */
+int lnkfs_shrink_scan_trees(struct lnkfs_shrink *s);
+u64 lnkfs_shrink_trees_past(const struct lnkfs_shrink *s, u64 end);
+int lnkfs_shrink_backref_off(struct lnkfs_shrink *s);
+int lnkfs_shrink_backref_on(struct lnkfs_shrink *s);
 
 /* shrink_quota.c */
 int lnkfs_shrink_charge(struct lnkfs_shrink *s, const struct lnkfs_cinode *ci, s64 blocks);

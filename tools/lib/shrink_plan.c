@@ -6,6 +6,7 @@
 
 #include "format.h"
 #include "journal.h"
+#include "names_rebuild.h"
 #include "shrink.h"
 
 /* ---- inodes ---- */
@@ -175,6 +176,8 @@ static int scan_inode(struct lnkfs_shrink *s, u64 ino)
 	int err;
 
 	err = lnkfs_shrink_load(s, ino, &n);
+	if (!err && !S_ISDIR(n.ci.mode))
+		s->links += n.ci.nlink - 1;
 	if (err || (n.ci.fork != LNKFS_FORK_EXTENTS && n.ci.fork != LNKFS_FORK_DIR_BLOCKS))
 		return err;
 	for (; !err && lblk < LNKFS_MAX_LBLK; lblk = ext.lblk + ext.len) {
@@ -204,6 +207,8 @@ int lnkfs_shrink_scan(struct lnkfs_shrink *s)
 	for (group = 0; group < s->fs->groups && !err; group++)
 		err = free_space(s, group, lnkfs_group_size(s->fs, group), &blocks,
 				 &s->runs[group], &s->longest[group]);
+	if (!err)
+		err = lnkfs_shrink_scan_trees(s);
 	return err ? err : lnkfs_shrink_inodes(s, 0, scan_inode);
 }
 
@@ -217,6 +222,7 @@ int lnkfs_shrink_scan(struct lnkfs_shrink *s)
  * @used: blocks in use past the end that have to be moved
  * @extents: the extents they are in, at most
  * @inode_blocks: of @used, blocks of inodes, at most
+ * @trees: blocks that trees of back references may take when they are made anew
  */
 struct estimate {
 	u64 free;
@@ -225,6 +231,7 @@ struct estimate {
 	u64 used;
 	u64 extents;
 	u64 inode_blocks;
+	u64 trees;
 };
 
 /* All of a group lies before the end. */
@@ -271,18 +278,31 @@ static bool add_journal(const struct lnkfs_shrink *s, u64 end, struct estimate *
 	return true;
 }
 
+/* Trees of back references go first, and are made anew at last. */
+static void add_trees(const struct lnkfs_shrink *s, u64 end, struct estimate *e)
+{
+	u64 past;
+
+	if (!s->fs->backref || !e->used)
+		return;
+	past = lnkfs_shrink_trees_past(s, end);
+	e->used -= past;
+	e->free += s->nr_trees - past;
+	e->trees = lnkfs_names_blocks(s->fs, s->links, lnkfs_group_of(s->fs, end - 1) + 1);
+}
+
 static bool enough(const struct lnkfs_shrink *s, const struct estimate *e)
 {
 	u32 cluster = LNKFS_CLUSTER_BYTES >> s->fs->block_bits;
 	u64 half, more;
 
 	if (!e->used)
-		return true;
+		return e->free >= e->trees;
 	/* Pieces of extents make nodes of trees, half full; new trees come with one. */
 	half = (s->fs->block_size - sizeof(struct lnkfs_btree_node)) / 24 / 2;
 	more = DIV_ROUND_UP(e->extents + e->runs, half) + min(e->extents, e->runs);
 	/* Records of several slots do not fill blocks; clusters are not shared. */
-	more += e->inode_blocks + 2 * cluster + 16;
+	more += e->inode_blocks + 2 * cluster + 16 + e->trees;
 	return e->free >= e->used + more;
 }
 
@@ -308,5 +328,8 @@ bool lnkfs_shrink_fits(struct lnkfs_shrink *s, u64 end, int *err)
 	for (group = cut; group < fs->groups && !*err; group++)
 		*err = add_cut(s, group, group == cut ? (u32)(end - lnkfs_group_first(fs, cut)) : 0,
 			       &e);
-	return !*err && add_journal(s, end, &e) && enough(s, &e);
+	if (*err || !add_journal(s, end, &e))
+		return false;
+	add_trees(s, end, &e);
+	return enough(s, &e);
 }
