@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "btree.h"
 #include "dump.h"
 #include "xattr.h"
 
@@ -89,20 +90,25 @@ static void show_slots(struct dump *d, const u8 *data, u64 block)
 	out_u64(&d->o, "inodes", used);
 }
 
-static void show_node(struct dump *d, const u8 *data)
+/* The records of a node, or of a root in a block of its own, from @rec on. */
+static void show_records(struct dump *d, const u8 *data, const struct lnkfs_btree_root *head,
+			 const u8 *rec)
 {
-	const struct lnkfs_btree_node *n = (const void *)data;
-	u32 count = le16_to_cpu(n->n_count), level = le16_to_cpu(n->n_level), i;
-	u32 size = level ? 16 : 8u + n->n_vsize;
+	const struct lnkfs_block_header *h = (const void *)data;
+	const u8 *end = data + d->v->fs.block_size;
+	u32 count = le16_to_cpu(head->bt_count), level = le16_to_cpu(head->bt_level);
+	u32 size = level ? 16 : 8u + head->bt_vsize;
 	struct out *o = &d->o;
 
 	out_u64(o, "level", level);
-	out_u64(o, "tree", n->n_tree);
+	out_u64(o, "tree", head->bt_tree);
 	out_u64(o, "records", count);
+	if (head->bt_tree == LNKFS_TREE_NAMES && !level) {
+		dump_refs(d, rec, count, end, le64_to_cpu(h->h_owner));
+		return;
+	}
 	out_list(o, "keys");
-	for (i = 0; i < count && sizeof(*n) + (i + 1) * size <= d->v->fs.block_size; i++) {
-		const u8 *rec = n->n_records + (size_t)i * size;
-
+	for (; count && end - rec >= (ptrdiff_t)size; count--, rec += size) {
 		out_row(o);
 		out_hex(o, "key", get_unaligned_le64(rec));
 		if (size >= 16)
@@ -110,6 +116,22 @@ static void show_node(struct dump *d, const u8 *data)
 		out_end(o);
 	}
 	out_end(o);
+}
+
+static void show_node(struct dump *d, const u8 *data)
+{
+	struct lnkfs_btree_node *n = (void *)data;
+	struct bt_view v = bt_node_view(&d->v->fs, n);
+
+	show_records(d, data, v.head, v.records);
+}
+
+static void show_names(struct dump *d, const u8 *data)
+{
+	const struct lnkfs_names_block *nb = (const void *)data;
+	const struct lnkfs_btree_root *root = (const void *)nb->nb_root;
+
+	show_records(d, data, root, (const u8 *)(root + 1));
 }
 
 static void show_dirents(struct dump *d, const u8 *data)
@@ -254,6 +276,9 @@ int dump_block(struct dump *d, u64 block)
 		break;
 	case LNKFS_B_XATTR:
 		show_xattrs(d, data);
+		break;
+	case LNKFS_B_NAMES:
+		show_names(d, data);
 		break;
 	case LNKFS_B_BITMAP:
 	case LNKFS_B_IMAP:

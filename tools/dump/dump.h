@@ -41,6 +41,10 @@ int dump_dir(struct dump *d, u64 ino);
 int dump_extents(struct dump *d, u64 ino);
 void dump_record(struct dump *d, const void *data, u64 block, u32 slot);
 
+/* names.c */
+void dump_refs(struct dump *d, const u8 *rec, u32 count, const u8 *end, u64 owner);
+int dump_names(struct dump *d, u64 ino);
+
 /* block.c */
 int dump_block(struct dump *d, u64 block);
 int dump_journal(struct dump *d);

@@ -102,8 +102,10 @@ static void show_fixed(struct out *o, const struct lnkfs_inode *di)
 	out_time(o, "modified", le64_to_cpu(di->i_mtime));
 	out_time(o, "changed", le64_to_cpu(di->i_ctime));
 	out_time(o, "born", le64_to_cpu(di->i_btime));
-	if (S_ISDIR(mode))
+	if (S_ISDIR(mode) || di->i_parent)
 		out_u64(o, "parent", le64_to_cpu(di->i_parent));
+	if (di->i_parent_pos)
+		out_u64(o, "parent_position", le64_to_cpu(di->i_parent_pos));
 	if (di->i_fork < ARRAY_SIZE(fork_names))
 		out_text(o, "fork", fork_names[di->i_fork]);
 	else
@@ -242,7 +244,7 @@ int dump_inode(struct dump *d, u64 ino)
 	else
 		err = -ENOENT;
 	free(data);
-	return err;
+	return err ? err : dump_names(d, ino);
 }
 
 struct tree_show {

@@ -7,6 +7,7 @@
 #include "defopts.h"
 #include "dump.h"
 
+static const char *const ro_compat_bits[] = { "quota", "backref" };
 static const char *const state_bits[] = { "clean", "error" };
 static const char *const bg_bits[] = { "block-uninit", "inode-uninit", "orphans" };
 static const char *const errors_names[] = { NULL, "continue", "remount-ro", "panic" };
@@ -38,6 +39,8 @@ const char *dump_type_name(enum lnkfs_btype type)
 		return "attributes";
 	case LNKFS_B_QUOTA:
 		return "quota";
+	case LNKFS_B_NAMES:
+		return "back-references";
 	default:
 		return "unknown";
 	}
@@ -103,6 +106,8 @@ int dump_super(struct dump *d)
 	out_hex(o, "feature_compat", le32_to_cpu(sb->s_feature_compat));
 	out_hex(o, "feature_incompat", le32_to_cpu(sb->s_feature_incompat));
 	out_hex(o, "feature_ro_compat", le32_to_cpu(sb->s_feature_ro_compat));
+	out_bits(o, "features", le32_to_cpu(sb->s_feature_ro_compat), ro_compat_bits,
+		 ARRAY_SIZE(ro_compat_bits));
 	out_bits(o, "state", le16_to_cpu(sb->s_state), state_bits, ARRAY_SIZE(state_bits));
 	if (sb->s_errors < ARRAY_SIZE(errors_names) && errors_names[sb->s_errors])
 		out_text(o, "errors", errors_names[sb->s_errors]);
@@ -156,6 +161,8 @@ int dump_groups(struct dump *d)
 		out_u64(o, "dirs", g->used_dirs);
 		out_u64(o, "free_slots", g->free_slots);
 		out_bits(o, "flags", g->flags, bg_bits, ARRAY_SIZE(bg_bits));
+		if (fs->backref)
+			out_u64(o, "names", g->names);
 		out_end(o);
 	}
 	out_end(o);
