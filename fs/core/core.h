@@ -583,7 +583,7 @@ int lnkfs_dir_find(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, const char *na
 		   struct lnkfs_dir_spot *spot);
 u64 lnkfs_dir_spot_pos(const struct lnkfs_fs *fs, const struct lnkfs_dir_spot *spot);
 int lnkfs_dir_remove_at(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-			const struct lnkfs_dir_spot *spot);
+			struct lnkfs_dir_spot *spot);
 int lnkfs_dir_replace_at(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_dir_spot *spot,
 			 u64 ino, u8 type);
 int lnkfs_dir_name_at(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 pos, u64 ino,

@@ -782,12 +782,13 @@ static void block_offer(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
  * @tx: transaction with lnkfs_dir_remove_credits()
  * @fs: volume
  * @dir: directory
- * @spot: from lnkfs_dir_find(); the caller puts its buffer
+ * @spot: from lnkfs_dir_find(); its buffer is put here, since the block may go, and
+ *	@spot->buf set to NULL
  *
  * Return: as lnkfs_dir_remove().
  */
 int lnkfs_dir_remove_at(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-			const struct lnkfs_dir_spot *spot)
+			struct lnkfs_dir_spot *spot)
 {
 	struct lnkfs_btree idx;
 	bool empty = false;
@@ -797,6 +798,8 @@ int lnkfs_dir_remove_at(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 		return inline_remove(fs, dir, spot->off);
 	dir_tree(fs, dir, LNKFS_TREE_DIR, &idx);
 	err = block_remove(tx, fs, dir, dir_indexed(&idx) ? &idx : NULL, spot, &empty);
+	lnkfs_bput(spot->buf);
+	spot->buf = NULL;
 	/* A block that cannot be unmapped just now stays, empty. */
 	if (!err && empty && dir_unmap(tx, fs, dir, spot->lblk))
 		block_offer(tx, fs, dir, spot->lblk);
@@ -825,9 +828,7 @@ int lnkfs_dir_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 	err = lnkfs_dir_find(fs, dir, name, len, &spot);
 	if (err)
 		return err;
-	err = lnkfs_dir_remove_at(tx, fs, dir, &spot);
-	lnkfs_bput(spot.buf);
-	return err;
+	return lnkfs_dir_remove_at(tx, fs, dir, &spot);
 }
 
 /**
