@@ -16,10 +16,10 @@
 /*
  * Revoke credits of an operation that may free directory blocks and nodes: a
  * removal frees up to 41 in trees as high as a crafted volume can have them, an
- * addition 26; a rename that fails half-way has an addition and two removals. All
- * of them fit into one block of the log.
+ * addition 26; a rename that fails half-way has an addition and two removals. The
+ * trees of two inodes' back references come on top.
  */
-#define LNKFS_NAMEI_REVOKES	(108 + LNKFS_REVOKES_IFREE)
+#define LNKFS_NAMEI_REVOKES	(108 + LNKFS_REVOKES_IFREE + 2 * LNKFS_REVOKES_NAMES)
 
 /* The first half of a rename may make the directory's index one level higher. */
 #define LNKFS_RENAME_SLACK	12
@@ -51,15 +51,14 @@ static int lnkfs_dir_changed(handle_t *handle, struct inode *dir)
 }
 
 static int lnkfs_add_name(handle_t *handle, struct inode *dir, const struct qstr *name,
-			  u64 ino, umode_t mode)
+			  struct inode *inode, u64 *pos)
 {
 	struct lnkfs_charge charge;
-	u64 pos;
 	int err;
 
 	lnkfs_charge_begin(&charge, dir);
 	err = lnkfs_dir_add(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name,
-			    name->len, ino, lnkfs_dtype(mode), &pos);
+			    name->len, inode->i_ino, lnkfs_dtype(inode->i_mode), pos);
 	lnkfs_charge_end(&charge);
 	return err;
 }
@@ -70,11 +69,64 @@ static int lnkfs_remove_name(handle_t *handle, struct inode *dir, const struct q
 				name->len);
 }
 
-static int lnkfs_replace_name(handle_t *handle, struct inode *dir, const struct qstr *name,
-			      u64 ino, umode_t mode)
+/* Find an entry; what is found stays good while nothing changes in the directory. */
+static int lnkfs_find_name(struct inode *dir, const struct qstr *name,
+			   struct lnkfs_dir_spot *spot, struct lnkfs_ref *ref)
 {
-	return lnkfs_dir_replace(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name,
-				 name->len, ino, lnkfs_dtype(mode));
+	int err;
+
+	err = lnkfs_dir_find(LNKFS_FS(dir), &LNKFS_I(dir)->ci, name->name, name->len, spot);
+	if (err)
+		return err;
+	ref->dir = dir->i_ino;
+	ref->pos = lnkfs_dir_spot_pos(LNKFS_FS(dir), spot);
+	return 0;
+}
+
+static int lnkfs_replace_at(handle_t *handle, struct inode *dir,
+			    const struct lnkfs_dir_spot *spot, const struct inode *inode)
+{
+	return lnkfs_dir_replace_at(handle, LNKFS_FS(dir), spot, inode->i_ino,
+				    lnkfs_dtype(inode->i_mode));
+}
+
+/* Back references. What fails to be undone must not be committed. */
+static int lnkfs_ref_add(handle_t *handle, struct inode *inode, const struct lnkfs_ref *ref)
+{
+	return lnkfs_names_add(handle, LNKFS_FS(inode), &LNKFS_I(inode)->ci, ref);
+}
+
+static int lnkfs_ref_del(handle_t *handle, struct inode *inode, const struct lnkfs_ref *ref)
+{
+	return lnkfs_names_del(handle, LNKFS_FS(inode), &LNKFS_I(inode)->ci, ref);
+}
+
+static int lnkfs_ref_move(handle_t *handle, struct inode *inode, const struct lnkfs_ref *from,
+			  const struct lnkfs_ref *to)
+{
+	return lnkfs_names_move(handle, LNKFS_FS(inode), &LNKFS_I(inode)->ci, from, to);
+}
+
+static void lnkfs_undone(struct inode *inode, int err)
+{
+	if (err)
+		lnkfs_abort(inode->i_sb, err);
+}
+
+/* An inode gets a name: the entry, and the reference back to it. */
+static int lnkfs_give_name(handle_t *handle, struct inode *dir, const struct qstr *name,
+			   struct inode *inode)
+{
+	struct lnkfs_ref ref = { .dir = dir->i_ino };
+	int err;
+
+	err = lnkfs_add_name(handle, dir, name, inode, &ref.pos);
+	if (err)
+		return err;
+	err = lnkfs_ref_add(handle, inode, &ref);
+	if (err)
+		lnkfs_undone(dir, lnkfs_remove_name(handle, dir, name));
+	return err;
 }
 
 /*
@@ -120,7 +172,7 @@ static int lnkfs_finish_create(handle_t *handle, struct inode *dir, struct dentr
 {
 	int err;
 
-	err = lnkfs_add_name(handle, dir, &dentry->d_name, inode->i_ino, inode->i_mode);
+	err = lnkfs_give_name(handle, dir, &dentry->d_name, inode);
 	if (err) {
 		lnkfs_undo_new_inode(handle, inode);
 		return lnkfs_dir_failed(handle, dir, err);
@@ -265,12 +317,13 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 	if (err)
 		return err;
 	do {
-		handle = lnkfs_begin_inode(dir, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir),
+		handle = lnkfs_begin_inode(dir, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir) +
+					   lnkfs_names_add_credits(LNKFS_FS(dir),
+								   &LNKFS_I(inode)->ci),
 					   LNKFS_NAMEI_REVOKES);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
-		err = lnkfs_add_name(handle, dir, &dentry->d_name, inode->i_ino,
-				     inode->i_mode);
+		err = lnkfs_give_name(handle, dir, &dentry->d_name, inode);
 		if (err) {
 			lnkfs_dir_failed(handle, dir, err);
 		} else {
@@ -346,6 +399,27 @@ static int lnkfs_may_lose_name(struct inode *inode)
 	return 0;
 }
 
+/* Remove an entry and the reference back to it. */
+static int lnkfs_take_name(handle_t *handle, struct inode *dir, const struct qstr *name,
+			   struct inode *inode)
+{
+	struct lnkfs_dir_spot spot;
+	struct lnkfs_ref ref;
+	int err;
+
+	err = lnkfs_find_name(dir, name, &spot, &ref);
+	if (err)
+		return err;
+	err = lnkfs_ref_del(handle, inode, &ref);
+	if (!err) {
+		err = lnkfs_dir_remove_at(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, &spot);
+		if (err)
+			lnkfs_undone(inode, lnkfs_ref_add(handle, inode, &ref));
+	}
+	lnkfs_bput(spot.buf);
+	return err;
+}
+
 /* unlink and rmdir */
 static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 {
@@ -366,13 +440,15 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 	if (err)
 		return err;
 	handle = lnkfs_begin_inode(dir, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
-				   LNKFS_CREDITS_ORPHAN, LNKFS_NAMEI_REVOKES);
+				   LNKFS_CREDITS_ORPHAN +
+				   lnkfs_names_del_credits(LNKFS_FS(inode), &LNKFS_I(inode)->ci),
+				   LNKFS_NAMEI_REVOKES);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	if (lnkfs_last_name(inode))
 		err = lnkfs_orphan_inode(handle, inode);
 	if (!err) {
-		err = lnkfs_remove_name(handle, dir, &dentry->d_name);
+		err = lnkfs_take_name(handle, dir, &dentry->d_name, inode);
 		if (err) {
 			lnkfs_unorphan_inode(inode);
 			lnkfs_dir_failed(handle, dir, err);
@@ -478,11 +554,13 @@ static int lnkfs_tmpfile(lnkfs_idmap *idmap, struct inode *dir, struct file *fil
 	return finish_open_simple(file, err);
 }
 
-/* One side of a rename. */
+/* One side of a rename: @spot and @ref are set where the entry has been found. */
 struct lnkfs_rename_end {
 	struct inode *dir;
 	const struct qstr *name;
 	struct inode *inode;
+	struct lnkfs_dir_spot spot;
+	struct lnkfs_ref ref;
 };
 
 /* A directory gets another parent; the counts of the two are the caller's. */
@@ -499,6 +577,66 @@ static int lnkfs_renamed(handle_t *handle, struct inode *inode)
 	return lnkfs_store(handle, inode);
 }
 
+/* The back references of two names that change places, both found. */
+static int lnkfs_exchange_refs(handle_t *handle, struct lnkfs_rename_end *a,
+			       struct lnkfs_rename_end *b)
+{
+	int err;
+
+	err = lnkfs_ref_move(handle, a->inode, &a->ref, &b->ref);
+	if (err)
+		return err;
+	err = lnkfs_ref_move(handle, b->inode, &b->ref, &a->ref);
+	if (err)
+		lnkfs_undone(a->inode, lnkfs_ref_move(handle, a->inode, &b->ref, &a->ref));
+	return err;
+}
+
+/* The entries of an exchange, both found. */
+static int lnkfs_exchange_spots(handle_t *handle, struct lnkfs_rename_end *a,
+				struct lnkfs_rename_end *b)
+{
+	int err;
+
+	err = lnkfs_exchange_refs(handle, a, b);
+	if (err)
+		return err;
+	err = lnkfs_replace_at(handle, a->dir, &a->spot, b->inode);
+	if (!err) {
+		err = lnkfs_replace_at(handle, b->dir, &b->spot, a->inode);
+		if (!err)
+			return 0;
+		lnkfs_undone(a->dir, lnkfs_replace_at(handle, a->dir, &a->spot, a->inode));
+		/* A change of its time stamps may have stored what was undone. */
+		lnkfs_dir_failed(handle, a->dir, err);
+	}
+	lnkfs_undone(a->inode, lnkfs_ref_move(handle, a->inode, &b->ref, &a->ref));
+	lnkfs_undone(b->inode, lnkfs_ref_move(handle, b->inode, &a->ref, &b->ref));
+	return err;
+}
+
+static int lnkfs_exchange_entries(handle_t *handle, struct lnkfs_rename_end *a,
+				  struct lnkfs_rename_end *b)
+{
+	int err;
+
+	err = lnkfs_find_name(a->dir, a->name, &a->spot, &a->ref);
+	if (err)
+		return err;
+	err = lnkfs_find_name(b->dir, b->name, &b->spot, &b->ref);
+	if (!err) {
+		err = lnkfs_exchange_spots(handle, a, b);
+		lnkfs_bput(b->spot.buf);
+	}
+	lnkfs_bput(a->spot.buf);
+	return err;
+}
+
+static u32 lnkfs_ref_move_credits(struct inode *inode)
+{
+	return lnkfs_names_move_credits(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
+}
+
 static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b)
 {
 	struct super_block *sb = a->dir->i_sb;
@@ -512,22 +650,15 @@ static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b
 		    (b_dir && !a_dir && a->dir->i_nlink >= max))
 			return -EMLINK;
 	}
-	handle = lnkfs_begin(sb, lnkfs_remove_credits(a->dir) +
-			     lnkfs_remove_credits(b->dir) + 2 * LNKFS_CREDITS_STORE, 0);
+	handle = lnkfs_begin(sb, lnkfs_remove_credits(a->dir) + lnkfs_remove_credits(b->dir) +
+			     lnkfs_ref_move_credits(a->inode) +
+			     lnkfs_ref_move_credits(b->inode) + 2 * LNKFS_CREDITS_STORE,
+			     2 * LNKFS_REVOKES_NAMES);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
-	err = lnkfs_replace_name(handle, a->dir, a->name, b->inode->i_ino, b->inode->i_mode);
+	err = lnkfs_exchange_entries(handle, a, b);
 	if (err)
 		goto out;
-	err = lnkfs_replace_name(handle, b->dir, b->name, a->inode->i_ino, a->inode->i_mode);
-	if (err) {
-		if (lnkfs_replace_name(handle, a->dir, a->name, a->inode->i_ino,
-				       a->inode->i_mode))
-			lnkfs_abort(sb, err);
-		/* A change of its time stamps may have stored what was undone. */
-		lnkfs_dir_failed(handle, a->dir, err);
-		goto out;
-	}
 	if (a->dir != b->dir) {
 		lnkfs_set_parent(a->inode, b->dir);
 		lnkfs_set_parent(b->inode, a->dir);
@@ -556,6 +687,76 @@ out:
 	return err;
 }
 
+/* The new name of a rename: an entry of its own, or the one of what is replaced. */
+static int lnkfs_rename_to(handle_t *handle, struct lnkfs_rename_end *to, struct inode *inode)
+{
+	int err;
+
+	if (!to->inode) {
+		to->ref.dir = to->dir->i_ino;
+		return lnkfs_add_name(handle, to->dir, to->name, inode, &to->ref.pos);
+	}
+	err = lnkfs_find_name(to->dir, to->name, &to->spot, &to->ref);
+	if (err)
+		return err;
+	err = lnkfs_replace_at(handle, to->dir, &to->spot, inode);
+	lnkfs_bput(to->spot.buf);
+	return err;
+}
+
+static void lnkfs_undo_rename_to(handle_t *handle, struct lnkfs_rename_end *to)
+{
+	struct lnkfs_rename_end old = *to;
+
+	if (to->inode) {
+		lnkfs_undone(to->dir, lnkfs_rename_to(handle, &old, to->inode));
+	} else {
+		lnkfs_undone(to->dir, lnkfs_remove_name(handle, to->dir, to->name));
+	}
+}
+
+/* The back references of a rename. */
+static int lnkfs_rename_refs(handle_t *handle, struct lnkfs_rename_end *from,
+			     struct lnkfs_rename_end *to, struct inode *whiteout)
+{
+	int err;
+
+	err = lnkfs_ref_move(handle, from->inode, &from->ref, &to->ref);
+	if (err)
+		return err;
+	if (to->inode) {
+		err = lnkfs_ref_del(handle, to->inode, &to->ref);
+		if (err) {
+			lnkfs_undone(from->inode, lnkfs_ref_move(handle, from->inode, &to->ref,
+								 &from->ref));
+			return err;
+		}
+	}
+	return whiteout ? lnkfs_ref_add(handle, whiteout, &from->ref) : 0;
+}
+
+/* The old name of a rename, found: it goes, or becomes the whiteout's. */
+static int lnkfs_rename_from(handle_t *handle, struct lnkfs_rename_end *from,
+			     struct lnkfs_rename_end *to, struct inode *whiteout)
+{
+	int err;
+
+	err = lnkfs_rename_refs(handle, from, to, whiteout);
+	if (err)
+		return err;
+	if (whiteout)
+		err = lnkfs_replace_at(handle, from->dir, &from->spot, whiteout);
+	else
+		err = lnkfs_dir_remove_at(handle, LNKFS_FS(from->dir), &LNKFS_I(from->dir)->ci,
+					  &from->spot);
+	if (!err)
+		return 0;
+	lnkfs_undone(from->inode, lnkfs_ref_move(handle, from->inode, &to->ref, &from->ref));
+	if (to->inode)
+		lnkfs_undone(to->inode, lnkfs_ref_add(handle, to->inode, &to->ref));
+	return err;
+}
+
 /*
  * The entries of a rename: the new name first, then the old one, undoing the
  * first when the second fails.
@@ -563,31 +764,19 @@ out:
 static int lnkfs_rename_entries(handle_t *handle, struct lnkfs_rename_end *from,
 				struct lnkfs_rename_end *to, struct inode *whiteout)
 {
-	struct inode *inode = from->inode;
-	int err, err2;
+	int err;
 
-	if (to->inode)
-		err = lnkfs_replace_name(handle, to->dir, to->name, inode->i_ino,
-					 inode->i_mode);
-	else
-		err = lnkfs_add_name(handle, to->dir, to->name, inode->i_ino,
-				     inode->i_mode);
+	err = lnkfs_rename_to(handle, to, from->inode);
 	if (err)
 		return lnkfs_dir_failed(handle, to->dir, err);
-	if (whiteout)
-		err = lnkfs_replace_name(handle, from->dir, from->name, whiteout->i_ino,
-					 whiteout->i_mode);
-	else
-		err = lnkfs_remove_name(handle, from->dir, from->name);
+	err = lnkfs_find_name(from->dir, from->name, &from->spot, &from->ref);
+	if (!err) {
+		err = lnkfs_rename_from(handle, from, to, whiteout);
+		lnkfs_bput(from->spot.buf);
+	}
 	if (!err)
 		return 0;
-	if (to->inode)
-		err2 = lnkfs_replace_name(handle, to->dir, to->name, to->inode->i_ino,
-					  to->inode->i_mode);
-	else
-		err2 = lnkfs_remove_name(handle, to->dir, to->name);
-	if (err2)
-		lnkfs_abort(to->dir->i_sb, err2);
+	lnkfs_undo_rename_to(handle, to);
 	lnkfs_dir_failed(handle, to->dir, err);
 	return lnkfs_dir_failed(handle, from->dir, err);
 }
@@ -626,7 +815,11 @@ static int lnkfs_rename_inodes(handle_t *handle, struct lnkfs_rename_end *from,
 static u32 lnkfs_rename_credits(const struct lnkfs_rename_end *from,
 				const struct lnkfs_rename_end *to)
 {
-	return lnkfs_add_credits(to->dir) + lnkfs_remove_credits(to->dir) +
+	u32 credits = lnkfs_ref_move_credits(from->inode);
+
+	if (to->inode)
+		credits += lnkfs_names_del_credits(LNKFS_FS(to->inode), &LNKFS_I(to->inode)->ci);
+	return credits + lnkfs_add_credits(to->dir) + lnkfs_remove_credits(to->dir) +
 	       lnkfs_remove_credits(from->dir) + 3 * LNKFS_CREDITS_STORE +
 	       LNKFS_CREDITS_ORPHAN + LNKFS_RENAME_SLACK;
 }

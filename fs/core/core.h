@@ -626,9 +626,10 @@ bool lnkfs_names_decode(const struct lnkfs_fs *fs, u32 group, u64 key, u64 value
 int lnkfs_names_check_block(const struct lnkfs_fs *fs, const void *data);
 u32 lnkfs_names_add_credits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
 u32 lnkfs_names_del_credits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
+u32 lnkfs_names_move_credits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci);
 
 /* Blocks that one call may free, for revoke records. */
-#define LNKFS_REVOKES_NAMES	(2 * (LNKFS_NAMES_MAX_LEVEL + 1))
+#define LNKFS_REVOKES_NAMES	(2 * (LNKFS_NAMES_MAX_LEVEL + 2))
 
 /* ---- quota.c: quota files ---- */
 

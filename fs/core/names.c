@@ -318,7 +318,7 @@ int lnkfs_names_del(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 
 /**
  * lnkfs_names_move() - a name of an inode is going to stand elsewhere
- * @tx: transaction with lnkfs_names_add_credits() and lnkfs_names_del_credits()
+ * @tx: transaction with lnkfs_names_move_credits()
  * @fs: volume
  * @ci: inode; the caller stores its record
  * @from: where it stands
@@ -476,4 +476,21 @@ u32 lnkfs_names_del_credits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci)
 	if (!fs->backref)
 		return 0;
 	return 1 + lnkfs_btree_delete_credits(names_level(fs, group_of(fs, ci->ino)));
+}
+
+/**
+ * lnkfs_names_move_credits() - blocks that lnkfs_names_move() may touch
+ * @fs: volume
+ * @ci: inode, as it will be when the transaction uses it
+ *
+ * As lnkfs_names_add_credits().
+ */
+u32 lnkfs_names_move_credits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci)
+{
+	u32 level;
+
+	if (!fs->backref)
+		return 0;
+	level = names_level(fs, group_of(fs, ci->ino));
+	return 1 + lnkfs_btree_insert_credits(level) + lnkfs_btree_delete_credits(level + 1);
 }
