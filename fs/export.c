@@ -38,12 +38,18 @@ static int lnkfs_encode_fh(struct inode *inode, u32 *fh, int *max_len, struct in
 	return LNKFS_FH_PARENT;
 }
 
-/*
- * The inode that a handle names: it may come from anywhere. One that has lost
- * its last name is there as long as it is open: an NFS client may go on using
- * what another one removed.
+/**
+ * lnkfs_iget_handle() - the inode that a handle names
+ * @sb: volume
+ * @ino: inode number, from wherever
+ * @gen: its generation
+ *
+ * One that has lost its last name is there as long as it is open: an NFS client
+ * may go on using what another one removed.
+ *
+ * Return: the inode, referenced; -ESTALE, or what lnkfs_iget() says.
  */
-static struct inode *lnkfs_iget_handle(struct super_block *sb, u64 ino, u32 gen)
+struct inode *lnkfs_iget_handle(struct super_block *sb, u64 ino, u32 gen)
 {
 	struct inode *inode;
 

@@ -386,6 +386,17 @@ struct fsmap_head;
 int lnkfs_ioc_getfsmap(struct super_block *sb, struct fsmap_head __user *arg);
 int lnkfs_ioctl_label(struct file *file, unsigned int cmd, void __user *arg);
 
+/* ---- ioctl.c ---- */
+struct file *lnkfs_get_object(struct super_block *sb, int fd);
+
+/* ---- names.c ---- */
+struct lnkfs_names;
+
+int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg);
+
+/* ---- export.c ---- */
+struct inode *lnkfs_iget_handle(struct super_block *sb, u64 ino, u32 gen);
+
 /* ---- groups.c: state of the groups; resize.c: growing ---- */
 struct lnkfs_grow;
 

@@ -27,8 +27,14 @@ static int lnkfs_copy_attr(struct lnkfs_attr *a, const void __user *arg)
 	return 0;
 }
 
-/* The object that @fd names; it may have been opened with O_PATH. */
-static struct file *lnkfs_get_object(struct super_block *sb, int fd)
+/**
+ * lnkfs_get_object() - the object that a descriptor names
+ * @sb: volume
+ * @fd: descriptor, which may have been opened with O_PATH
+ *
+ * Return: the file, to be put (fput()); -EBADF; -EXDEV when it is of another volume.
+ */
+struct file *lnkfs_get_object(struct super_block *sb, int fd)
 {
 	struct file *object = fget_raw(fd);
 
@@ -233,6 +239,8 @@ long lnkfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return lnkfs_ioc_getattr(sb, uarg);
 	case LNKFS_IOC_SETATTR:
 		return lnkfs_ioc_setattr(sb, uarg);
+	case LNKFS_IOC_GETNAMES:
+		return lnkfs_ioc_getnames(file, uarg);
 	case FS_IOC_GETVERSION:
 		return put_user(inode->i_generation, (int __user *)uarg);
 	case FITRIM:

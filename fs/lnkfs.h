@@ -87,6 +87,60 @@ struct lnkfs_attr {
 #define LNKFS_IOC_SETATTR	_IOW(0xAC, 2, struct lnkfs_attr)
 
 /*
+ * The names of an inode, as paths, without a search. The carrier is a directory:
+ * paths are relative to it, and names that are not below it are left out. Who asks
+ * learns what a search by him (find -samefile) would find and no more: a name is
+ * left out, too, unless he has read and search permission for the carrier and for
+ * each directory from there to the name. What other filesystems are mounted over is
+ * not looked at.
+ *
+ * The inode is the one that n_fd names (of the same volume, also opened with O_PATH),
+ * with n_ino and n_gen 0; or n_fd is -1 and n_ino its number, and n_gen its generation
+ * (FS_IOC_GETVERSION), 0 for any. n_ino and n_gen say afterwards which one it is. A
+ * directory has one name, the root none.
+ *
+ * n_buf and n_len are a buffer. n_count records of struct lnkfs_name_record are in
+ * it afterwards, one behind the other; n_flags has LNKFS_NAMES_END when that was all,
+ * else n_cookie (0 to begin with) says where the next call goes on. There may be no
+ * record, also before the end. Names that are there throughout are given once; one
+ * that changes meanwhile may be given or not.
+ *
+ * Errors: EFAULT; EINVAL: n_size, n_flags, n_count, n_reserved, n_fd, or n_ino with
+ * n_fd, is not as said here; ENOTDIR: the carrier is no directory; EOPNOTSUPP: the
+ * volume has no back references (mkfs.lnkfs -O ^backref); EBADF: n_fd is not open;
+ * EXDEV: it is not of this volume; ESTALE: there is no such inode; ERANGE: the buffer
+ * is too small for one record; EINTR: killed; EIO, ENOMEM, EUCLEAN, EBADMSG.
+ */
+struct lnkfs_names {
+	/* 00 */ __u32	n_size;		/* of this structure */
+	/* 04 */ __s32	n_fd;		/* the object, or -1 */
+	/* 08 */ __u64	n_ino;		/* its number */
+	/* 10 */ __u32	n_gen;		/* its generation */
+	/* 14 */ __u32	n_flags;	/* out: LNKFS_NAMES_*; in: 0 */
+	/* 18 */ __u64	n_cookie;	/* where to go on, in and out */
+	/* 20 */ __u64	n_buf;		/* address of the buffer */
+	/* 28 */ __u32	n_len;		/* its bytes */
+	/* 2c */ __u32	n_count;	/* out: records in it; in: 0 */
+	/* 30 */ __u64	n_reserved[2];	/* 0 */
+	/* 40 */
+};
+
+#define LNKFS_NAMES_END		0x1u	/* there are no more names */
+
+struct lnkfs_name_record {
+	/* 00 */ __u16	r_len;		/* bytes to the next record, a multiple of 8 */
+	/* 02 */ __u16	r_path_len;	/* bytes of the path, without its NUL */
+	/* 04 */ __u32	r_flags;	/* LNKFS_NAME_* */
+	/* 08 */ __u64	r_dir;		/* number of the directory */
+	/* 10 */ __u64	r_pos;		/* position in it */
+	/* 18 */ char	r_path[];	/* NUL-terminated; the next record is aligned to 8 */
+};
+
+#define LNKFS_NAME_CUT		0x1u	/* longer than PATH_MAX: this is the end of it */
+
+#define LNKFS_IOC_GETNAMES	_IOWR(0xAC, 3, struct lnkfs_names)
+
+/*
  * Stop the volume at once, as XFS's ioctl of this number does: everything
  * answers EIO until it is unmounted. For tests of what a crash leaves, and for
  * whoever has to cut a failing device off. Needs CAP_SYS_ADMIN.

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The names of an inode: LNKFS_IOC_GETNAMES.
+ *
+ * References say where names stand; a path is made by going up from there, each
+ * directory's record saying where its own name is. Nothing is scanned.
+ */
+#include <linux/file.h>
+#include <linux/limits.h>
+#include <linux/uaccess.h>
+#include "internal.h"
+#include "lnkfs.h"
+
+static_assert(sizeof(struct lnkfs_names) == 0x40);
+static_assert(sizeof(struct lnkfs_name_record) == 0x18);
+
+/* References read at a time, with the inode locked. */
+#define LNKFS_NAMES_BATCH	64
+
+/**
+ * struct lnkfs_names_walk - a call of LNKFS_IOC_GETNAMES
+ * @base: directory that the paths are to start from
+ * @idmap: of the mount that it was opened through
+ * @inode: whose names are wanted
+ * @cookie: where the batch that follows begins
+ * @count: references in the batch
+ * @ref: where a name stands
+ * @next: cookie behind it
+ * @at: start of the path in @path
+ * @path: room for a path, built from its end
+ */
+struct lnkfs_names_walk {
+	struct inode *base;
+	lnkfs_idmap *idmap;
+	struct inode *inode;
+	u64 cookie;
+	u32 count;
+	struct lnkfs_ref ref[LNKFS_NAMES_BATCH];
+	u64 next[LNKFS_NAMES_BATCH];
+	u32 at;
+	char path[PATH_MAX];
+};
+
+/* Put "/@name" (the last component: "@name") before what the path has already. */
+static int lnkfs_prepend(struct lnkfs_names_walk *w, const char *name, u32 len)
+{
+	bool slash = w->at < sizeof(w->path) - 1;
+
+	if (w->at < len + slash)
+		return -ENAMETOOLONG;
+	if (slash)
+		w->path[--w->at] = '/';
+	w->at -= len;
+	memcpy(w->path + w->at, name, len);
+	return 0;
+}
+
+/*
+ * The name of @child in @dir. A directory may get another name in the same
+ * directory at any time, so its place is read with @dir locked; @ref is that of
+ * any other inode.
+ */
+static int lnkfs_name_in(struct lnkfs_names_walk *w, struct inode *dir, struct inode *child,
+			 const struct lnkfs_ref *ref)
+{
+	char name[LNKFS_NAME_LEN];
+	u64 pos = ref->pos;
+	u32 len;
+	int err;
+
+	err = inode_permission(w->idmap, dir, MAY_READ | MAY_EXEC);
+	if (err)
+		return err;
+	inode_lock_shared(dir);
+	if (S_ISDIR(child->i_mode)) {
+		pos = LNKFS_I(child)->ci.parent_pos;
+		err = LNKFS_I(child)->ci.parent == dir->i_ino ? 0 : -ENOENT;
+	}
+	if (!err)
+		err = lnkfs_dir_name_at(LNKFS_FS(dir), &LNKFS_I(dir)->ci, pos, child->i_ino,
+					name, &len);
+	inode_unlock_shared(dir);
+	return err ? err : lnkfs_prepend(w, name, len);
+}
+
+/*
+ * Make the path of a name, from @w->base. No directory gets another parent
+ * meanwhile (s_vfs_rename_mutex). -ENOENT: it has gone, or is not below there;
+ * -EACCES: the caller could not have found it; -ENAMETOOLONG: @w->path holds the
+ * end of it.
+ */
+static int lnkfs_path_to(struct lnkfs_names_walk *w, const struct lnkfs_ref *ref)
+{
+	struct inode *child = w->inode, *dir;
+	struct lnkfs_ref at = *ref;
+	int err;
+
+	w->at = sizeof(w->path) - 1;
+	w->path[w->at] = 0;
+	ihold(child);
+	for (;;) {
+		dir = lnkfs_iget(w->base->i_sb, at.dir, 0);
+		err = PTR_ERR_OR_ZERO(dir);
+		if (!err) {
+			err = S_ISDIR(dir->i_mode) ? lnkfs_name_in(w, dir, child, &at) : -ENOENT;
+			if (err)
+				iput(dir);
+		}
+		iput(child);
+		if (err)
+			return err == -ESTALE ? -ENOENT : err;
+		if (dir == w->base)
+			break;
+		child = dir;
+		at.dir = LNKFS_I(dir)->ci.parent;
+		/* The root has no name; a loop ends with the room for the path. */
+		if (dir->i_ino == LNKFS_FS(dir)->root_ino) {
+			iput(dir);
+			return -ENOENT;
+		}
+	}
+	iput(dir);
+	return 0;
+}
+
+/* Read the references of a batch; they are as they were at one moment. */
+static int lnkfs_names_batch(struct lnkfs_names_walk *w)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(w->inode);
+	u64 cookie = w->cookie;
+	int err = 0;
+
+	inode_lock_shared(w->inode);
+	for (w->count = 0; w->count < LNKFS_NAMES_BATCH; w->count++) {
+		err = lnkfs_names_next(LNKFS_FS(w->inode), &li->ci, &cookie, &w->ref[w->count]);
+		if (err)
+			break;
+		w->next[w->count] = cookie;
+	}
+	inode_unlock_shared(w->inode);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Give the caller a name; -ERANGE when his buffer has no room for it. */
+static int lnkfs_put_name(struct lnkfs_names_walk *w, const struct lnkfs_ref *ref, u32 flags,
+			  struct lnkfs_names *n, u32 *used)
+{
+	u32 len = sizeof(w->path) - w->at;	/* with the NUL */
+	struct lnkfs_name_record rec = {
+		.r_len = ALIGN(sizeof(rec) + len, 8),
+		.r_path_len = len - 1,
+		.r_flags = flags,
+		.r_dir = ref->dir,
+		.r_pos = ref->pos,
+	};
+	char __user *to = u64_to_user_ptr(n->n_buf) + *used;
+
+	if (rec.r_len > n->n_len - *used)
+		return -ERANGE;
+	if (copy_to_user(to, &rec, sizeof(rec)) ||
+	    copy_to_user(to + sizeof(rec), w->path + w->at, len) ||
+	    clear_user(to + sizeof(rec) + len, rec.r_len - sizeof(rec) - len))
+		return -EFAULT;
+	*used += rec.r_len;
+	n->n_count++;
+	return 0;
+}
+
+/* A name of the batch: its path, unless that is none of the caller's business. */
+static int lnkfs_give_path(struct lnkfs_names_walk *w, const struct lnkfs_ref *ref,
+			   struct lnkfs_names *n, u32 *used)
+{
+	struct super_block *sb = w->base->i_sb;
+	u32 flags = 0;
+	int err;
+
+	mutex_lock(&sb->s_vfs_rename_mutex);
+	err = lnkfs_path_to(w, ref);
+	mutex_unlock(&sb->s_vfs_rename_mutex);
+	if (err == -ENOENT || err == -EACCES || err == -EPERM)
+		return 0;
+	if (err == -ENAMETOOLONG) {
+		flags = LNKFS_NAME_CUT;
+		err = 0;
+	}
+	return err ? err : lnkfs_put_name(w, ref, flags, n, used);
+}
+
+static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
+{
+	u32 i, used = 0;
+	int err;
+
+	w->cookie = n->n_cookie;
+	do {
+		err = lnkfs_names_batch(w);
+		if (err)
+			return err;
+		for (i = 0; i < w->count; i++) {
+			err = lnkfs_give_path(w, &w->ref[i], n, &used);
+			if (err == -ERANGE && n->n_count)
+				goto full;
+			if (err)
+				return err;
+			w->cookie = w->next[i];
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		}
+	} while (w->count == LNKFS_NAMES_BATCH);
+	n->n_flags |= LNKFS_NAMES_END;
+full:
+	n->n_cookie = w->cookie;
+	return 0;
+}
+
+/* The inode that the caller asks about, referenced. */
+static struct inode *lnkfs_names_object(struct super_block *sb, const struct lnkfs_names *n)
+{
+	struct inode *inode;
+	struct file *object;
+
+	if (n->n_fd == -1) {
+		if (n->n_gen)
+			return lnkfs_iget_handle(sb, n->n_ino, n->n_gen);
+		return lnkfs_is_quota_ino(sb, n->n_ino) ? ERR_PTR(-ESTALE) :
+							  lnkfs_iget(sb, n->n_ino, 0);
+	}
+	object = lnkfs_get_object(sb, n->n_fd);
+	if (IS_ERR(object))
+		return ERR_CAST(object);
+	inode = file_inode(object);
+	ihold(inode);
+	fput(object);
+	return inode;
+}
+
+static int lnkfs_copy_names(struct lnkfs_names *n, const void __user *arg)
+{
+	if (copy_from_user(n, arg, sizeof(*n)))
+		return -EFAULT;
+	if (n->n_size != sizeof(*n) || n->n_flags || n->n_count || memchr_inv(n->n_reserved, 0, sizeof(n->n_reserved)) ||
+	    n->n_fd < -1 || (n->n_fd >= 0 && (n->n_ino || n->n_gen)))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * lnkfs_ioc_getnames() - LNKFS_IOC_GETNAMES
+ * @file: carrier, the directory that the paths start from
+ * @arg: struct lnkfs_names
+ *
+ * Context: no locks held.
+ * Return: as lnkfs.h says.
+ */
+int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+	struct lnkfs_names_walk *w;
+	struct lnkfs_names n;
+	int err;
+
+	err = lnkfs_copy_names(&n, arg);
+	if (err)
+		return err;
+	if (!LNKFS_FS(file_inode(file))->backref)
+		return -EOPNOTSUPP;
+	if (!S_ISDIR(file_inode(file)->i_mode))
+		return -ENOTDIR;
+	w = kvmalloc(sizeof(*w), GFP_KERNEL);
+	if (!w)
+		return -ENOMEM;
+	w->base = file_inode(file);
+	w->idmap = lnkfs_mnt_idmap(file->f_path.mnt);
+	w->inode = lnkfs_names_object(sb, &n);
+	err = PTR_ERR_OR_ZERO(w->inode);
+	if (err)
+		goto out;
+	n.n_ino = w->inode->i_ino;
+	n.n_gen = w->inode->i_generation;
+	err = lnkfs_list_names(w, &n);
+	iput(w->inode);
+	if (!err && copy_to_user(arg, &n, sizeof(n)))
+		err = -EFAULT;
+out:
+	kvfree(w);
+	return err;
+}
