@@ -103,7 +103,8 @@ struct lnkfs_attr {
  * it afterwards, one behind the other; n_flags has LNKFS_NAMES_END when that was all,
  * else n_cookie (0 to begin with) says where the next call goes on. There may be no
  * record, also before the end. Names that are there throughout are given once; one
- * that changes meanwhile may be given or not.
+ * that changes meanwhile may be given or not. Each component of a path was right when
+ * it was read, and no directory got another parent meanwhile.
  *
  * Errors: EFAULT; EINVAL: n_size, n_flags, n_count, n_reserved, n_fd, or n_ino with
  * n_fd, is not as said here; ENOTDIR: the carrier is no directory; EOPNOTSUPP: the
