@@ -356,6 +356,20 @@ static struct lnkfs_btree_root *root(void)
 		CHECK(v.reports > before);				\
 	} while (0)
 
+/* A name in the record of what is no directory, which takes the feature. */
+#define NAMED(dir, pos, want)						\
+	do {								\
+		base_fifo();						\
+		bad.parent = (dir);					\
+		bad.parent_pos = (pos);					\
+		if (!CHECK(lnkfs_inode_check(fs, &bad) == (want)))	\
+			printf("# " #dir ", " #pos "\n");		\
+		fs->backref = false;					\
+		CHECK_EQ(lnkfs_inode_check(fs, &bad),			\
+			 bad.parent || bad.parent_pos ? -EFSCORRUPTED : 0); \
+		fs->backref = true;					\
+	} while (0)
+
 static void test_hostile(void)
 {
 	u32 i;
@@ -377,7 +391,15 @@ static void test_hostile(void)
 		HOSTILE(base_fifo, bad.lflags = 0x10);
 		HOSTILE(base_fifo, bad.lflags = LNKFS_LF_TRUNCATING);
 		HOSTILE(base_fifo, bad.parent = fs->root_ino);
-		HOSTILE(base_fifo, bad.parent_pos = 1);
+		HOSTILE(base_fifo, bad.parent_pos = 64);
+		NAMED(fs->root_ino, LNKFS_DIR_FIRST_POS, 0);
+		NAMED(fs->root_ino, 8ULL * ~0u, 0);
+		NAMED(fs->root_ino, LNKFS_DIR_FIRST_POS - 8, -EFSCORRUPTED);
+		NAMED(fs->root_ino, LNKFS_DIR_FIRST_POS + 4, -EFSCORRUPTED);
+		NAMED(fs->root_ino, 8ULL << 32, -EFSCORRUPTED);
+		NAMED(fs->root_ino, 0, -EFSCORRUPTED);
+		NAMED(~0ULL, LNKFS_DIR_FIRST_POS, -EFSCORRUPTED);
+		NAMED(0, 0, 0);
 		HOSTILE(base_fifo, bad.fork = LNKFS_FORK_DEVICE);
 		HOSTILE(base_fifo, bad.fork = 77);
 		HOSTILE(base_fifo, bad.fork_len = 1);
@@ -397,6 +419,13 @@ static void test_hostile(void)
 		HOSTILE(base_dir, bad.nlink = 1);
 		HOSTILE(base_dir, bad.parent = 0);
 		HOSTILE(base_dir, bad.parent = ~0ULL);
+		HOSTILE(base_dir, bad.parent_pos = 8);
+		base_dir();
+		bad.parent_pos = LNKFS_DIR_FIRST_POS;
+		CHECK_EQ(lnkfs_inode_check(fs, &bad), 0);
+		fs->backref = false;
+		CHECK_EQ(lnkfs_inode_check(fs, &bad), -EFSCORRUPTED);
+		fs->backref = true;
 		HOSTILE(base_dir, bad.blocks = 1);
 		HOSTILE(base_dir, bad.size = 8);
 		HOSTILE(base_dir, bad.fork = LNKFS_FORK_EXTENTS);

@@ -182,18 +182,24 @@ quota_files()
 	echo $bits
 }
 
-is "no quota files by default" "$(quota_files) $(field a.img 24 4)" "0 0"
+is "no quota files by default" "$(quota_files) $(field a.img 24 4)" "0 2"
 for o in "-O quota" "-O project" "-o quota" "-O quota,project" "-E quotatype=usrquota:grp:prj"; do
 	# shellcheck disable=SC2086
 	works "$o" -f $o a.img
-	is "quota files, feature" "$(quota_files) $(field a.img 24 4)" "7 1"
+	is "quota files, feature" "$(quota_files) $(field a.img 24 4)" "7 3"
 done
 works "two types" -f -O quota -E quotatype=usrquota:prjquota a.img
 is "quota files" "$(quota_files)" 5
 works "one type, a dry run" -f -n -o quotatype=grp a.img
 is "quota files stay" "$(quota_files)" 5
 works "quota taken back" -f -O quota,^quota a.img
-is "no quota files" "$(quota_files) $(field a.img 24 4)" "0 0"
+is "no quota files" "$(quota_files) $(field a.img 24 4)" "0 2"
+works "no back references" -f -O ^backref a.img
+is "feature" "$(field a.img 24 4)" 0
+works "nothing, then quota files" -f -O ^backref,quota a.img
+is "quota files, feature" "$(quota_files) $(field a.img 24 4)" "7 1"
+works "the last word counts" -f -O ^backref -O ^quota,backref a.img
+is "feature" "$(field a.img 24 4)" 2
 works "default mount options" -f -E mount-options=discard:nobarrier:symperm:acl a.img
 is "default mount options" "$(field a.img 252 4)" 7
 works "limits by default" -f -O quota -E mount-options=usrquota:grpquota:prjquota a.img
@@ -205,7 +211,7 @@ refuses "limits of another type" "grpquota: there will be no quota files for it"
 for o in mount-options mount-options= mount-options=nodiscard mount-options=discard:; do
 	refuses "$o" "" -f -E "$o" a.img
 done
-for o in "-O unknown" "-O quota=1" "-o quota=1" "-E quotatype" "-E quotatype=" "-E quotatype=usr:x"; do
+for o in "-O unknown" "-O ^" "-O ^^backref" "-O quota=1" "-O backref=1" "-O ^journal_dev" "-o quota=1" "-E quotatype" "-E quotatype=" "-E quotatype=usr:x"; do
 	# shellcheck disable=SC2086
 	refuses "$o" "" -f $o a.img
 done

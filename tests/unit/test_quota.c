@@ -136,7 +136,8 @@ static void test_new(void)
 			make(fixture_bits[i], types, types & 1 ? 1000 : 0);
 			volume_check(&v, &res);
 			CHECK_EQ(res.files, __builtin_popcount(types));
-			CHECK_EQ(v.sb.s_feature_ro_compat, types ? LNKFS_RO_COMPAT_QUOTA : 0);
+			CHECK_EQ(v.sb.s_feature_ro_compat, LNKFS_RO_COMPAT_BACKREF |
+				 (types ? LNKFS_RO_COMPAT_QUOTA : 0));
 			if (types & 1) {
 				get(0, 0, &head, sizeof(head));
 				CHECK_EQ(le32_to_cpu(head.f_magic), 0xd9c01f11);
