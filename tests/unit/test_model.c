@@ -45,12 +45,14 @@ struct node {
  * struct name - a directory entry of the model
  * @dir: directory, NULL: not in use
  * @node: what it names
+ * @pos: where it stands, as last looked up
  * @len: of the name
  * @text: the name
  */
 struct name {
 	struct node *dir;
 	struct node *node;
+	u64 pos;
 	u32 len;
 	char text[LNKFS_NAME_LEN + 1];
 };
@@ -384,9 +386,9 @@ static void target_make(struct node *n)
 
 static int create_steps(lnkfs_tx *tx, struct node *n, struct obj *dir, const char *text, u32 len)
 {
+	struct lnkfs_ref ref = { .dir = dir->ci.ino };
 	u32 slots = slots_for(n), group;
 	static struct obj o;
-	u64 pos;
 	int err;
 
 	group = lnkfs_group_of(fs, lnkfs_ino_block(fs, dir->ci.ino));
@@ -400,8 +402,10 @@ static int create_steps(lnkfs_tx *tx, struct node *n, struct obj *dir, const cha
 	err = fork_init(tx, n, &o);
 	if (!failed("set_slow", err)) {
 		arm(F_READ | F_NEW | F_SPACE);
-		err = lnkfs_dir_add(tx, fs, &dir->ci, text, len, n->ino, n->type, &pos);
+		err = lnkfs_dir_add(tx, fs, &dir->ci, text, len, n->ino, n->type, &ref.pos);
 		if (!failed("dir_add", err)) {
+			/* The first name takes nothing but the record. */
+			REQUIRE(!lnkfs_names_add(tx, fs, &o.ci, &ref));
 			dir->ci.nlink += n->type == DT_DIR;
 			store(tx, dir);
 			store(tx, &o);
@@ -449,6 +453,23 @@ static void do_create(void)
 	end(&tx);
 }
 
+static int link_steps(lnkfs_tx *tx, struct obj *o, struct obj *dir, const char *text, u32 len)
+{
+	struct lnkfs_ref ref = { .dir = dir->ci.ino };
+	u8 type = (o->ci.mode & S_IFMT) >> 12;
+	int err;
+
+	arm(F_READ | F_NEW | F_SPACE);
+	err = lnkfs_dir_add(tx, fs, &dir->ci, text, len, o->ci.ino, type, &ref.pos);
+	if (failed("dir_add", err))
+		return err;
+	arm(F_READ | F_NEW | F_SPACE);
+	err = lnkfs_names_add(tx, fs, &o->ci, &ref);
+	if (failed("names_add", err))
+		REQUIRE(!lnkfs_dir_remove(tx, fs, &dir->ci, text, len));
+	return err;
+}
+
 static void do_link(void)
 {
 	char text[LNKFS_NAME_LEN + 1];
@@ -457,15 +478,14 @@ static void do_link(void)
 	struct name *name = name_new();
 	static struct obj d, o;
 	lnkfs_tx tx;
-	u64 pos;
 
 	if (!name || !n || n->type == DT_DIR || name_find(dir, text, len))
 		return;
 	load(dir, &d);
 	load(n, &o);
-	begin(&tx, 2 * LNKFS_CREDITS_STORE + lnkfs_dir_add_credits(fs, &d.ci));
-	arm(F_READ | F_NEW | F_SPACE);
-	if (!failed("dir_add", lnkfs_dir_add(&tx, fs, &d.ci, text, len, n->ino, n->type, &pos))) {
+	begin(&tx, 2 * LNKFS_CREDITS_STORE + lnkfs_dir_add_credits(fs, &d.ci) +
+	      lnkfs_names_add_credits(fs, &o.ci));
+	if (!link_steps(&tx, &o, &d, text, len)) {
 		o.ci.nlink = ++n->nlink;
 		store(&tx, &o);
 		name->dir = dir;
@@ -478,6 +498,42 @@ static void do_link(void)
 }
 
 /* ---- removing ---- */
+
+/* Where a name stands; the caller puts the buffer. */
+static int find_spot(struct obj *dir, const char *text, u32 len, struct lnkfs_dir_spot *spot,
+		     struct lnkfs_ref *ref)
+{
+	int err = lnkfs_dir_find(fs, &dir->ci, text, len, spot);
+
+	ref->dir = dir->ci.ino;
+	ref->pos = err ? 0 : lnkfs_dir_spot_pos(fs, spot);
+	return err;
+}
+
+static int remove_steps(lnkfs_tx *tx, struct obj *o, struct obj *dir, const struct name *name)
+{
+	struct lnkfs_dir_spot spot;
+	struct lnkfs_ref ref;
+	int err;
+
+	arm(F_READ);
+	err = find_spot(dir, name->text, name->len, &spot, &ref);
+	if (failed("dir_find", err))
+		return err;
+	arm(F_READ | F_NEW | F_SPACE | F_FREED);
+	err = lnkfs_names_del(tx, fs, &o->ci, &ref);
+	allow_leak();
+	if (failed("names_del", err)) {
+		lnkfs_bput(spot.buf);
+		return err;
+	}
+	arm(F_READ | F_NEW | F_SPACE | F_FREED);
+	err = lnkfs_dir_remove_at(tx, fs, &dir->ci, &spot);
+	allow_leak();
+	if (failed("dir_remove", err))
+		REQUIRE(!lnkfs_names_add(tx, fs, &o->ci, &ref));
+	return err;
+}
 
 /* The victim has lost a name: what becomes of it. */
 static void drop_link(lnkfs_tx *tx, struct node *n, struct obj *o)
@@ -498,7 +554,6 @@ static void do_remove(void)
 	struct node *n, *dir;
 	static struct obj d, o;
 	lnkfs_tx tx;
-	int err;
 
 	if (!name)
 		return;
@@ -514,22 +569,21 @@ static void do_remove(void)
 			return;
 	}
 	begin(&tx, 2 * LNKFS_CREDITS_STORE + LNKFS_CREDITS_ORPHAN +
-	      lnkfs_dir_remove_credits(fs, &d.ci));
+	      lnkfs_dir_remove_credits(fs, &d.ci) + lnkfs_names_del_credits(fs, &o.ci));
 	if (will_be_orphan(n)) {
 		arm(F_READ | F_ORPHAN);
 		if (failed("orphan_add", lnkfs_orphan_add(&tx, fs, n->ino)))
 			goto out;
 	}
-	arm(F_READ | F_NEW | F_SPACE | F_FREED);
-	err = lnkfs_dir_remove(&tx, fs, &d.ci, name->text, name->len);
-	allow_leak();
-	if (!failed("dir_remove", err)) {
+	if (!remove_steps(&tx, &o, &d, name)) {
 		if (n->type == DT_DIR)
 			d.ci.nlink = --dir->nlink;
 		drop_link(&tx, n, &o);
 		name->dir = NULL;
-	} else if (will_be_orphan(n)) {
-		REQUIRE(!lnkfs_orphan_del(fs, n->ino));
+	} else {
+		if (will_be_orphan(n))
+			REQUIRE(!lnkfs_orphan_del(fs, n->ino));
+		store(&tx, &o);
 	}
 	store(&tx, &d);
 out:
@@ -616,6 +670,8 @@ static void do_clean(void)
  * @len: its length
  * @from: source directory
  * @to: target directory; the same object when they are the same
+ * @moved: inode that moves
+ * @victim: inode that loses a name, with @dst
  */
 struct rename {
 	struct name *src;
@@ -625,6 +681,8 @@ struct rename {
 	u32 len;
 	struct obj *from;
 	struct obj *to;
+	struct obj *moved;
+	struct obj *victim;
 };
 
 static bool rename_allowed(const struct rename *r)
@@ -642,23 +700,82 @@ static bool rename_allowed(const struct rename *r)
 	return r->dst->node->type != DT_DIR;
 }
 
-static int rename_steps(lnkfs_tx *tx, struct rename *r)
+/* The new name, or the old one of the victim gets another meaning. */
+static int rename_to(lnkfs_tx *tx, struct rename *r, struct lnkfs_ref *ref)
 {
 	struct node *n = r->src->node;
-	u64 pos;
+	struct lnkfs_dir_spot spot;
+	int err;
+
+	if (!r->dst) {
+		ref->dir = r->to->ci.ino;
+		return lnkfs_dir_add(tx, fs, &r->to->ci, r->text, r->len, n->ino, n->type,
+				     &ref->pos);
+	}
+	err = find_spot(r->to, r->text, r->len, &spot, ref);
+	if (!err)
+		err = lnkfs_dir_replace_at(tx, fs, &spot, n->ino, n->type);
+	if (spot.buf)
+		lnkfs_bput(spot.buf);
+	return err;
+}
+
+/* What the inodes record of it. */
+static int rename_refs(lnkfs_tx *tx, struct rename *r, const struct lnkfs_ref *from,
+		       const struct lnkfs_ref *to)
+{
+	int err;
+
+	arm(F_READ | F_NEW | F_SPACE | F_FREED);
+	err = lnkfs_names_move(tx, fs, &r->moved->ci, from, to);
+	allow_leak();
+	if (failed("names_move", err) || !r->dst)
+		return err;
+	arm(F_READ | F_NEW | F_SPACE | F_FREED);
+	err = lnkfs_names_del(tx, fs, &r->victim->ci, to);
+	allow_leak();
+	if (failed("names_del", err))
+		REQUIRE(!lnkfs_names_move(tx, fs, &r->moved->ci, to, from));
+	return err;
+}
+
+/* The old name goes, once it has been found. */
+static int rename_from(lnkfs_tx *tx, struct rename *r, struct lnkfs_dir_spot *spot,
+		       const struct lnkfs_ref *from, const struct lnkfs_ref *to)
+{
+	int err;
+
+	err = rename_refs(tx, r, from, to);
+	if (err) {
+		lnkfs_bput(spot->buf);
+		return err;
+	}
+	arm(F_READ | F_NEW | F_SPACE | F_FREED);
+	err = lnkfs_dir_remove_at(tx, fs, &r->from->ci, spot);
+	allow_leak();
+	if (!failed("rename, old name", err))
+		return 0;
+	REQUIRE(!lnkfs_names_move(tx, fs, &r->moved->ci, to, from));
+	if (r->dst)
+		REQUIRE(!lnkfs_names_add(tx, fs, &r->victim->ci, to));
+	return err;
+}
+
+static int rename_steps(lnkfs_tx *tx, struct rename *r)
+{
+	struct lnkfs_dir_spot spot;
+	struct lnkfs_ref from, to;
 	int err;
 
 	arm(F_READ | F_NEW | F_SPACE);
-	if (r->dst)
-		err = lnkfs_dir_replace(tx, fs, &r->to->ci, r->text, r->len, n->ino, n->type);
-	else
-		err = lnkfs_dir_add(tx, fs, &r->to->ci, r->text, r->len, n->ino, n->type, &pos);
+	err = rename_to(tx, r, &to);
 	if (failed("rename, new name", err))
 		return err;
-	arm(F_READ | F_NEW | F_SPACE | F_FREED);
-	err = lnkfs_dir_remove(tx, fs, &r->from->ci, r->src->text, r->src->len);
-	allow_leak();
-	if (!failed("rename, old name", err))
+	arm(F_READ);
+	err = find_spot(r->from, r->src->text, r->src->len, &spot, &from);
+	if (!failed("rename, finding the old name", err))
+		err = rename_from(tx, r, &spot, &from, &to);
+	if (!err)
 		return 0;
 	if (r->dst)
 		REQUIRE(!lnkfs_dir_replace(tx, fs, &r->to->ci, r->text, r->len,
@@ -669,17 +786,16 @@ static int rename_steps(lnkfs_tx *tx, struct rename *r)
 }
 
 /* Both names are right; link counts, parents and the model follow. */
-static void rename_finish(lnkfs_tx *tx, struct rename *r, struct obj *victim)
+static void rename_finish(lnkfs_tx *tx, struct rename *r)
 {
 	struct node *n = r->src->node;
-	static struct obj o;
 
 	if (r->dst) {
 		if (n->type == DT_DIR) {
 			r->dir->nlink--;
 			r->to->ci.nlink--;
 		}
-		drop_link(tx, r->dst->node, victim);
+		drop_link(tx, r->dst->node, r->victim);
 		r->dst->dir = NULL;
 	}
 	if (n->type == DT_DIR) {
@@ -687,9 +803,6 @@ static void rename_finish(lnkfs_tx *tx, struct rename *r, struct obj *victim)
 		r->from->ci.nlink--;
 		r->dir->nlink++;
 		r->to->ci.nlink++;
-		load(n, &o);
-		o.ci.parent = r->dir->ino;
-		store(tx, &o);
 		n->parent = r->dir;
 	}
 	r->src->dir = r->dir;
@@ -699,8 +812,8 @@ static void rename_finish(lnkfs_tx *tx, struct rename *r, struct obj *victim)
 
 static void do_rename(void)
 {
-	static struct obj from, to, victim;
-	struct rename r = { .src = name_random() };
+	static struct obj from, to, moved, victim;
+	struct rename r = { .src = name_random(), .moved = &moved, .victim = &victim };
 	bool orphan;
 	lnkfs_tx tx;
 
@@ -724,22 +837,30 @@ static void do_rename(void)
 	r.to = r.src->dir == r.dir ? &from : &to;
 	if (r.to == &to)
 		load(r.dir, &to);
-	begin(&tx, lnkfs_dir_add_credits(fs, &r.to->ci) +
-	      lnkfs_dir_remove_credits(fs, &r.from->ci) +
-	      (r.from == r.to ? 0 : lnkfs_dir_remove_credits(fs, &r.to->ci)) +
-	      LNKFS_CREDITS_ORPHAN + 4 * LNKFS_CREDITS_STORE);
+	load(r.src->node, &moved);
 	orphan = r.dst && will_be_orphan(r.dst->node);
 	if (r.dst)
 		load(r.dst->node, &victim);
+	begin(&tx, lnkfs_names_add_credits(fs, &moved.ci) +
+	      lnkfs_names_del_credits(fs, &moved.ci) +
+	      (r.dst ? lnkfs_names_del_credits(fs, &victim.ci) : 0) + lnkfs_dir_add_credits(fs, &r.to->ci) +
+	      lnkfs_dir_remove_credits(fs, &r.from->ci) +
+	      (r.from == r.to ? 0 : lnkfs_dir_remove_credits(fs, &r.to->ci)) +
+	      LNKFS_CREDITS_ORPHAN + 4 * LNKFS_CREDITS_STORE);
 	if (orphan) {
 		arm(F_READ | F_ORPHAN);
 		if (failed("orphan_add", lnkfs_orphan_add(&tx, fs, r.dst->node->ino)))
 			goto out;
 	}
-	if (!rename_steps(&tx, &r))
-		rename_finish(&tx, &r, &victim);
-	else if (orphan)
-		REQUIRE(!lnkfs_orphan_del(fs, r.dst->node->ino));
+	if (!rename_steps(&tx, &r)) {
+		rename_finish(&tx, &r);
+	} else {
+		if (orphan)
+			REQUIRE(!lnkfs_orphan_del(fs, r.dst->node->ino));
+		if (r.dst)
+			store(&tx, &victim);
+	}
+	store(&tx, &moved);
 	store(&tx, r.from);
 	if (r.to != r.from)
 		store(&tx, r.to);
@@ -935,7 +1056,7 @@ static void do_punch(void)
 
 static void look_up(const struct node *dir, const char *text, u32 len)
 {
-	const struct name *want = name_find(dir, text, len);
+	struct name *want = name_find(dir, text, len);
 	struct lnkfs_name found;
 	static struct obj d;
 	int err;
@@ -943,8 +1064,10 @@ static void look_up(const struct node *dir, const char *text, u32 len)
 	load(dir, &d);
 	err = lnkfs_dir_lookup(fs, &d.ci, text, len, &found);
 	REQUIRE(err == (want ? 0 : -ENOENT));
-	if (want)
-		REQUIRE(found.ino == want->node->ino && found.type == want->node->type);
+	if (!want)
+		return;
+	REQUIRE(found.ino == want->node->ino && found.type == want->node->type);
+	want->pos = found.pos;
 }
 
 static void do_lookup(void)
@@ -1120,6 +1243,45 @@ static void say(void *ctx, const char *text)
 		volume_say(ctx, text);
 }
 
+/* What an inode records of its names, against those that there are. */
+static void compare_names(struct node *n)
+{
+	static struct obj o, dir;
+	char text[LNKFS_NAME_LEN];
+	u32 count = 0, want = 0, len, i;
+	struct lnkfs_ref ref;
+	u64 cookie = 0;
+	int err;
+
+	load(n, &o);
+	for (i = 0; i < MAX_NAMES; i++)
+		want += names[i].dir && names[i].node == n;
+	while (!(err = lnkfs_names_next(fs, &o.ci, &cookie, &ref))) {
+		for (i = 0; i < MAX_NAMES; i++)
+			if (names[i].node == n && names[i].dir && names[i].pos == ref.pos &&
+			    names[i].dir->ino == ref.dir)
+				break;
+		REQUIRE(i < MAX_NAMES);
+		load(names[i].dir, &dir);
+		REQUIRE(!lnkfs_dir_name_at(fs, &dir.ci, ref.pos, n->ino, text, &len));
+		REQUIRE(len == names[i].len && !memcmp(text, names[i].text, len));
+		count++;
+	}
+	REQUIRE(err == -ENOENT);
+	REQUIRE(count == want);
+	REQUIRE(n->type != DT_DIR || !want || o.ci.parent_pos);
+}
+
+/* Roots of back references stay where they are. */
+static u32 names_roots(void)
+{
+	u32 group, n = 0;
+
+	for (group = 0; group < fs->groups; group++)
+		n += fs->group[group].names != 0;
+	return n;
+}
+
 /* Everything, from the disk. */
 static void compare_all(void)
 {
@@ -1154,6 +1316,9 @@ static void compare_all(void)
 		count++;
 		look_up(names[i].dir, names[i].text, names[i].len);
 	}
+	for (i = 0; i < MAX_NODES; i++)
+		if (nodes[i].type)
+			compare_names(&nodes[i]);
 	REQUIRE(res.files == files);
 	REQUIRE(res.dirs == dirs);
 	REQUIRE(res.symlinks == links);
@@ -1253,7 +1418,7 @@ static void empty_volume(void)
 	load(root, &o);
 	CHECK(o.ci.blocks <= leaks_allowed);
 	CHECK_EQ(res.free_blocks + res.leaked + res.inode_blocks + o.ci.blocks + fs->journal_blocks +
-		 lnkfs_group_overhead_total(fs), fs->blocks);
+		 names_roots() + lnkfs_group_overhead_total(fs), fs->blocks);
 }
 
 static void run(u32 bits, u64 bytes, u32 fast_max)
