@@ -301,7 +301,7 @@ static int shrink(const struct options *o, struct lnkfs_resize *r, u64 blocks)
 	if (r->no_backref)
 		complain(o->device, "back references are switched off now: \"tune.lnkfs -O backref %s\" makes them",
 			 o->device);
-	return err || r->no_backref;
+	return err != 0;
 }
 
 /* The size that is asked for; 0: complained. */

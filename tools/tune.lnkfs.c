@@ -240,7 +240,13 @@ static int make_quota(struct tune *t)
 static int make_backref(struct tune *t)
 {
 	int err, err2;
+	u64 blocks;
 
+	err = lnkfs_names_needed(&t->v, &blocks);
+	if (!err && blocks > (u64)t->v.free_blocks)
+		err = -ENOSPC;
+	if (err)
+		return err;
 	lnkfs_names_feature(&t->v, true);
 	err = tune_write_supers(t);
 	if (err)

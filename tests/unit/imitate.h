@@ -137,6 +137,7 @@ static inline void imitate_block(const struct imitate *im, void *data, u64 block
 	struct lnkfs_dir_block *db = data;
 	struct lnkfs_dirent *de = (void *)db->b_entries;
 	struct lnkfs_xattr_block *xb = data;
+	struct lnkfs_btree_root *root = (void *)((struct lnkfs_names_block *)data)->nb_root;
 	u32 size = im->fs->block_size;
 
 	memset(data, 0, size);
@@ -159,6 +160,12 @@ static inline void imitate_block(const struct imitate *im, void *data, u64 block
 		break;
 	case LNKFS_B_XATTR:
 		xb->x_kind = LNKFS_XBLOCK_LEAF;
+		break;
+	case LNKFS_B_NAMES:
+		root->bt_count = cpu_to_le16(1);
+		root->bt_vsize = sizeof(__le64);
+		root->bt_tree = LNKFS_TREE_NAMES;
+		put_unaligned_le64(im->victim, root + 2);
 		break;
 	default:
 		break;
@@ -187,7 +194,7 @@ static inline void imitate_super(const struct imitate *im, void *data, u32 bits,
 	lnkfs_super_seal(sb);
 }
 
-#define IMITATE_KINDS	13
+#define IMITATE_KINDS	14
 
 /*
  * Block number @i of a file with one of each kind, for block @block of the volume.
@@ -198,24 +205,24 @@ static inline void imitate_kind(const struct imitate *im, u32 i, void *data, u64
 {
 	static const enum lnkfs_btype types[] = {
 		LNKFS_B_GDESC, LNKFS_B_BITMAP, LNKFS_B_IMAP, LNKFS_B_FULLMAP, LNKFS_B_ORPHMAP,
-		LNKFS_B_BTREE, LNKFS_B_DIR, LNKFS_B_XATTR, LNKFS_B_QUOTA,
+		LNKFS_B_NAMES, LNKFS_B_BTREE, LNKFS_B_DIR, LNKFS_B_XATTR, LNKFS_B_QUOTA,
 	};
 	__be32 *jh = data;
 
 	if (i < ARRAY_SIZE(types)) {
-		imitate_block(im, data, block, types[i], i < 5 ? 0 : owner, i < 5 ? 0 : gen);
+		imitate_block(im, data, block, types[i], i < 6 ? 0 : owner, i < 6 ? 0 : gen);
 		return;
 	}
 	memset(data, 0, im->fs->block_size);
 	switch (i) {
-	case 9:
 	case 10:
+	case 11:
 		/* A descriptor and a commit block of jbd2. */
 		jh[0] = cpu_to_be32(0xc03b3998);
-		jh[1] = cpu_to_be32(i - 8);
+		jh[1] = cpu_to_be32(i - 9);
 		jh[2] = cpu_to_be32(2);
 		break;
-	case 11:
+	case 12:
 		*(struct lnkfs_super_block *)data = *im->sb;
 		((struct lnkfs_super_block *)data)->s_blocknr = cpu_to_le64(block);
 		lnkfs_super_seal(data);

@@ -117,9 +117,9 @@ static void fill_names(u64 dir)
 		.d_hash = cpu_to_le32(0x01010101), .d_ino = cpu_to_le64(victim),
 	};
 	char name[17] = "nnnnnnnn";
+	struct lnkfs_ref ref = { .dir = dir };
 	struct lnkfs_node node;
 	lnkfs_tx tx;
-	u64 pos;
 	u32 len = 8;
 
 	/* As much of it as has no NUL: the padding of the name is the rest. */
@@ -128,12 +128,13 @@ static void fill_names(u64 dir)
 		len++;
 	load(dir, &node);
 	lnkfs_tx_begin(&tx, &v, 0);
-	REQUIRE(!lnkfs_dir_add(&tx, fs, &node.ci, name, len, evil, DT_REG, &pos));
+	REQUIRE(!lnkfs_dir_add(&tx, fs, &node.ci, name, len, evil, DT_REG, &ref.pos));
 	REQUIRE(!lnkfs_inode_store(&tx, fs, &node.ci));
 	lnkfs_tx_end(&tx);
 	load(evil, &node);
 	node.ci.nlink++;
 	lnkfs_tx_begin(&tx, &v, 0);
+	REQUIRE(!lnkfs_names_add(&tx, fs, &node.ci, &ref));
 	REQUIRE(!lnkfs_inode_store(&tx, fs, &node.ci));
 	lnkfs_tx_end(&tx);
 }

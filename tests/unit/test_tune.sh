@@ -100,6 +100,26 @@ ln -s dir src/fast
 truncate -s 1M src/sparse
 echo end >>src/sparse
 
+# How many names the records hold, and the trees of the groups.
+references() # FILE
+{
+	"$TOOLS/dump.lnkfs" -j "$1" groups | python3 -c '
+import json, subprocess, sys
+def dump(*what):
+    return json.loads(subprocess.run([sys.argv[1], "-j", sys.argv[2], *what], stdout=subprocess.PIPE,
+                                     check=True).stdout)
+records = trees = 0
+for group in json.load(sys.stdin)["groups"]:
+    blocks = [group.get("names", 0)] if group.get("names", 0) else []
+    for number in blocks:
+        block = dump("block", str(number))["block"]
+        trees += len(block.get("references", []))
+        blocks += [k["block"] for k in block.get("keys", [])]
+for name in "dir", "hard", "slow", "fast", "sparse", "dir/f2":
+    records += "parent_position" in dump("inode", "/" + name)["inode"]
+print(f"{records}/{trees}")' "$TOOLS/dump.lnkfs" "$1"
+}
+
 quota_files() { echo "$(value "$1" 'User quota inode')/$(value "$1" 'Group quota inode')/$(value "$1" 'Project quota inode')"; }
 
 echo "TAP version 13"
@@ -148,9 +168,34 @@ for bs in 1024 4096; do
 	works "none" -o ^discard vol
 	is "options" "$(value vol 'Default mount options') $(field vol 252 4)" "(none) 0"
 
+	# Back references: they come and go with their blocks.
+	free=$(field vol 264 8)
+	refs=$(references vol)
+	[ "$refs" != 0/0 ]
+	result $? "$bs: names are recorded"
+	works "back references are there already" -O backref vol
+	is "they stay" "$(references vol)" "$refs"
+	works "no back references" -O ^backref vol
+	is "feature" "$(value vol Features)" "(none)"
+	is "they are gone" "$(references vol)" 0/0
+	[ "$(field vol 264 8)" -gt "$free" ]
+	result $? "$bs: and so are their blocks"
+	works "gone already" -O ^backref vol
+	works "back references" -O backref vol
+	is "feature" "$(value vol Features)" backref
+	is "they are what they were" "$(references vol)" "$refs"
+	is "and take what they took" "$(field vol 264 8)" "$free"
+	works "the last word counts" -O ^backref,backref vol
+	is "feature" "$(value vol Features)" backref
+	works "with quota files" -O ^backref,quota vol
+	is "feature" "$(value vol Features)" quota
+	works "and the other way" -O backref,^quota vol
+	is "feature" "$(value vol Features)" backref
+	is "they are what they were" "$(references vol)" "$refs"
+
 	# Quota files, with what is used.
 	works "quota files" -O quota vol
-	is "feature" "$(value vol Features)" quota
+	is "feature" "$(value vol Features)" "quota backref"
 	[ "$(value vol 'Project quota inode')" ]
 	result $? "there are three"
 	files=$(quota_files vol)
@@ -165,7 +210,7 @@ for bs in 1024 4096; do
 	works "with projects" -O project vol
 	free=$(field vol 264 8)
 	works "all go" -O ^quota vol
-	is "feature" "$(value vol Features)/$(field vol 24 4)" "(none)/0"
+	is "feature" "$(value vol Features)/$(field vol 24 4)" "backref/2"
 	is "files" "$(quota_files vol)" //
 	is "no limits" "$(value vol 'Default mount options')" "(none)"
 	[ "$(field vol 264 8)" -gt "$free" ]
@@ -198,16 +243,16 @@ for bs in 1024 4096; do
 	format log2 8M -O journal_dev -b $bs
 	JOURNAL=log
 	works "journal outside" -J device=log vol
-	is "feature" "$(value vol Features)" ext_journal
+	is "feature" "$(value vol Features)" "backref ext_journal"
 	is "no blocks inside" "$(field vol 160 8) $(field vol 168 4)" "0 0"
 	JOURNAL=log2
 	works "on another device" -j log -J device=log2 vol
 	is "whose" "$(value vol 'Journal UUID')" "$(value log2 UUID)"
 	JOURNAL=
 	works "inside again" -j log2 -J size=${least}k vol
-	is "feature" "$(value vol Features)/$(value vol 'Journal blocks')" "(none)/1280"
+	is "feature" "$(value vol Features)/$(value vol 'Journal blocks')" "backref/1280"
 	format vol2 $size -b $bs -J device=log
-	[ "$(value vol2 Features)" = ext_journal ]
+	[ "$(value vol2 Features)" = "backref ext_journal" ]
 	result $? "$bs: the devices that were left serve another volume"
 	refuses "$bs: a journal of another volume" 1 \
 		"log: this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it" \
@@ -371,6 +416,16 @@ result $? "which leaves the volume in order"
 rm vol
 "$TOOLS/mkfs.lnkfs" -q -b 1k --minimize -d owners.tar vol
 refuses "no room for quota files" 1 "vol: No space left on device" -O quota vol
+"$TOOLS/fsck.lnkfs" -fn vol >out 2>err
+result $? "which leaves the volume in order"
+rm vol
+mkdir links
+python3 -c 'import os
+open("links/0", "w")
+for i in range(1, 5000):
+    os.link("links/0", "links/%d" % i)'
+"$TOOLS/mkfs.lnkfs" -q -b 1k --minimize -O ^backref -d links vol
+refuses "no room for back references" 1 "vol: No space left on device" -O backref vol
 "$TOOLS/fsck.lnkfs" -fn vol >out 2>err
 result $? "which leaves the volume in order"
 

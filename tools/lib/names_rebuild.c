@@ -22,7 +22,7 @@
  * @step: called between two changes, or NULL
  * @ctx: its argument
  * @blocks: of the tree that is to go
- * @nr: how many
+ * @nr: how many; or names that were counted
  * @max: room
  */
 struct rebuild {
@@ -432,6 +432,29 @@ static int add_names(struct rebuild *rb, struct node *n)
 	if (!err)
 		err = l->err;
 	free(l);
+	return err;
+}
+
+static int count_links(struct rebuild *rb, struct node *n)
+{
+	if (!S_ISDIR(n->ci.mode) && n->ci.nlink)
+		rb->nr += n->ci.nlink - 1;
+	return 0;
+}
+
+/**
+ * lnkfs_names_needed() - blocks that lnkfs_names_rebuild() may need
+ * @v: volume without other damage, its groups loaded
+ * @blocks: set to the most that it can be, also when it need not be so many
+ *
+ * Return: 0, -ENOMEM, what reading says.
+ */
+int lnkfs_names_needed(struct lnkfs_volume *v, u64 *blocks)
+{
+	struct rebuild rb = { .v = v, .fs = &v->fs };
+	int err = all_inodes(&rb, count_links);
+
+	*blocks = lnkfs_names_blocks(rb.fs, rb.nr, rb.fs->groups);
 	return err;
 }
 

@@ -14,7 +14,7 @@
  * @log: its log, which is empty
  * @why: what is in the way, as a phrase, when a function has failed; or NULL
  * @done: something has been changed when a function has failed
- * @no_backref: back references were switched off on the way, and not on again
+ * @no_backref: back references were switched off when a function has failed
  * @batch: for tests: commit when so many blocks have changed; 0: when the log is half
  *	full
  * @progress: called with what has been done and all that there is to do, or NULL

@@ -473,11 +473,11 @@ static int carry_out(struct lnkfs_shrink *s)
 	if (!err)
 		err = lnkfs_shrink_commit(s);
 	if (!err)
+		err = lnkfs_shrink_backref_on(s);
+	if (!err)
 		err = cut(s);
 	if (!err)
 		wipe_backups(s, groups);
-	if (!err)
-		err = lnkfs_shrink_backref_on(s);
 	if (!err && s->r->progress)
 		s->r->progress(1, 1);
 	if (err == -ENOSPC)

@@ -3,8 +3,8 @@
  * Making a volume smaller: back references name directories by numbers, which
  * change. A directory with many names would take a transaction of many blocks. So
  * the volume goes without the feature while it becomes smaller: before, it is
- * switched off, and on again when all is done. Where nothing that it concerns lies
- * past the new end it stays on.
+ * switched off, and on again when all has been moved. Where nothing that it concerns
+ * lies past the new end it stays on.
  */
 #include <stdlib.h>
 
@@ -129,26 +129,27 @@ int lnkfs_shrink_backref_off(struct lnkfs_shrink *s)
 
 /**
  * lnkfs_shrink_backref_on() - switch back references on that were switched off
- * @s: change of size, after the end was cut off
+ * @s: change of size, before the end is cut off
  *
- * Without room for them they stay off, and @s->r->no_backref says so.
- *
- * Return: 0 or an error.
+ * Return: 0 or an error; -ENOSPC, -EMLINK: there is no room, and they stay off.
  */
 int lnkfs_shrink_backref_on(struct lnkfs_shrink *s)
 {
-	int err;
+	int err, err2;
 
 	if (!s->backref)
 		return 0;
 	lnkfs_names_feature(s->v, true);
 	err = set_state(s, LNKFS_STATE_CLEAN | LNKFS_STATE_ERROR);
-	if (!err)
-		err = lnkfs_names_rebuild(s->v, step, s);
-	if (!err || !s->fs->backref)
-		err = lnkfs_shrink_commit(s);
-	if (!err)
-		err = set_state(s, LNKFS_STATE_CLEAN);
-	s->r->no_backref = !s->fs->backref;
-	return err;
+	if (err)
+		return err;
+	s->r->no_backref = false;
+	err = lnkfs_names_rebuild(s->v, step, s);
+	if (err && s->fs->backref)
+		return err;
+	s->r->no_backref = err != 0;
+	err2 = lnkfs_shrink_commit(s);
+	if (!err2)
+		err2 = set_state(s, LNKFS_STATE_CLEAN);
+	return err ? err : err2;
 }
