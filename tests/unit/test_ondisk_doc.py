@@ -146,7 +146,7 @@ def main():
             ("a wrong offset", r"^0x90 ( +8 +s_root_ino)", r"0x98 \1"),
             ("a wrong size", r"^(0x20 +)16( +s_uuid)", r"\g<1>12\2"),
             ("a wrong name", r"\bbg_free_slots\b", "bg_slots_free"),
-            ("a missing member", r"^0x16 .*bg_reserved.*\n", ""),
+            ("a missing member", r"^0x20 .*bg_reserved.*\n", ""),
             ("a missing structure", r"^struct lnkfs_device$", "Device nodes again ...."),
             ("a wrong constant", r"^(LNKFS_NAME_LEN +)255", r"\g<1>254"),
             ("a missing constant", r"^LNKFS_SLOT_CONT .*\n", ""),
