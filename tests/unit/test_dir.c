@@ -214,16 +214,32 @@ static int do_add(struct env *e, struct mname *m)
 	return 0;
 }
 
+static int find(struct env *e, const struct mname *m, struct lnkfs_dir_spot *spot)
+{
+	int err = lnkfs_dir_find(&e->v.fs, &e->ci, m->bytes, m->len, spot);
+
+	if (!err)
+		CHECK_EQ(lnkfs_dir_spot_pos(&e->v.fs, spot), m->pos);
+	return err;
+}
+
 static int do_remove(struct env *e, struct mname *m)
 {
 	u32 revokes = lnkfs_dir_revokes(&e->v.fs, &e->ci);
 	u32 credits = lnkfs_dir_remove_credits(&e->v.fs, &e->ci);
+	struct lnkfs_dir_spot spot;
 	lnkfs_tx tx;
 	int err;
 
 	/* 0 would mean any number; inline, nothing but the record changes */
 	lnkfs_tx_begin(&tx, &e->v, credits ? credits : 1);
-	err = lnkfs_dir_remove(&tx, &e->v.fs, &e->ci, m->bytes, m->len);
+	if (below(e, 2)) {
+		err = lnkfs_dir_remove(&tx, &e->v.fs, &e->ci, m->bytes, m->len);
+	} else {
+		err = find(e, m, &spot);
+		if (!err)
+			err = lnkfs_dir_remove_at(&tx, &e->v.fs, &e->ci, &spot);
+	}
 	if (!credits)
 		CHECK_EQ(tx.used, 0);
 	end_tx(e, &tx, revokes);
@@ -238,12 +254,21 @@ static int do_remove(struct env *e, struct mname *m)
 static int do_replace(struct env *e, struct mname *m)
 {
 	u64 ino = 1 + below(e, 1u << 30);
+	struct lnkfs_dir_spot spot;
 	u8 type = below(e, 15);
 	lnkfs_tx tx;
 	int err;
 
 	lnkfs_tx_begin(&tx, &e->v, 1);
-	err = lnkfs_dir_replace(&tx, &e->v.fs, &e->ci, m->bytes, m->len, ino, type);
+	if (below(e, 2)) {
+		err = lnkfs_dir_replace(&tx, &e->v.fs, &e->ci, m->bytes, m->len, ino, type);
+	} else {
+		err = find(e, m, &spot);
+		if (!err) {
+			err = lnkfs_dir_replace_at(&tx, &e->v.fs, &spot, ino, type);
+			lnkfs_bput(spot.buf);
+		}
+	}
 	end_tx(e, &tx, 0);
 	if (err)
 		return err;
@@ -288,6 +313,18 @@ static bool name_is(const struct mname *m, const struct lnkfs_name *n)
 	       m->len == n->len;
 }
 
+/* The name is at its position, for who asks for its inode. */
+static void check_position(struct env *e, const struct mname *m)
+{
+	char name[LNKFS_NAME_LEN];
+	u32 len;
+
+	CHECK_EQ(lnkfs_dir_name_at(&e->v.fs, &e->ci, m->pos, m->ino, name, &len), 0);
+	CHECK(len == m->len && !memcmp(name, m->bytes, len));
+	CHECK_EQ(lnkfs_dir_name_at(&e->v.fs, &e->ci, m->pos, m->ino + 1, name, &len), -ENOENT);
+	CHECK_EQ(lnkfs_dir_name_at(&e->v.fs, &e->ci, m->pos + 1, m->ino, name, &len), -ENOENT);
+}
+
 static void check_lookup(struct env *e, const struct mname *m)
 {
 	struct lnkfs_name n;
@@ -295,6 +332,8 @@ static void check_lookup(struct env *e, const struct mname *m)
 
 	if (m->present ? err || !name_is(m, &n) : err != -ENOENT)
 		CHECK(!"a name is not what it should be");
+	if (m->present)
+		check_position(e, m);
 }
 
 /* ---- the strict walk ---- */
@@ -414,6 +453,31 @@ static int count_entry(void *ctx, const struct lnkfs_name *n)
 	(void)n;
 	++*(u32 *)ctx;
 	return 0;
+}
+
+/* Names where there are some, and nowhere else, whatever is asked for. */
+static void all_positions(struct env *e)
+{
+	static const u64 nowhere[] = {
+		0, 1, LNKFS_DIR_FIRST_POS - 8, 1ULL << 35, 1ULL << 48, 1ULL << 63, ~0ULL, ~7ULL,
+	};
+	u64 pos, end = lnkfs_dir_end(&e->v.fs, &e->ci);
+	char name[LNKFS_NAME_LEN];
+	u32 i, len;
+
+	for (i = 0; i < ARRAY_SIZE(nowhere); i++)
+		CHECK_EQ(lnkfs_dir_name_at(&e->v.fs, &e->ci, nowhere[i], e->names[0].ino, name,
+					   &len), -ENOENT);
+	for (pos = 0; pos < end + 2 * e->v.fs.block_size; pos += 4) {
+		for (i = 0; i < e->count; i++)
+			if (e->names[i].present && e->names[i].pos == pos)
+				break;
+		if (i < e->count)
+			check_position(e, &e->names[i]);
+		else
+			CHECK_EQ(lnkfs_dir_name_at(&e->v.fs, &e->ci, pos, e->names[0].ino, name,
+						   &len), -ENOENT);
+	}
 }
 
 /* Start anywhere: all that stands at or behind comes, once. */
@@ -816,16 +880,19 @@ static int refuse_nothing(void *ctx, const struct lnkfs_name *n)
 /* All operations, on a directory that may be broken: nothing must crash. */
 static void poke(struct env *e, u32 tries)
 {
+	char name[LNKFS_NAME_LEN];
 	struct lnkfs_name out;
 	u64 pos = 0;
 	lnkfs_tx tx;
-	u32 i;
+	u32 i, len;
 
 	lnkfs_dir_iterate(&e->v.fs, &e->ci, &pos, lnkfs_dir_end(&e->v.fs, &e->ci),
 			  refuse_nothing, NULL);
 	for (i = 0; i < tries; i++) {
 		struct mname *m = &e->names[below(e, e->count)];
 
+		lnkfs_dir_name_at(&e->v.fs, &e->ci, below(e, 4) ? m->pos : rnd(e) % (1 << 20),
+				  m->ino, name, &len);
 		lnkfs_tx_begin(&tx, &e->v, 0);
 		if (lnkfs_dir_lookup(&e->v.fs, &e->ci, m->bytes, m->len, &out))
 			lnkfs_dir_add(&tx, &e->v.fs, &e->ci, m->bytes, m->len, 77, DT_REG, &pos);
@@ -1032,7 +1099,13 @@ static void test_positions(void)
 		for (j = 0; j <= i; j++)
 			CHECK_EQ(e->names[j].pos, at[j]);
 		walk(e);
+		if (i % 50 == 3)
+			all_positions(e);
 	}
+	/* Holes, and blocks that are not mapped any more. */
+	for (i = 100; i < 330; i++)
+		CHECK_EQ(do_remove(e, &e->names[i]), 0);
+	all_positions(e);
 	CHECK_EQ(e->ci.fork, LNKFS_FORK_DIR_BLOCKS);
 	CHECK(e->res.blocks > 2);
 	env_free(e);

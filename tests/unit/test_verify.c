@@ -241,6 +241,38 @@ static void header(void)
 	free(data);
 }
 
+/* The root of back references: whose it is, and what it holds. */
+static void names_root(void)
+{
+	struct lnkfs_names_block *nb = calloc(1, v.fs.block_size);
+	struct lnkfs_btree_root *root = (void *)nb->nb_root;
+	u32 round;
+
+	REQUIRE(nb);
+	for (round = 0; round < 6; round++) {
+		memset(nb, 0, v.fs.block_size);
+		root->bt_vsize = 8;
+		root->bt_tree = LNKFS_TREE_NAMES;
+		if (round == 1)
+			root->bt_level = cpu_to_le16(LNKFS_NAMES_MAX_LEVEL + 1);
+		if (round == 2)
+			root->bt_tree = LNKFS_TREE_EXTENT;
+		if (round == 3)
+			nb->nb_pad[5] = 1;
+		lnkfs_header_init(&v.fs, nb, round == 4 ? LNKFS_B_XATTR : LNKFS_B_NAMES, 5000,
+				  round == 5 ? 2 : 1, 0);
+		lnkfs_seal_block(&v.fs, nb, LNKFS_B_NAMES, 5000);
+		if (!CHECK_EQ(lnkfs_verify_block(&v.fs, nb, LNKFS_B_NAMES, 5000, 1, 0),
+			      round ? -EFSCORRUPTED : 0))
+			printf("# round %u\n", round);
+		/* A block of its own is no attribute's, whatever it looks like. */
+		CHECK(lnkfs_verify_block(&v.fs, nb, LNKFS_B_XATTR, 5000, 1, 0));
+		nb->nb_root[9] ^= 1;
+		CHECK(lnkfs_verify_block(&v.fs, nb, LNKFS_B_NAMES, 5000, 1, 0));
+	}
+	free(nb);
+}
+
 static void setup_4k(void)
 {
 	if (!v.fs.group)
@@ -259,6 +291,12 @@ static void anything_1k(void)
 	REQUIRE(lnkfs_format_mem(&v, 30 << 20, 10, true) == 0);
 	anything();
 	lnkfs_volume_close(&v);
+}
+
+static void names_root_4k(void)
+{
+	setup_4k();
+	names_root();
 }
 
 static void header_4k(void)
@@ -290,6 +328,13 @@ static void bad_descriptors(void)
 		{ 100, 1, 4, 0, 0, LNKFS_BG_INODE_UNINIT, -EFSCORRUPTED },
 		{ 100, 0, 0, 0, 0, LNKFS_BG_INODE_UNINIT | LNKFS_BG_ORPHANS, -EFSCORRUPTED },
 	};
+	static const struct {
+		u64 block;
+		int want;
+	} names[] = {
+		{ 0, 0 }, { 600, 0 }, { 10000, 0 }, { 2, -EFSCORRUPTED }, { 7680, -EFSCORRUPTED },
+		{ 30 << 10, -EFSCORRUPTED }, { ~0ULL, -EFSCORRUPTED }, { 1ULL << 63, -EFSCORRUPTED },
+	};
 	struct lnkfs_group_desc *d;
 	lnkfs_buf *buf;
 	u32 i;
@@ -308,6 +353,22 @@ static void bad_descriptors(void)
 		if (!CHECK_EQ(lnkfs_group_load(&v.fs, 1), cases[i].want))
 			printf("# case %u\n", i);
 	}
+	/* Where back references may be, and that there are none without the feature. */
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		d->bg_free_blocks = cpu_to_le32(100);
+		d->bg_inode_blocks = 0;
+		d->bg_free_slots = 0;
+		d->bg_used_inodes = 0;
+		d->bg_used_dirs = 0;
+		d->bg_flags = 0;
+		d->bg_names = cpu_to_le64(names[i].block);
+		if (!CHECK_EQ(lnkfs_group_load(&v.fs, 1), names[i].want))
+			printf("# block %llu\n", (unsigned long long)names[i].block);
+		v.fs.backref = false;
+		CHECK_EQ(lnkfs_group_load(&v.fs, 1), names[i].block ? -EFSCORRUPTED : 0);
+		v.fs.backref = true;
+	}
+	d->bg_names = 0;
 	/* The journal's group cannot be unwritten. */
 	d += lnkfs_group_of(&v.fs, v.fs.journal_start) - 1;
 	d->bg_flags = cpu_to_le16(LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT);
@@ -331,6 +392,7 @@ static const struct tap_test tests[] = {
 	{ "inode block: headers that make no sense", inode_headers },
 	{ "inode block: the seal touches records only", inode_seal },
 	{ "block header: each member", header_4k },
+	{ "root of back references", names_root_4k },
 	{ "any content, 4 KiB blocks", anything_4k },
 	{ "any content, 1 KiB blocks", anything_1k },
 	{ "descriptors that cannot be", bad_descriptors },
