@@ -551,6 +551,21 @@ int lnkfs_bt_descend(const struct lnkfs_btree *bt, u64 key, struct bt_path *path
 	return 0;
 }
 
+/*
+ * The root is about to change. When it is in a block of its own, that is ours to
+ * declare; a root in an inode's record is stored by the caller.
+ */
+static int bt_access_root(lnkfs_tx *tx, const struct lnkfs_btree *bt)
+{
+	return bt->home_buf ? lnkfs_baccess(tx, bt->fs, bt->home_buf, LNKFS_B_NAMES) : 0;
+}
+
+static void bt_dirty_root(lnkfs_tx *tx, const struct lnkfs_btree *bt)
+{
+	if (bt->home_buf)
+		lnkfs_bdirty(tx, bt->fs, bt->home_buf);
+}
+
 /* Keep the first @count records; where the others were is zero. */
 static void bt_cut(const struct bt_view *v, u32 count)
 {
@@ -765,6 +780,7 @@ int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, cons
 	lnkfs_buf *fresh[LNKFS_BTREE_MAX_LEVEL + 1];
 	u32 pos, full, n = 0, accessed = 0;
 	__le64 record[BT_MAX_RECORD / 8];
+	bool root = false;
 	struct bt_path path;
 	struct bt_view v;
 	int err;
@@ -799,6 +815,13 @@ int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, cons
 		if (err)
 			goto out;
 	}
+	/* The last step before the first change. */
+	if (full >= path.level) {
+		err = bt_access_root(tx, bt);
+		if (err)
+			goto out;
+		root = true;
+	}
 	record[0] = cpu_to_le64(key);
 	if (bt->vsize)
 		memcpy(&record[1], value, bt->vsize);
@@ -809,6 +832,8 @@ int lnkfs_btree_insert(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, cons
 		lnkfs_bput(fresh[n - 1]);
 	}
 out:
+	if (root)
+		bt_dirty_root(tx, bt);
 	while (accessed--)
 		lnkfs_bdirty(tx, bt->fs, path.step[accessed].buf);
 	if (err)
@@ -853,7 +878,10 @@ int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 
 	err = -EINVAL;
 	if (new_key < min || new_key > max)
 		goto out;
-	err = path.level ? lnkfs_baccess(tx, bt->fs, path.step[0].buf, LNKFS_B_BTREE) : 0;
+	if (path.level)
+		err = lnkfs_baccess(tx, bt->fs, path.step[0].buf, LNKFS_B_BTREE);
+	else
+		err = bt_access_root(tx, bt);
 	if (err)
 		goto out;
 	bt_set_key(&v, pos, new_key);
@@ -861,6 +889,8 @@ int lnkfs_btree_update(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key, u64 
 		memcpy(bt_record(&v, pos) + 8, value, bt->vsize);
 	if (path.level)
 		lnkfs_bdirty(tx, bt->fs, path.step[0].buf);
+	else
+		bt_dirty_root(tx, bt);
 out:
 	lnkfs_bt_release(&path);
 	return err;
@@ -1026,7 +1056,7 @@ static void bt_pull_up(lnkfs_tx *tx, const struct lnkfs_btree *bt)
 		return;
 	v = bt_view_of(bt, buf);
 	cap = bt_root_cap(bt, level - 1);
-	if (bt_count(&v) > cap - cap / 4) {
+	if (bt_count(&v) > cap - cap / 4 || bt_access_root(tx, bt)) {
 		lnkfs_bput(buf);
 		return;
 	}
@@ -1034,6 +1064,7 @@ static void bt_pull_up(lnkfs_tx *tx, const struct lnkfs_btree *bt)
 	root.head->bt_level = cpu_to_le16((u16)(level - 1));
 	bt_set_count(&root, bt_count(&v));
 	memcpy(root.records, v.records, (size_t)bt_count(&v) * v.rsize);
+	bt_dirty_root(tx, bt);
 	lnkfs_bput(buf);
 	bt_give_back(tx, bt, block, true);
 	bt->ci->blocks--;
@@ -1060,7 +1091,9 @@ static int bt_access_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct b
 			break;
 		}
 	}
-	if (l > top || l == path->level)
+	if (!err && top == path->level)
+		err = bt_access_root(tx, bt);
+	if (!err)
 		return 0;
 	while (l--) {
 		lnkfs_bdirty(tx, bt->fs, path->step[l].buf);
@@ -1110,6 +1143,8 @@ int lnkfs_btree_delete_record(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 ke
 	if (err)
 		goto out;
 	bt_do_delete(bt, &path, pos);
+	if (top == path.level)
+		bt_dirty_root(tx, bt);
 	for (l = 0; l <= top && l < path.level; l++) {
 		lnkfs_bdirty(tx, bt->fs, path.step[l].buf);
 		if (path.step[l].sib)

@@ -426,6 +426,8 @@ static inline u32 lnkfs_ino_slot(const struct lnkfs_fs *fs, u64 ino)
  * @root: the root in the inode's inline area (struct lnkfs_btree_root)
  * @root_size: bytes of the root, header included; multiple of 8
  * @home: block that holds the root; 0: the inode's record does
+ * @home_buf: that block, when the root is to be changed here and not by the caller;
+ *	else NULL
  * @vsize: bytes of a leaf value: 0, 8, 16
  * @tree: LNKFS_TREE_*
  *
@@ -438,6 +440,7 @@ struct lnkfs_btree {
 	void *root;
 	u32 root_size;
 	u64 home;
+	lnkfs_buf *home_buf;
 	u8 vsize;
 	u8 tree;
 };

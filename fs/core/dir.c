@@ -98,6 +98,7 @@ static void dir_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u8 tree,
 	bt->fs = fs;
 	bt->ci = dir;
 	bt->home = 0;
+	bt->home_buf = NULL;
 	bt->tree = tree;
 	if (tree == LNKFS_TREE_EXTENT) {
 		bt->root = dir->area + sizeof(*f);

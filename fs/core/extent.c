@@ -20,6 +20,7 @@ static int ext_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, struct lnkfs_b
 	bt->fs = fs;
 	bt->ci = ci;
 	bt->home = 0;
+	bt->home_buf = NULL;
 	bt->vsize = sizeof(struct lnkfs_extent);
 	bt->tree = LNKFS_TREE_EXTENT;
 	if (ci->fork == LNKFS_FORK_EXTENTS) {

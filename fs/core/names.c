@@ -71,6 +71,14 @@ static void put_in_record(struct lnkfs_cinode *ci, const struct lnkfs_ref *ref)
 	ci->parent_pos = ref->pos;
 }
 
+/* What the tree wants of an inode: owner and generation of its nodes, and a count. */
+static void set_owner(struct lnkfs_cinode *owner, u32 group)
+{
+	owner->ino = group;
+	owner->gen = 0;
+	owner->blocks = 0;
+}
+
 static void set_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *owner, void *head, u64 home,
 		     struct lnkfs_btree *bt)
 {
@@ -79,6 +87,7 @@ static void set_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *owner, void *head
 	bt->root = ((struct lnkfs_names_block *)head)->nb_root;
 	bt->root_size = fs->block_size - sizeof(struct lnkfs_names_block);
 	bt->home = home;
+	bt->home_buf = NULL;
 	bt->vsize = sizeof(__le64);
 	bt->tree = LNKFS_TREE_NAMES;
 }
@@ -125,8 +134,7 @@ int lnkfs_names_open(struct lnkfs_fs *fs, u32 group, struct lnkfs_cinode *owner,
 	err = lnkfs_bread(fs, g->names, LNKFS_B_NAMES, group, 0, head);
 	if (err)
 		return err;
-	memset(owner, 0, sizeof(*owner));
-	owner->ino = group;
+	set_owner(owner, group);
 	set_tree(fs, owner, lnkfs_bdata(*head), g->names, bt);
 	g->names_level = lnkfs_btree_level(bt);
 	return 0;
@@ -169,8 +177,7 @@ static int tree_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, struct names_t
 		return err;
 	}
 	lnkfs_header_init(fs, lnkfs_bdata(t->head), LNKFS_B_NAMES, block, group, 0);
-	memset(&t->owner, 0, sizeof(t->owner));
-	t->owner.ino = group;
+	set_owner(&t->owner, group);
 	set_tree(fs, &t->owner, lnkfs_bdata(t->head), block, &t->bt);
 	lnkfs_btree_init_root(&t->bt);
 	lnkfs_bdirty(tx, fs, t->head);
@@ -183,10 +190,9 @@ static int tree_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, struct names_t
 	return err;
 }
 
-static void tree_close(lnkfs_tx *tx, struct names_tree *t, u32 group)
+static void tree_close(struct names_tree *t, u32 group)
 {
 	lnkfs_group(t->bt.fs, group)->names_level = lnkfs_btree_level(&t->bt);
-	lnkfs_bdirty(tx, t->bt.fs, t->head);
 	lnkfs_bput(t->head);
 }
 
@@ -243,15 +249,11 @@ static int tree_change(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cin
 
 	lnkfs_names_lock(fs, group);
 	err = tree_open(fs, group, &t);
-	if (!err) {
-		err = lnkfs_baccess(tx, fs, t.head, LNKFS_B_NAMES);
-		if (err)
-			lnkfs_bput(t.head);
-	} else if (err == -ENOENT && !del) {
+	if (err == -ENOENT && !del)
 		err = tree_new(tx, fs, group, &t);
-	}
 	if (err)
 		goto out;
+	t.bt.home_buf = t.head;
 	if (add)
 		err = tree_add(tx, &t, first, add);
 	if (!err && del) {
@@ -260,7 +262,7 @@ static int tree_change(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cin
 			lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
 				     "a back reference is left over");
 	}
-	tree_close(tx, &t, group);
+	tree_close(&t, group);
 out:
 	lnkfs_names_unlock(fs, group);
 	if (err == -ENOENT)

@@ -112,6 +112,7 @@ void lnkfs_xattr_tree(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, void *head,
 	bt->root = ((struct lnkfs_xattr_block *)head)->x_data;
 	bt->root_size = lnkfs_xattr_room(fs);
 	bt->home = ci ? ci->xattr_block : 0;
+	bt->home_buf = NULL;
 	bt->vsize = sizeof(__le64);
 	bt->tree = LNKFS_TREE_XATTR;
 }
