@@ -624,6 +624,7 @@ int lnkfs_names_next(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, u64 *co
 		     struct lnkfs_ref *ref);
 int lnkfs_names_open(struct lnkfs_fs *fs, u32 group, struct lnkfs_cinode *owner,
 		     struct lnkfs_btree *bt, lnkfs_buf **head);
+int lnkfs_names_find(struct lnkfs_fs *fs, u64 ino, const struct lnkfs_ref *ref, u64 *key);
 bool lnkfs_names_decode(const struct lnkfs_fs *fs, u32 group, u64 key, u64 value, u64 *ino,
 			struct lnkfs_ref *ref);
 int lnkfs_names_check_block(const struct lnkfs_fs *fs, const void *data);

@@ -423,6 +423,41 @@ int lnkfs_names_next(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, u64 *co
 	return 0;
 }
 
+/**
+ * lnkfs_names_find() - look for a name in the tree of its inode's group
+ * @fs: volume with LNKFS_RO_COMPAT_BACKREF
+ * @ino: inode
+ * @ref: where the name stands
+ * @key: gets the key of the first record that says so
+ *
+ * Return: 0; -ENOENT; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_names_find(struct lnkfs_fs *fs, u64 ino, const struct lnkfs_ref *ref, u64 *key)
+{
+	u32 group = group_of(fs, ino);
+	u64 first = first_key(fs, group, ino), found;
+	u64 place = dir_place(fs, ref->dir) + ref->pos / 8, disp;
+	struct names_tree t;
+	__le64 value;
+	int err;
+
+	lnkfs_names_lock(fs, group);
+	err = tree_open(fs, group, &t);
+	if (err)
+		goto out;
+	err = -ENOENT;
+	for (disp = 0; disp <= LNKFS_NAMES_MAX_DISP && err == -ENOENT; disp++) {
+		*key = ref_key(first, place, disp);
+		err = lnkfs_btree_lookup_ge(&t.bt, *key, &found, &value);
+		if (!err && (found != *key || value != ref_value(ref, disp)))
+			err = -ENOENT;
+	}
+	lnkfs_bput(t.head);
+out:
+	lnkfs_names_unlock(fs, group);
+	return err;
+}
+
 /*
  * Level that the root of a group's tree has at most when a transaction that is
  * about to begin uses it: others may add thousands of names until then.

@@ -14,7 +14,7 @@ static struct lnkfs_volume v;
 static struct lnkfs_fs *const fs = &v.fs;
 static u8 area[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
 static u8 *image;
-static u64 big_dir, small_dir, file, fast, slow, orphan, sub;
+static u64 big_dir, small_dir, file, fast, slow, orphan, sub, links, linked;
 static u32 rnd_state;
 
 static u32 rnd(u32 below)
@@ -35,14 +35,17 @@ static void load_in(u64 ino, struct lnkfs_cinode *ci, u8 *mem)
 static void add_name(u64 dir, const char *name, u64 ino, u8 type)
 {
 	static u8 mem[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
+	struct lnkfs_ref ref = { .dir = dir };
 	struct lnkfs_cinode d;
 	lnkfs_tx tx;
-	u64 pos;
 
 	load_in(dir, &d, mem);
 	lnkfs_tx_begin(&tx, &v, 0);
-	REQUIRE(!lnkfs_dir_add(&tx, fs, &d, name, (u32)strlen(name), ino, type, &pos));
+	REQUIRE(!lnkfs_dir_add(&tx, fs, &d, name, (u32)strlen(name), ino, type, &ref.pos));
 	d.nlink += type == DT_DIR;
+	REQUIRE(!lnkfs_inode_store(&tx, fs, &d));
+	load_in(ino, &d, mem);
+	REQUIRE(!lnkfs_names_add(&tx, fs, &d, &ref));
 	REQUIRE(!lnkfs_inode_store(&tx, fs, &d));
 	lnkfs_tx_end(&tx);
 }
@@ -113,6 +116,27 @@ static void fill_file(u64 ino)
 	lnkfs_tx_end(&tx);
 }
 
+/* A file with so many names that the tree of its group has nodes. */
+static void add_links(void)
+{
+	struct lnkfs_cinode ci;
+	char name[64];
+	lnkfs_tx tx;
+	u32 i;
+
+	links = make(fs->root_ino, "links", DT_DIR, 2, NULL);
+	linked = make(links, "name 0", DT_SOCK, 1, NULL);
+	for (i = 1; i < 600; i++) {
+		snprintf(name, sizeof(name), "name %u", i);
+		add_name(links, name, linked, DT_SOCK);
+	}
+	load_in(linked, &ci, area);
+	lnkfs_tx_begin(&tx, &v, 0);
+	ci.nlink = 600;
+	REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+	lnkfs_tx_end(&tx);
+}
+
 static void build(u32 bits)
 {
 	struct lnkfs_fsck_result res;
@@ -134,8 +158,9 @@ static void build(u32 bits)
 		snprintf(name, sizeof(name), "a file with a rather long name %u", i);
 		make(big_dir, name, DT_FIFO, 1, NULL);
 	}
+	add_links();
 	volume_check(&v, &res);
-	CHECK_EQ(res.dirs, 5);
+	CHECK_EQ(res.dirs, 6);
 	CHECK_EQ(res.slow_symlinks, 1);
 	CHECK_EQ(res.orphans, 1);
 	image = malloc(v.dev.bytes);
@@ -358,6 +383,142 @@ static void check_entries(void)
 	restore(lnkfs_ino_block(fs, small_dir));
 }
 
+/* ---- back references ---- */
+
+/* The last leaf of a tree, which is not full. */
+static u64 last_leaf(u64 head)
+{
+	const struct lnkfs_names_block *nb = disk(head);
+	const struct lnkfs_btree_root *root = (const void *)nb->nb_root;
+	const u8 *records = (const u8 *)(root + 1);
+	u32 level = le16_to_cpu(root->bt_level), count = le16_to_cpu(root->bt_count);
+	const struct lnkfs_btree_node *n;
+	u64 block = 0;
+
+	REQUIRE(level);
+	while (level--) {
+		block = get_unaligned_le64(records + (count - 1) * 16 + 8);
+		n = disk(block);
+		records = n->n_records;
+		count = le16_to_cpu(n->n_count);
+	}
+	REQUIRE(count > 5 && count < (fs->block_size - sizeof(*n)) / 16);
+	return block;
+}
+
+static u8 *record(u64 leaf, u32 nth)
+{
+	return ((struct lnkfs_btree_node *)disk(leaf))->n_records + nth * 16;
+}
+
+static void plus64(void *at, u64 by)
+{
+	put_unaligned_le64(get_unaligned_le64(at) + by, at);
+}
+
+/* Take a record out of a leaf. */
+static void drop_record(u64 leaf, u32 nth)
+{
+	struct lnkfs_btree_node *n = disk(leaf);
+	u32 count = le16_to_cpu(n->n_count);
+
+	memmove(record(leaf, nth), record(leaf, nth + 1), (count - nth - 1) * 16);
+	n->n_count = cpu_to_le16((u16)(count - 1));
+}
+
+/* Another record behind the last one. */
+static void plus_record(u64 leaf, u64 key, u64 value)
+{
+	struct lnkfs_btree_node *n = disk(leaf);
+	u32 count = le16_to_cpu(n->n_count);
+
+	put_unaligned_le64(key, record(leaf, count));
+	put_unaligned_le64(value, record(leaf, count) + 8);
+	n->n_count = cpu_to_le16((u16)(count + 1));
+}
+
+static void check_in_records(void)
+{
+	NOTICE_REC(file, di->i_parent_pos = cpu_to_le64(72));
+	NOTICE_REC(file, di->i_parent_pos = cpu_to_le64(63));
+	NOTICE_REC(file, di->i_parent_pos = cpu_to_le64(1ULL << 40));
+	NOTICE_REC(file, di->i_parent_pos = 0);
+	NOTICE_REC(file, di->i_parent = cpu_to_le64(small_dir));
+	NOTICE_REC(file, di->i_parent = cpu_to_le64(slow));
+	NOTICE_REC(file, di->i_parent = 0);
+	NOTICE_REC(file, do { di->i_parent = 0; di->i_parent_pos = 0; } while (0));
+	NOTICE_REC(sub, di->i_parent_pos = 0);
+	NOTICE_REC(sub, le64_add_cpu(&di->i_parent_pos, 8));
+	NOTICE_REC(fs->root_ino, di->i_parent_pos = cpu_to_le64(64));
+	NOTICE_REC(linked, do { di->i_parent = 0; di->i_parent_pos = 0; } while (0));
+	NOTICE_REC(linked, le64_add_cpu(&di->i_parent_pos, 24));
+	NOTICE_REC(orphan, do {
+		di->i_parent = cpu_to_le64(small_dir);
+		di->i_parent_pos = cpu_to_le64(64);
+	} while (0));
+	/* Crossed. */
+	NOTICE_REC(fast, do {
+		di->i_parent_pos = rec(slow)->i_parent_pos;
+		rec(slow)->i_parent_pos = cpu_to_le64(96);
+		seal(lnkfs_ino_block(fs, slow), LNKFS_B_INODE);
+	} while (0));
+	restore(lnkfs_ino_block(fs, slow));
+}
+
+static void check_in_tree(void)
+{
+	u32 group = lnkfs_group_of(fs, lnkfs_ino_block(fs, linked));
+	u64 gd = lnkfs_gdesc_block(fs, group), root = fs->group[group].names;
+	u64 leaf = last_leaf(root);
+	struct lnkfs_names_block *nb = disk(root);
+	struct lnkfs_btree_node *n = disk(leaf);
+	u32 count = le16_to_cpu(n->n_count);
+	u64 key = get_unaligned_le64(record(leaf, count - 1));
+	u64 value = get_unaligned_le64(record(leaf, count - 1) + 8);
+
+	NOTICE(LNKFS_B_GDESC, gd, desc(group)->bg_names = 0);
+	NOTICE(LNKFS_B_GDESC, gd, desc(group)->bg_names = cpu_to_le64(1));
+	NOTICE(LNKFS_B_GDESC, gd, desc(group)->bg_names = cpu_to_le64(fs->blocks));
+	NOTICE(LNKFS_B_GDESC, gd, desc(group)->bg_names = cpu_to_le64(leaf));
+	NOTICE(LNKFS_B_GDESC, gd,
+	       desc(group)->bg_names = cpu_to_le64(lnkfs_ino_block(fs, file)));
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_pad[0] = 1);
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_header.h_pad = 1);
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_header.h_owner = cpu_to_le64(group + 1));
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_header.h_gen = cpu_to_le32(1));
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_root[0]++);
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_root[2] = 0);
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_root[2]--);
+	NOTICE(LNKFS_B_NAMES, root, nb->nb_root[5] = LNKFS_TREE_DIR);
+	NOTICE(LNKFS_B_NAMES, root, memset(nb->nb_root, 0, 4));
+	NOTICE(LNKFS_B_BTREE, leaf, n->n_header.h_owner = cpu_to_le64(big_dir));
+	NOTICE(LNKFS_B_BTREE, leaf, n->n_header.h_gen = cpu_to_le32(7));
+	NOTICE(LNKFS_B_BTREE, leaf, n->n_level = cpu_to_le16(1));
+	NOTICE(LNKFS_B_BTREE, leaf, n->n_tree = LNKFS_TREE_XATTR);
+	NOTICE(LNKFS_B_BTREE, leaf, n->n_count = 0);
+	NOTICE(LNKFS_B_BTREE, leaf, drop_record(leaf, 3));
+	NOTICE(LNKFS_B_BTREE, leaf, plus64(record(leaf, 3), 1));
+	NOTICE(LNKFS_B_BTREE, leaf, plus64(record(leaf, 3) + 8, 1));
+	NOTICE(LNKFS_B_BTREE, leaf, plus64(record(leaf, 3) + 8, 1ULL << 52));
+	NOTICE(LNKFS_B_BTREE, leaf, plus64(record(leaf, 3) + 8, 1ULL << 60));
+	NOTICE(LNKFS_B_BTREE, leaf, put_unaligned_le64(get_unaligned_le64(record(leaf, 2)),
+						       record(leaf, 3)));
+	/* A name that is not there, of an inode that is not, the same twice. */
+	NOTICE(LNKFS_B_BTREE, leaf, plus_record(leaf, key + 1, value));
+	NOTICE(LNKFS_B_BTREE, leaf, plus_record(leaf, key + (1ULL << LNKFS_NAMES_SHIFT), value));
+	NOTICE(LNKFS_B_BTREE, leaf, plus_record(leaf, key + 1, value + (1ULL << 52)));
+	NOTICE(LNKFS_B_BTREE, leaf, do {
+		drop_record(leaf, 3);
+		plus_record(leaf, key + 1, value);
+	} while (0));
+}
+
+static void check_backrefs(void)
+{
+	check_in_records();
+	check_in_tree();
+}
+
 static void check_supers(void)
 {
 	struct lnkfs_super_block *sb = (void *)(v.dev.mem + LNKFS_SUPER_OFFSET);
@@ -420,9 +581,10 @@ static void find_meta(void)
 	struct lnkfs_check_dir_result res;
 	struct lnkfs_check ck = { .fs = fs, .ops = &ops };
 	struct lnkfs_btree bt = { .fs = fs, .vsize = 16, .tree = LNKFS_TREE_EXTENT };
-	struct lnkfs_cinode ci;
+	struct lnkfs_cinode ci, owner = {};
 	enum lnkfs_btype type;
 	u32 off, group, i;
+	lnkfs_buf *head;
 	u64 nodes;
 
 	nr_meta = 0;
@@ -451,6 +613,13 @@ static void find_meta(void)
 	bt.root_size = ci.fork_len;
 	REQUIRE(!lnkfs_check_tree(&ck, &bt, no_record, NULL, &nodes));
 	CHECK(nodes);
+	group = lnkfs_group_of(fs, lnkfs_ino_block(fs, linked));
+	REQUIRE(!lnkfs_names_open(fs, group, &owner, &bt, &head));
+	note_block(NULL, bt.home, LNKFS_B_NAMES);
+	ck.ci = &owner;
+	REQUIRE(!lnkfs_check_tree(&ck, &bt, no_record, NULL, &nodes));
+	CHECK(nodes > 1);
+	lnkfs_bput(head);
 	load_in(slow, &ci, area);
 	for (i = 0; i < ci.blocks; i++)
 		note_block(NULL, le64_to_cpu(((struct lnkfs_slow_link *)ci.area)->l_block) + i,
@@ -508,6 +677,7 @@ static void all(u32 bits)
 	check_groups();
 	check_records();
 	check_entries();
+	check_backrefs();
 	check_supers();
 	CHECK_EQ(problems(&text), 0);
 	find_meta();

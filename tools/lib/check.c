@@ -111,13 +111,15 @@ static int own_block(struct lnkfs_fsck *c, u32 group, u32 off)
 
 static void two_owners(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino)
 {
+	char who[32] = "the volume itself";
+
+	if (ino)
+		snprintf(who, sizeof(who), "inode %" PRIu64, ino);
 	if (len == 1)
-		lnkfs_problem(c, "block %" PRIu64 " has two owners, one of them inode %" PRIu64,
-			      block, ino);
+		lnkfs_problem(c, "block %" PRIu64 " has two owners, one of them %s", block, who);
 	else
 		lnkfs_problem(c, "blocks %" PRIu64 " to %" PRIu64
-			      " have two owners, one of them inode %" PRIu64, block,
-			      block + len - 1, ino);
+			      " have two owners, one of them %s", block, block + len - 1, who);
 }
 
 static int claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino, bool data)
@@ -224,7 +226,17 @@ static void check_supers(struct lnkfs_fsck *c)
 
 /* ---- descriptors ---- */
 
-static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data)
+/* A copy may be older than the trees of back references, and than the feature. */
+static void check_desc_names(struct lnkfs_fsck *c, u32 group, const struct lnkfs_group_desc *d)
+{
+	u64 block = le64_to_cpu(d->bg_names);
+
+	if (block && (!c->fs->backref || !lnkfs_block_valid(c->fs, block, 1)))
+		lnkfs_problem_safe(c, "descriptor of group %u: back references cannot be in block %"
+				   PRIu64, group, block);
+}
+
+static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data, bool copy)
 {
 	const struct lnkfs_gdesc_block *gb = data;
 	u32 i;
@@ -246,6 +258,8 @@ static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data)
 		if (le16_to_cpu(d->bg_flags) & ~(LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT |
 						 LNKFS_BG_ORPHANS))
 			lnkfs_problem_safe(c, "descriptor of group %u: unknown flags", first + i);
+		if (!copy)
+			check_desc_names(c, first + i, d);
 	}
 }
 
@@ -278,7 +292,7 @@ static int check_descs(struct lnkfs_fsck *c)
 					   group == first ? "descriptors" : "copy of descriptors",
 					   first, block, strerror(-err));
 		else
-			check_desc_fields(c, first, data);
+			check_desc_fields(c, first, data, group != first);
 	}
 	free(data);
 	return 0;
@@ -438,7 +452,9 @@ int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, 
 	c->ops = ops;
 	c->ctx = ctx;
 	c->owned = calloc(v->fs.groups, sizeof(*c->owned));
-	if (c->owned) {
+	if (v->fs.backref)
+		c->backrefs = calloc(v->fs.groups, sizeof(*c->backrefs));
+	if (c->owned && (c->backrefs || !v->fs.backref)) {
 		v->report = core_report;
 		v->report_ctx = c;
 		v->quiet = false;
@@ -452,6 +468,7 @@ int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, 
 	*res = c->res;
 	lnkfs_fsck_quota_free(c);
 	free(c->owned);
+	free(c->backrefs);
 	free(c->inodes);
 	free(c);
 	return err;

@@ -204,6 +204,7 @@ static int remember(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci)
 	memset(info, 0, sizeof(*info));
 	info->ino = ci->ino;
 	info->parent = ci->parent;
+	info->pos = (u32)(ci->parent_pos / 8);
 	info->nlink = ci->nlink;
 	info->mode = ci->mode;
 	return lnkfs_fsck_charge(c, ci, info);
@@ -393,9 +394,8 @@ static int read_map(struct lnkfs_fsck *c, u32 group, enum lnkfs_btype type, lnkf
 	return 0;
 }
 
-static int check_group(struct lnkfs_fsck *c, u64 piece)
+static int check_inode_maps(struct lnkfs_fsck *c, u32 group)
 {
-	u32 group = (u32)piece;
 	const struct lnkfs_group *grp = &c->fs->group[group];
 	struct group_walk w = { .group = group };
 	lnkfs_buf *imap = NULL, *full = NULL, *orph = NULL;
@@ -426,6 +426,13 @@ out:
 	lnkfs_bput(full);
 	lnkfs_bput(orph);
 	return err == -ENOMEM ? err : 0;
+}
+
+static int check_group(struct lnkfs_fsck *c, u64 piece)
+{
+	int err = check_inode_maps(c, (u32)piece);
+
+	return err ? err : lnkfs_fsck_backref_group(c, (u32)piece);
 }
 
 /**

@@ -51,7 +51,7 @@ static int name_seen(void *ctx, const struct lnkfs_name *name)
 			      name->ino);
 	if (S_ISDIR(info->mode))
 		subdir_seen(c, w->info, info);
-	return 0;
+	return lnkfs_fsck_backref_name(c, w->info, name->pos, info);
 }
 
 static int check_dir_names(struct lnkfs_fsck *c, struct lnkfs_cinfo *dir)
@@ -160,5 +160,5 @@ int lnkfs_fsck_names(struct lnkfs_fsck *c)
 		return err;
 	for (i = 0; i < c->nr_inodes; i++)
 		check_links(c, &c->inodes[i]);
-	return 0;
+	return lnkfs_fsck_backref_rest(c);
 }

@@ -13,11 +13,13 @@
 #define CINFO_REACHED	0x2	/* a directory below the root */
 #define CINFO_LOST	0x4	/* a directory that no way leads to */
 #define CINFO_QUOTA	0x8	/* a quota file: has no name */
+#define CINFO_RECORD	0x10	/* the name that its record tells of is there */
 
 /**
  * struct lnkfs_cinfo - what the checker remembers of an inode
  * @ino: its number
- * @parent: of a directory: the parent it records
+ * @parent: directory that it records: the parent of a directory
+ * @pos: position that it records, divided by 8; 0: none
  * @nlink: links it records
  * @names: directory entries that name it
  * @subdirs: of a directory: directories among its entries
@@ -28,12 +30,25 @@
 struct lnkfs_cinfo {
 	u64 ino;
 	u64 parent;
+	u32 pos;
 	u32 nlink;
 	u32 names;
 	u32 subdirs;
 	u32 xattr_blocks;
 	u16 mode;
 	u16 flags;
+};
+
+/**
+ * struct lnkfs_backrefs - the tree of back references of a group
+ * @records: in it
+ * @matched: of these, those whose names have been seen
+ * @bad: it is damaged; what is in it is not compared with anything
+ */
+struct lnkfs_backrefs {
+	u64 records;
+	u64 matched;
+	bool bad;
 };
 
 /**
@@ -98,6 +113,7 @@ struct lnkfs_claims {
  * @inodes: all inodes, by number
  * @nr_inodes: how many
  * @max_inodes: room for
+ * @backrefs: trees of back references, by group; NULL: there are none
  * @usage: what the quota files should say, by type
  * @area: inline area for the inode at hand
  */
@@ -112,6 +128,7 @@ struct lnkfs_fsck {
 	struct lnkfs_cinfo *inodes;
 	u64 nr_inodes;
 	u64 max_inodes;
+	struct lnkfs_backrefs *backrefs;
 	struct lnkfs_usages usage[LNKFS_QUOTA_TYPES];
 	u8 area[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
 };
@@ -163,6 +180,14 @@ struct lnkfs_usage *lnkfs_usage_find(const struct lnkfs_usages *u, u32 id);
 int lnkfs_usages_add(struct lnkfs_usages *to, const struct lnkfs_usages *from);
 int lnkfs_fsck_quota(struct lnkfs_fsck *c);
 void lnkfs_fsck_quota_free(struct lnkfs_fsck *c);
+
+/* check_backref.c */
+int lnkfs_fsck_backref_tree(struct lnkfs_fsck *c, u32 group, u64 root,
+			    lnkfs_check_record record, void *arg, bool *bad);
+int lnkfs_fsck_backref_group(struct lnkfs_fsck *c, u32 group);
+int lnkfs_fsck_backref_name(struct lnkfs_fsck *c, const struct lnkfs_cinfo *dir, u64 pos,
+			    struct lnkfs_cinfo *info);
+int lnkfs_fsck_backref_rest(struct lnkfs_fsck *c);
 
 /* check_names.c */
 int lnkfs_fsck_names(struct lnkfs_fsck *c);

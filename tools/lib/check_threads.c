@@ -128,6 +128,7 @@ static int begin(struct worker *w, struct job *job)
 	w->c.ops = &w->ops;
 	w->c.ctx = w;
 	w->c.owned = c->owned;
+	w->c.backrefs = c->backrefs;
 	/* Locks are taken in the groups: these are not shared. */
 	fs->group = malloc((size_t)fs->groups * sizeof(*fs->group));
 	if (!fs->group || lnkfs_cache_init(&w->v, CACHE_MIB))
