@@ -98,6 +98,40 @@ struct lnkfs_rinode *lnkfs_rinode_find(const struct lnkfs_repair *r, u64 ino)
 }
 
 /**
+ * lnkfs_rinode_enter() - add an inode to the table
+ * @r: repair; pointers into the table are no longer good
+ * @ci: the inode
+ *
+ * Return: 0, -ENOMEM.
+ */
+int lnkfs_rinode_enter(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
+{
+	struct lnkfs_rinode *list = realloc(r->inodes, (r->nr + 1) * sizeof(*list));
+	u64 at = r->nr;
+
+	if (!list)
+		return -ENOMEM;
+	r->inodes = list;
+	r->max = r->nr + 1;
+	while (at && list[at - 1].ino > ci->ino)
+		at--;
+	if (at && list[at - 1].ino == ci->ino) {
+		/* One that is gone has had the number. */
+		at--;
+	} else {
+		memmove(&list[at + 1], &list[at], (r->nr - at) * sizeof(*list));
+		r->nr++;
+	}
+	memset(&list[at], 0, sizeof(*list));
+	list[at].ino = ci->ino;
+	list[at].parent = ci->parent;
+	list[at].pos = (u32)(ci->parent_pos / 8);
+	list[at].nlink = ci->nlink;
+	list[at].mode = ci->mode;
+	return 0;
+}
+
+/**
  * lnkfs_rinode_load() - read an inode
  * @r: repair, after lnkfs_repair_maps()
  * @ino: its number
@@ -217,6 +251,8 @@ static int run_steps(struct lnkfs_repair *r)
 		err = lnkfs_repair_names(r);
 	if (!err)
 		err = lnkfs_repair_quota(r);
+	if (!err)
+		err = lnkfs_repair_backrefs(r);
 	return err ? err : lnkfs_repair_settle(r);
 }
 
@@ -313,5 +349,7 @@ int lnkfs_repair_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops
 	free(r.c);
 	free(r.claims.list);
 	free(r.inodes);
+	free(r.refs);
+	free(r.strays);
 	return err;
 }

@@ -12,22 +12,47 @@ typedef int (*name_actor)(void *ctx, const struct lnkfs_name *name);
 
 /* ---- entries of a damaged run ---- */
 
+/*
+ * Does the inode that the entry names know this name? One that names nothing gets the
+ * number of the inode that does. @sound: its name is what the hash says.
+ */
+static bool inode_knows(struct lnkfs_repair *r, const struct lnkfs_run *run, u32 off, bool sound,
+			struct lnkfs_dirent *de)
+{
+	u64 ino = le64_to_cpu(de->d_ino), pos = run->pos + off;
+	const struct lnkfs_rinode *to;
+
+	if (lnkfs_backref_stands(r, run->dir, pos, ino))
+		return true;
+	to = sound ? lnkfs_rinode_find(r, ino) : NULL;
+	if (to)
+		return to->flags & RI_MADE;
+	ino = sound ? lnkfs_backref_ino(r, run->dir, pos) : 0;
+	if (ino)
+		de->d_ino = cpu_to_le64(ino);
+	return ino;
+}
+
 /* Is there an entry at @off? @sure: what came before ended there. */
-static bool entry_at(const struct lnkfs_fs *fs, const u8 *run, u32 len, u32 off, bool sure,
+static bool entry_at(struct lnkfs_repair *r, const struct lnkfs_run *run, u32 off, bool sure,
 		     u8 *copy)
 {
 	struct lnkfs_dirent *de = (struct lnkfs_dirent *)copy;
+	bool sound, known;
 	u32 need;
 
-	if (len - off < sizeof(*de))
+	if (run->len - off < sizeof(*de))
 		return false;
-	memcpy(copy, run + off, sizeof(*de));
+	memcpy(copy, run->data + off, sizeof(*de));
 	need = LNKFS_DIRENT_LEN(de->d_name_len);
-	if (!de->d_name_len || need > len - off)
+	if (!de->d_name_len || need > run->len - off)
 		return false;
-	memcpy(copy, run + off, need);
-	if ((!sure || le16_to_cpu(de->d_rec_len) != need) &&
-	    le32_to_cpu(de->d_hash) != lnkfs_dir_hash(fs, (char *)de->d_name, de->d_name_len))
+	memcpy(copy, run->data + off, need);
+	sound = le32_to_cpu(de->d_hash) == lnkfs_dir_hash(r->fs, (char *)de->d_name,
+							  de->d_name_len);
+	known = r->nr_refs && inode_knows(r, run, off, sound, de);
+	if (run->stray ? !known || !sound :
+	    !known && !sound && (!sure || le16_to_cpu(de->d_rec_len) != need))
 		return false;
 	de->d_rec_len = cpu_to_le16((u16)need);
 	de->d_hash = 0;
@@ -48,7 +73,16 @@ static u32 hole_at(const u8 *run, u32 len, u32 off)
 	return rec;
 }
 
-static int walk_run(struct lnkfs_repair *r, const u8 *run, u32 len, name_actor actor, void *ctx)
+/**
+ * lnkfs_dir_run() - list entries that may be damaged
+ * @r: repair
+ * @run: where they are
+ * @actor: called for every entry that can be read; 0 to go on
+ * @ctx: its argument
+ *
+ * Return: 0, or what @actor says.
+ */
+int lnkfs_dir_run(struct lnkfs_repair *r, const struct lnkfs_run *run, name_actor actor, void *ctx)
 {
 	u8 copy[LNKFS_DIRENT_LEN(LNKFS_NAME_LEN)] __attribute__((aligned(8)));
 	const struct lnkfs_dirent *de = (const void *)copy;
@@ -56,8 +90,8 @@ static int walk_run(struct lnkfs_repair *r, const u8 *run, u32 len, name_actor a
 	u32 off = 0, hole;
 	int err = 0;
 
-	while (off + 8 <= len && !err) {
-		if (entry_at(r->fs, run, len, off, sure, copy)) {
+	while (off + 8 <= run->len && !err) {
+		if (entry_at(r, run, off, sure, copy)) {
 			struct lnkfs_name name = {
 				.ino = le64_to_cpu(de->d_ino),
 				.type = de->d_type,
@@ -70,49 +104,120 @@ static int walk_run(struct lnkfs_repair *r, const u8 *run, u32 len, name_actor a
 			sure = true;
 			continue;
 		}
-		hole = sure ? hole_at(run, len, off) : 0;
+		hole = sure ? hole_at(run->data, run->len, off) : 0;
 		sure = hole;
 		off += hole ? hole : 8;
 	}
 	return err;
 }
 
+static int inline_run(struct lnkfs_repair *r, const struct lnkfs_cinode *ci, name_actor actor,
+		      void *ctx)
+{
+	const struct lnkfs_run run = {
+		.dir = ci->ino,
+		.pos = LNKFS_DIR_FIRST_POS,
+		.data = ci->area,
+		.len = ci->fork_len,
+	};
+
+	return lnkfs_dir_run(r, &run, actor, ctx);
+}
+
 /* ---- blocks of a damaged directory ---- */
 
-/*
- * Call @actor, unless it is NULL, for the entries of every block that can be read.
- * Nodes of the extent map are noted in @s, directory blocks in @found.
+/**
+ * struct block_walk - a walk over the blocks of a damaged directory
+ * @r: repair
+ * @s: its extent map; nodes are noted there
+ * @found: directory blocks are noted here
+ * @actor: called for every entry, unless it is NULL
+ * @ctx: its argument
+ * @data: the block at hand
  */
+struct block_walk {
+	struct lnkfs_repair *r;
+	struct lnkfs_salvage *s;
+	struct lnkfs_salvage *found;
+	name_actor actor;
+	void *ctx;
+	void *data;
+};
+
+static int walk_block(struct block_walk *w, u64 lblk, u64 block, bool stray)
+{
+	const struct lnkfs_dir_block *db = w->data;
+	const struct lnkfs_run run = {
+		.dir = w->s->ci->ino,
+		.pos = (lblk << w->r->fs->block_bits) + sizeof(*db),
+		.data = db->b_entries,
+		.len = w->r->fs->block_size - (u32)sizeof(*db),
+		.stray = stray,
+	};
+	int err;
+
+	/* Its names are there once, however often it is mapped. */
+	if (lnkfs_salvage_seen(w->found, block))
+		return 0;
+	if (stray)
+		err = lnkfs_read_raw(w->r, block, w->data);
+	else
+		err = lnkfs_header_read(w->r, w->s->ci, LNKFS_B_DIR, block, w->data);
+	if (err)
+		return err;
+	err = lnkfs_salvage_note(w->found, block);
+	return err || !w->actor ? err : lnkfs_dir_run(w->r, &run, w->actor, w->ctx);
+}
+
+/* Stray blocks, where the directory has none that it says is its own. */
+static int walk_strays(struct block_walk *w)
+{
+	u64 first, nr = lnkfs_strays_of(w->r, w->s->ci->ino, &first), i;
+	struct lnkfs_stray *st;
+	int err = 0;
+
+	for (i = first; i < first + nr && !err; i++) {
+		st = &w->r->strays[i];
+		st->spare |= i > first && st->lblk == st[-1].lblk;
+		if (!st->spare)
+			err = walk_block(w, st->lblk, st->block, true);
+		else if (!lnkfs_salvage_seen(w->found, st->block))
+			err = lnkfs_salvage_note(w->found, st->block);
+	}
+	return err;
+}
+
+/* The directory has a block in this place. */
+static void no_stray(struct block_walk *w, u64 lblk)
+{
+	u64 first, nr = lnkfs_strays_of(w->r, w->s->ci->ino, &first), i;
+
+	for (i = first; i < first + nr; i++)
+		w->r->strays[i].spare |= w->r->strays[i].lblk == lblk;
+}
+
 static int walk_blocks(struct lnkfs_repair *r, struct lnkfs_salvage *s,
 		       struct lnkfs_salvage *found, name_actor actor, void *ctx)
 {
-	u8 *data = malloc(r->fs->block_size);
+	struct block_walk w = { r, s, found, actor, ctx, malloc(r->fs->block_size) };
 	struct lnkfs_extents list = {};
 	u64 i, n;
 	int err;
 
-	err = data ? lnkfs_extents_salvage(s, &list) : -ENOMEM;
+	err = w.data ? lnkfs_extents_salvage(s, &list) : -ENOMEM;
 	for (i = 0; i < list.nr && !err; i++) {
 		for (n = 0; n < list.x[i].len && !err; n++) {
-			u64 block = list.x[i].block + n;
-			const struct lnkfs_dir_block *db = (const void *)data;
-
-			/* Its names are there once, however often it is mapped. */
-			if (lnkfs_salvage_seen(found, block))
-				continue;
-			err = lnkfs_header_read(r, s->ci, LNKFS_B_DIR, block, data);
-			if (err) {
-				err = err < 0 ? err : 0;
-				continue;
-			}
-			err = lnkfs_salvage_note(found, block);
-			if (!err && actor)
-				err = walk_run(r, db->b_entries, r->fs->block_size - sizeof(*db),
-					       actor, ctx);
+			err = walk_block(&w, list.x[i].lblk + n, list.x[i].block + n, false);
+			if (!err)
+				no_stray(&w, list.x[i].lblk + n);
+			else if (err > 0)
+				err = 0;
 		}
 	}
+	if (!err)
+		err = walk_strays(&w);
 	lnkfs_extents_free(&list);
-	free(data);
+	free(w.data);
 	return err;
 }
 
@@ -147,7 +252,7 @@ static int damaged_names(struct lnkfs_repair *r, struct lnkfs_node *node, name_a
 	int err;
 
 	if (node->ci.fork == LNKFS_FORK_DIR_INLINE)
-		return walk_run(r, node->area, node->ci.fork_len, actor, ctx);
+		return inline_run(r, &node->ci, actor, ctx);
 	err = walk_blocks(r, &s, &found, actor, ctx);
 	lnkfs_salvage_end(&found);
 	lnkfs_salvage_end(&s);
@@ -327,7 +432,7 @@ static int build(struct rebuild *b)
 	int err;
 
 	if (b->old.ci.fork == LNKFS_FORK_DIR_INLINE)
-		err = walk_run(r, b->old.area, b->old.ci.fork_len, keep_name, b);
+		err = inline_run(r, &b->old.ci, keep_name, b);
 	else
 		err = walk_blocks(r, &b->s, &b->found, keep_name, b);
 	if (err)

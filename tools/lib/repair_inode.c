@@ -214,6 +214,7 @@ static int remember(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
 	memset(info, 0, sizeof(*info));
 	info->ino = ci->ino;
 	info->parent = ci->parent;
+	info->pos = (u32)(ci->parent_pos / 8);
 	info->nlink = ci->nlink;
 	info->mode = ci->mode;
 	if (S_ISREG(ci->mode) && lnkfs_super_has_quota_ino(&r->v->sb, ci->ino))

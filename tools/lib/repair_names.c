@@ -20,33 +20,6 @@ static bool is_dir(const struct lnkfs_rinode *info)
 
 /* ---- a new directory ---- */
 
-/* The table of inodes gets one more; pointers into it are no longer good. */
-static int enter(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
-{
-	struct lnkfs_rinode *list = realloc(r->inodes, (r->nr + 1) * sizeof(*list));
-	u64 at = r->nr;
-
-	if (!list)
-		return -ENOMEM;
-	r->inodes = list;
-	r->max = r->nr + 1;
-	while (at && list[at - 1].ino > ci->ino)
-		at--;
-	if (at && list[at - 1].ino == ci->ino) {
-		/* One that is gone has had the number. */
-		at--;
-	} else {
-		memmove(&list[at + 1], &list[at], (r->nr - at) * sizeof(*list));
-		r->nr++;
-	}
-	memset(&list[at], 0, sizeof(*list));
-	list[at].ino = ci->ino;
-	list[at].parent = ci->parent;
-	list[at].nlink = ci->nlink;
-	list[at].mode = ci->mode;
-	return 0;
-}
-
 /* @parent 0: its own */
 static int new_dir(struct lnkfs_repair *r, u16 perm, u64 parent, u64 *ino)
 {
@@ -67,7 +40,7 @@ static int new_dir(struct lnkfs_repair *r, u16 perm, u64 parent, u64 *ino)
 	}
 	lnkfs_tx_end(&tx);
 	*ino = ci->ino;
-	return err ? err : enter(r, ci);
+	return err ? err : lnkfs_rinode_enter(r, ci);
 }
 
 /* An entry in a directory that is in order; a name in use gets a number. */

@@ -24,11 +24,14 @@
 #define RI_FOREIGN	0x0800	/* a quota file with blocks that are not its own */
 #define RI_DOUBT	0x1000	/* nothing but its looks says that it is an inode */
 #define RI_SURE		0x2000	/* a directory that is not in doubt names it */
+#define RI_MADE		0x4000	/* a directory made for the names in stray blocks */
 
 /**
  * struct lnkfs_rinode - what the repairer remembers of an inode
  * @ino: its number
- * @parent: of a directory: the one it is to be in; 0: none is known
+ * @parent: directory that it records; of a directory: the one it is to be in; 0: none
+ *	is known
+ * @pos: position that it records, divided by 8; 0: none
  * @fork_blocks: blocks of its contents, when @flags has not RI_FORK
  * @xattr_blocks: blocks of its attributes, when @flags has not RI_XATTR
  * @nlink: links it records
@@ -42,11 +45,39 @@ struct lnkfs_rinode {
 	u64 parent;
 	u64 fork_blocks;
 	u32 xattr_blocks;
+	u32 pos;
 	u32 nlink;
 	u32 names;
 	u32 subdirs;
 	u16 mode;
 	u16 flags;
+};
+
+/**
+ * struct lnkfs_backref - where a name stands, as the inode says
+ * @dir: directory, one with stray blocks
+ * @pos: position in it
+ * @ino: the inode
+ */
+struct lnkfs_backref {
+	u64 dir;
+	u64 pos;
+	u64 ino;
+};
+
+/**
+ * struct lnkfs_stray - a block of a directory that does not lead to it any more, or
+ * that does not say any more that it is one; a back reference proves that it is
+ * @dir: directory
+ * @lblk: logical block
+ * @block: physical block
+ * @spare: the directory has another one in this place
+ */
+struct lnkfs_stray {
+	u64 dir;
+	u64 lblk;
+	u64 block;
+	bool spare;
 };
 
 /**
@@ -58,6 +89,7 @@ struct lnkfs_rinode {
  * @data: blocks of data of files
  * @twice: of these, those that two files have
  * @taken: of those, the ones that a file has kept
+ * @names: root of its tree of back references, if that is sound, else 0
  */
 struct lnkfs_rgroup {
 	u8 *imap;
@@ -67,6 +99,7 @@ struct lnkfs_rgroup {
 	u8 *data;
 	u8 *twice;
 	u8 *taken;
+	u64 names;
 };
 
 /**
@@ -94,6 +127,12 @@ enum lnkfs_asked { ASKED_ALL, ASKED_SURE, ASKED_DOUBT };
  * @asked: whose claims are being collected
  * @tight: there is no space for the new beside the old
  * @fatal: an error that has to end the repair, where it could not be returned
+ * @refs: back references to where directories are damaged, in order
+ * @nr_refs: how many
+ * @max_refs: room for
+ * @strays: stray blocks of directories, in order
+ * @nr_strays: how many
+ * @max_strays: room for
  * @new_quota: types whose quota file is lost; the superblock has its number until
  *	there is another, so that an interrupted repair does not forget the type
  */
@@ -113,6 +152,12 @@ struct lnkfs_repair {
 	enum lnkfs_asked asked;
 	bool tight;
 	int fatal;
+	struct lnkfs_backref *refs;
+	u64 nr_refs;
+	u64 max_refs;
+	struct lnkfs_stray *strays;
+	u64 nr_strays;
+	u64 max_strays;
 	bool new_quota[LNKFS_QUOTA_TYPES];
 };
 
@@ -137,6 +182,7 @@ void lnkfs_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
 void lnkfs_not_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
 int lnkfs_repair_settle(struct lnkfs_repair *r);
 struct lnkfs_rinode *lnkfs_rinode_find(const struct lnkfs_repair *r, u64 ino);
+int lnkfs_rinode_enter(struct lnkfs_repair *r, const struct lnkfs_cinode *ci);
 int lnkfs_rinode_load(struct lnkfs_repair *r, u64 ino, struct lnkfs_node *node);
 int lnkfs_rinode_store(struct lnkfs_repair *r, const struct lnkfs_node *node);
 int lnkfs_rinode_replace(struct lnkfs_repair *r, const struct lnkfs_node *node);
@@ -171,6 +217,8 @@ int lnkfs_repair_claim_blocks(struct lnkfs_repair *r, enum lnkfs_asked asked);
 int lnkfs_repair_maps(struct lnkfs_repair *r);
 int lnkfs_holds_quota(struct lnkfs_repair *r, struct lnkfs_cinode *ci);
 bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block);
+bool lnkfs_is_nobodys(const struct lnkfs_repair *r, u64 block);
+int lnkfs_commit_meta(struct lnkfs_repair *r, u64 block);
 int lnkfs_group_mark(struct lnkfs_repair *r, u8 **map, u32 off);
 
 /* repair_doubt.c: what only looks like an inode */
@@ -239,6 +287,25 @@ int lnkfs_xattrs_claim(struct lnkfs_repair *r, struct lnkfs_cinode *ci);
 int lnkfs_repair_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info);
 
 /* repair_dir.c */
+
+/**
+ * struct lnkfs_run - entries that may be damaged
+ * @dir: directory
+ * @pos: position of the first byte
+ * @data: they
+ * @len: bytes
+ * @stray: only what a back reference proves is to be believed
+ */
+struct lnkfs_run {
+	u64 dir;
+	u64 pos;
+	const u8 *data;
+	u32 len;
+	bool stray;
+};
+
+int lnkfs_dir_run(struct lnkfs_repair *r, const struct lnkfs_run *run,
+		  int (*actor)(void *ctx, const struct lnkfs_name *name), void *ctx);
 int lnkfs_dir_claim(struct lnkfs_repair *r, struct lnkfs_cinode *dir);
 int lnkfs_dir_names(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		    int (*actor)(void *ctx, const struct lnkfs_name *name), void *ctx);
@@ -247,6 +314,13 @@ int lnkfs_dir_names_early(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 int lnkfs_dir_rebuild(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		      bool (*keep)(struct lnkfs_repair *r, struct lnkfs_rinode *dir,
 				   struct lnkfs_name *name));
+
+/* repair_backref.c: what back references prove */
+bool lnkfs_backref_stands(const struct lnkfs_repair *r, u64 dir, u64 pos, u64 ino);
+u64 lnkfs_backref_ino(const struct lnkfs_repair *r, u64 dir, u64 pos);
+u64 lnkfs_strays_of(const struct lnkfs_repair *r, u64 dir, u64 *first);
+int lnkfs_repair_strays(struct lnkfs_repair *r);
+int lnkfs_repair_backrefs(struct lnkfs_repair *r);
 
 /* repair_names.c */
 int lnkfs_repair_names(struct lnkfs_repair *r);

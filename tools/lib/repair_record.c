@@ -408,6 +408,18 @@ static bool mend_special(struct lnkfs_cinode *ci)
 
 /* ---- the whole ---- */
 
+/* Where a name cannot stand there is none; whether one does, is seen at last. */
+static void mend_name(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+{
+	if (fs->backref && lnkfs_ino_valid(fs, ci->parent) &&
+	    ci->parent_pos >= LNKFS_DIR_FIRST_POS && !(ci->parent_pos % 8) &&
+	    ci->parent_pos / 8 <= ~0u)
+		return;
+	ci->parent_pos = 0;
+	if (!S_ISDIR(ci->mode))
+		ci->parent = 0;
+}
+
 static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
 	while (!ci->gen)
@@ -422,9 +434,7 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 		ci->blocks = 0;
 	ci->flags &= LNKFS_FLAGS_ALL;
 	ci->lflags &= LNKFS_LF_ALL;
-	ci->parent_pos = 0;
-	if (!S_ISDIR(ci->mode))
-		ci->parent = 0;
+	mend_name(fs, ci);
 	if (!S_ISREG(ci->mode))
 		ci->lflags &= ~LNKFS_LF_TRUNCATING;
 	if (lnkfs_xattr_check_inode(fs, ci)) {

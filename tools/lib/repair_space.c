@@ -48,6 +48,20 @@ bool lnkfs_is_meta(const struct lnkfs_repair *r, u64 block)
 
 /* ---- claims ---- */
 
+/**
+ * lnkfs_is_nobodys() - may a block be used, and has nobody claimed it?
+ * @r: repair, after inodes have been asked
+ * @block: block of the volume
+ */
+bool lnkfs_is_nobodys(const struct lnkfs_repair *r, u64 block)
+{
+	u32 group = lnkfs_group_of(r->fs, block);
+	u32 off = (u32)(block - lnkfs_group_first(r->fs, group));
+
+	return !lnkfs_is_meta(r, block) && !marked(r->group[group].data, off) &&
+	       lnkfs_block_valid(r->fs, block, 1);
+}
+
 static int commit_block(struct lnkfs_repair *r, u64 block, bool data)
 {
 	u32 group = lnkfs_group_of(r->fs, block);
@@ -64,6 +78,18 @@ static int commit_block(struct lnkfs_repair *r, u64 block, bool data)
 	}
 	r->conflicts += lnkfs_is_meta(r, block);
 	return lnkfs_group_mark(r, &g->data, off);
+}
+
+/**
+ * lnkfs_commit_meta() - a block holds metadata
+ * @r: repair
+ * @block: block of the volume; a file that has it, too, loses it
+ *
+ * Return: 0, -ENOMEM.
+ */
+int lnkfs_commit_meta(struct lnkfs_repair *r, u64 block)
+{
+	return commit_block(r, block, false);
 }
 
 /* A block of a quota file says whose it is; whatever else it is, it is not that. */
@@ -353,15 +379,6 @@ static int by_ino(const void *a, const void *b)
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
-static bool nobodys(const struct lnkfs_repair *r, u32 group, u32 off)
-{
-	const struct lnkfs_rgroup *g = &r->group[group];
-	u64 block = lnkfs_group_first(r->fs, group) + off;
-
-	return !marked(g->imap, off) && !marked(g->meta, off) && !marked(g->data, off) &&
-	       lnkfs_block_valid(r->fs, block, 1);
-}
-
 static int adopt(struct lnkfs_repair *r, u32 group, u32 off)
 {
 	u64 block = lnkfs_group_first(r->fs, group) + off;
@@ -391,7 +408,7 @@ static int look_for_inodes(struct lnkfs_repair *r, u32 group, void *data)
 		goto out;
 	first = lnkfs_group_first(r->fs, group);
 	for (off = lnkfs_group_overhead(r->fs, group); off < size && !err; off++) {
-		if (!lnkfs_test_bit(off, map->m_bits) || !nobodys(r, group, off))
+		if (!lnkfs_test_bit(off, map->m_bits) || !lnkfs_is_nobodys(r, first + off))
 			continue;
 		err = lnkfs_read_raw(r, first + off, data);
 		if (!err && lnkfs_looks_like_inodes(r->fs, data, first + off))
@@ -495,6 +512,8 @@ int lnkfs_repair_claim_all(struct lnkfs_repair *r)
 	free(data);
 	if (!err)
 		err = lnkfs_repair_doubt(r);
+	if (!err)
+		err = lnkfs_repair_strays(r);
 	return err || !r->conflicts ? err : find_conflicts(r);
 }
 
@@ -558,6 +577,7 @@ static int make_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *da
 	int err = 0;
 
 	memset(&m->desc, 0, sizeof(m->desc));
+	m->desc.bg_names = cpu_to_le64(g->names);
 	for (i = 0; i < LNKFS_GROUP_MAPS; i++) {
 		enum lnkfs_btype type = LNKFS_B_BITMAP + i;
 
