@@ -89,6 +89,52 @@ def healthy(bs):
     return sb, lpf
 
 
+def tree_records(image, number):
+    """What the leaves below a block say, and how many blocks there are."""
+    block = shown(image, "block", number)["block"]
+    rows, blocks = list(block.get("references", [])), 1
+    for key in block.get("keys", []):
+        more, count = tree_records(image, key["block"])
+        rows += more
+        blocks += count
+    return rows, blocks
+
+
+def references(bs):
+    os.makedirs("tree/sub")
+    for i in range(300):
+        open(f"tree/f{i % 2}", "a").close()
+        os.link(f"tree/f{i % 2}", f"tree/sub/link{i}")
+    mkfs("refs", "80M", "-b", str(bs), "-d", "tree")
+    sub = shown("refs", "dir", "/sub")["directory"]
+    root = shown("refs", "dir", "/")["directory"]
+    want = {}
+    for d in root, sub:
+        for e in d["entries"]:
+            want.setdefault(e["inode"], set()).add((d["inode"], e["position"]))
+    got = {number: {(n["directory"], n["position"])
+                    for n in shown("refs", "inode", number)["names"]} for number in want}
+    result(got == want, f"{bs}: all names of inodes", [got, want])
+    result(not shown("refs", "inode", "/")["names"], f"{bs}: the root has none")
+    groups = [g["names"] for g in shown("refs", "groups")["groups"] if g["names"]]
+    head = shown("refs", "block", groups[0])["block"]
+    result(len(groups) == 1 and head["type"] == "back-references" and "problem" not in head,
+           f"{bs}: root of back references", head)
+    rows, blocks = tree_records("refs", groups[0])
+    f0 = shown("refs", "inode", "/f0")["inode"]
+    first = (f0["parent"], f0["parent_position"])
+    mine = {(r["directory"], r["position"]) for r in rows if r["inode"] == f0["number"]}
+    result(len(rows) == 300 and mine | {first} == want[f0["number"]] and first not in mine,
+           f"{bs}: a tree of {blocks} blocks and {len(rows)} names", rows[:3])
+    mkfs("refs", "80M", "-b", str(bs), "-O", "^backref", "-d", "tree")
+    plain = shown("refs", "inode", "/f0")
+    result(shown("refs")["superblock"]["features"] == "none" and "names" not in plain and
+           "parent" not in plain["inode"] and
+           "names" not in shown("refs", "groups")["groups"][0], f"{bs}: without back references",
+           plain)
+    shutil.rmtree("tree")
+
+
 def refusals(image, sb, lpf):
     for name, args, status, text in (
             ("no such inode", ("inode", 3), 1, "No such file"),
@@ -151,6 +197,7 @@ def main():
     for bs in (1024, 4096):
         sb, lpf = healthy(bs)
         damaged(bs, sb, lpf, 25)
+        references(bs)
     refusals("vol", sb, lpf)
     os.chdir("/")
     shutil.rmtree(here)

@@ -13,6 +13,7 @@
 #include "build.h"
 #include "fixture.h"
 #include "journal.h"
+#include "names_rebuild.h"
 #include "quota_image.h"
 #include "resize.h"
 
@@ -912,6 +913,83 @@ static void test_faults(void)
 	done();
 }
 
+static u32 marked;
+
+/* Count the superblocks that say that the volume has to be checked. */
+static int count_marks(struct lnkfs_dev *dev, u64 off, const void *buf, u64 len)
+{
+	const struct lnkfs_super_block *sb;
+
+	(void)dev;
+	if (buf && off <= LNKFS_SUPER_OFFSET && off + len >= LNKFS_SUPER_OFFSET + sizeof(*sb)) {
+		sb = (const void *)((const u8 *)buf + LNKFS_SUPER_OFFSET - off);
+		marked += (le16_to_cpu(sb->s_state) & LNKFS_STATE_ERROR) != 0;
+	}
+	return 0;
+}
+
+static int let_sync(struct lnkfs_dev *dev)
+{
+	(void)dev;
+	return 0;
+}
+
+/* What lies past the end is free: nothing is switched off for that. */
+static void test_stays_on(void)
+{
+	static const struct lnkfs_dev_hooks watch = { .write = count_marks, .sync = let_sync };
+	const u64 sizes[] = { 30000, 20000, 14000 };
+	struct lnkfs_builder *b = calloc(1, sizeof(*b));
+	u64 names;
+	u32 i;
+
+	make(10, 36000, 64 * MIB);
+	REQUIRE(!lnkfs_build_begin(b, &vol));
+	put_file(b, "file", 0, 10000, 1);
+	REQUIRE(!lnkfs_build_find(b, "file", &names));
+	for (i = 0; i < 200; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "link%u", i);
+		REQUIRE(!lnkfs_build_link(b, path, names));
+	}
+	REQUIRE(!lnkfs_build_end(b));
+	free(b);
+	REQUIRE(!lnkfs_volume_write_super(&vol, true));
+	REQUIRE(!reopen() && !check());
+	names = vol.fs.group[0].names;
+	CHECK(names);
+	vol.dev.hooks = &watch;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		CHECK_EQ(resize(sizes[i]), 0);
+		CHECK_EQ(vol.fs.group[0].names, names);
+		CHECK(vol.fs.backref);
+		CHECK_EQ(marked, 0);
+		CHECK_EQ(check(), 0);
+	}
+	vol.dev.hooks = NULL;
+	done();
+}
+
+/* A volume without back references does not get any. */
+static void test_without_backref(void)
+{
+	make(10, 36000, 64 * MIB);
+	lnkfs_names_feature(&vol, false);
+	REQUIRE(!lnkfs_names_rebuild(&vol, NULL, NULL));
+	REQUIRE(!lnkfs_volume_write_super(&vol, true));
+	fill(1);
+	CHECK(!vol.fs.backref);
+	cut_everywhere(14000, 20);
+	CHECK_EQ(resize(14000), 0);
+	CHECK(!vol.fs.backref);
+	CHECK_EQ(check(), 0);
+	CHECK_EQ(resize(40000), 0);
+	CHECK(!vol.fs.backref);
+	CHECK_EQ(check(), 0);
+	done();
+}
+
 static const struct tap_test tests[] = {
 	{ "blocks of 1 KiB: sizes around groups and runs of groups", test_small_blocks },
 	{ "blocks of 4 KiB: sizes around groups and runs of groups", test_large_blocks },
@@ -923,6 +1001,8 @@ static const struct tap_test tests[] = {
 	{ "shrinking, stopped after any write, many transactions", test_cut_shrink_steps },
 	{ "shrinking, stopped after any write, blocks of 4 KiB", test_cut_shrink_large },
 	{ "errors leave all as it was", test_faults },
+	{ "back references stay where they are", test_stays_on },
+	{ "a volume without back references", test_without_backref },
 };
 
 TAP_MAIN(tests)
