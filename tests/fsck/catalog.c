@@ -638,6 +638,31 @@ static void list_inodes(struct catalog *cat)
 	}
 }
 
+/* Trees of back references; their nodes and records are counted through. */
+static void list_names(struct catalog *cat)
+{
+	struct owner none = {};
+	struct tree t = { .cat = cat, .ow = &none, .vsize = 8, .node = K_NAMENODE,
+			  .rec = K_NAMEREC, .idx = K_NAMEIDX };
+	struct lnkfs_fs *fs = fs_of(cat);
+	const struct lnkfs_btree_root *r;
+	struct object base;
+	u32 group;
+
+	for (group = 0; group < fs->groups; group++) {
+		u64 block = fs->group[group].names;
+
+		if (!block)
+			continue;
+		r = (const void *)((struct lnkfs_names_block *)block_at(cat, block))->nb_root;
+		base = *add_in(cat, K_NAMES, block, 0, sizeof(struct lnkfs_names_block) +
+			       sizeof(*r), LNKFS_B_NAMES);
+		cat->obj[cat->nr - 1].num = group;
+		list_records(&t, &base, sizeof(struct lnkfs_names_block) + sizeof(*r),
+			     le16_to_cpu(r->bt_level), le16_to_cpu(r->bt_count));
+	}
+}
+
 /* Some free blocks, as they would be with a node of a tree in them. */
 static void list_spares(struct catalog *cat)
 {
@@ -685,6 +710,7 @@ void catalog_make(struct catalog *cat, struct img *img)
 	list_descs(cat);
 	list_maps(cat);
 	list_inodes(cat);
+	list_names(cat);
 	list_spares(cat);
 	qsort(cat->obj, cat->nr, sizeof(*cat->obj), by_kind);
 }

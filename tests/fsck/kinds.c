@@ -96,6 +96,7 @@ static const struct field gdesc_fields[] = {
 	F(lnkfs_group_desc, bg_used_inodes),
 	F(lnkfs_group_desc, bg_used_dirs),
 	F(lnkfs_group_desc, bg_flags),
+	F(lnkfs_group_desc, bg_names),
 	F(lnkfs_group_desc, bg_reserved),
 	END
 };
@@ -262,6 +263,23 @@ static const struct field xblock_fields[] = {
 	END
 };
 
+static const struct field names_fields[] = {
+	HEADER,
+	F(lnkfs_names_block, nb_pad),
+	{ "bt_level", 64, 2, 0 },
+	{ "bt_count", 66, 2, 0 },
+	{ "bt_vsize", 68, 1, 0 },
+	{ "bt_tree", 69, 1, 0 },
+	{ "bt_pad", 70, 2, 0 },
+	END
+};
+
+static const struct field namerec_fields[] = {
+	{ "key", 0, 8, 0 },
+	{ "value", 8, 8, 0 },
+	END
+};
+
 static const struct field qblk_fields[] = { HEADER, F(lnkfs_quota_block, q_pad), END };
 
 static const struct field qhead_fields[] = {
@@ -340,6 +358,10 @@ const struct kind kinds[K_KINDS] = {
 	[K_XNODE] = { "xnode", true, false, node_fields },
 	[K_XREC] = { "xrec", true, false, child_fields },
 	[K_XIDX] = { "xidx", true, false, child_fields },
+	[K_NAMES] = { "names", false, false, names_fields },
+	[K_NAMENODE] = { "namenode", false, false, node_fields },
+	[K_NAMEREC] = { "namerec", false, false, namerec_fields },
+	[K_NAMEIDX] = { "nameidx", false, false, child_fields },
 	[K_QBLK] = { "qblk", true, false, qblk_fields },
 	[K_QHEAD] = { "qhead", true, false, qhead_fields },
 	[K_QREF] = { "qref", true, false, qref_fields },

@@ -317,6 +317,9 @@ static void unlink_one(struct lnkfs_volume *v, const char *path)
 {
 	struct lnkfs_node node = { .ci.area = node.area };
 	const char *name = strrchr(path, '/') + 1;
+	struct lnkfs_dir_spot spot;
+	struct lnkfs_cinode *in;
+	struct lnkfs_ref ref;
 	lnkfs_tx tx;
 	u64 ino;
 
@@ -325,8 +328,12 @@ static void unlink_one(struct lnkfs_volume *v, const char *path)
 	must(lnkfs_inode_load(&v->fs, ino, 0, &node.ci), path);
 	node.ci.nlink--;
 	lnkfs_tx_begin(&tx, v, 0);
-	must(lnkfs_dir_remove(&tx, &v->fs, &b->stack[b->depth - 1]->node.ci, name,
-			      (u32)strlen(name)), path);
+	in = &b->stack[b->depth - 1]->node.ci;
+	must(lnkfs_dir_find(&v->fs, in, name, (u32)strlen(name), &spot), path);
+	ref = (struct lnkfs_ref){ .dir = in->ino, .pos = lnkfs_dir_spot_pos(&v->fs, &spot) };
+	lnkfs_bput(spot.buf);
+	must(lnkfs_names_del(&tx, &v->fs, &node.ci, &ref), path);
+	must(lnkfs_dir_remove(&tx, &v->fs, in, name, (u32)strlen(name)), path);
 	must(lnkfs_inode_store(&tx, &v->fs, &node.ci), path);
 	lnkfs_tx_end(&tx);
 }
@@ -360,6 +367,30 @@ static void bigdir(struct lnkfs_volume *v)
 		snprintf(path, sizeof(path), "/two/another name that is long %u", i);
 		link_to(path, "/hello");
 	}
+}
+
+/* A directory in another, both with blocks; files that are in both. */
+static void refs(struct lnkfs_volume *v)
+{
+	char path[64], old[64];
+	u32 i;
+
+	(void)v;
+	one_of_each();
+	dir("/deep", 0755);
+	dir("/deep/inside", 0750);
+	for (i = 0; i < 120; i++) {
+		snprintf(path, sizeof(path), "/deep/a file with its name %u", i);
+		file(path, 0644, 0, i % 3 ? 0 : 10);
+		snprintf(old, sizeof(old), "/deep/inside/another file with its name %u", i);
+		file(old, 0644, 0, 0);
+		snprintf(old, sizeof(old), "/deep/inside/a second name %u", i);
+		link_to(old, path);
+	}
+	dir("/deep/inside/small", 0700);
+	file("/deep/inside/small/file", 0600, 0, 10);
+	dir("/flat", 0755);
+	file("/flat/one", 0644, 0, 10);
 }
 
 static void frag(struct lnkfs_volume *v)
@@ -532,7 +563,7 @@ static void quota_file(struct lnkfs_volume *v, u32 type, const struct owner *lis
 	must(lnkfs_qimage_write(&q, v, &ci), "quota");
 	lnkfs_qimage_free(&q);
 	v->sb.s_quota_ino[type] = cpu_to_le64(ci.ino);
-	v->sb.s_feature_ro_compat = cpu_to_le32(LNKFS_RO_COMPAT_QUOTA);
+	v->sb.s_feature_ro_compat |= cpu_to_le32(LNKFS_RO_COMPAT_QUOTA);
 }
 
 static void quota_files(struct lnkfs_volume *v)
@@ -558,6 +589,7 @@ const struct recipe recipes[] = {
 	BOTH(quota, 24, 16, .fast_max = ~0u, .quota = true),
 	BOTH(attributes, 24, 16, .fast_max = ~0u),
 	BOTH(bigdir, 24, 16, .fast_max = ~0u),
+	BOTH(refs, 24, 16, .fast_max = ~0u),
 	BOTH(frag, 24, 16, .fast_max = ~0u),
 	BOTH(links, 24, 16, .fast_max = 0),
 	BOTH(orphans, 24, 16, .fast_max = ~0u),

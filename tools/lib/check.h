@@ -12,7 +12,8 @@
  * struct lnkfs_fsck_result - what a check found
  * @problems: contradictions, bad checksums, unreadable blocks
  * @safe: of these, figures that are computed anew without a loss
- * @leaks: of these, runs of blocks marked used that nobody owns
+ * @backrefs: of these, back references that are wrong or missing, or damage to them
+ * @leaks: of @safe, runs of blocks marked used that nobody owns
  * @leaked: blocks in those
  * @files: regular files
  * @dirs: directories
@@ -29,6 +30,7 @@
 struct lnkfs_fsck_result {
 	u64 problems;
 	u64 safe;
+	u64 backrefs;
 	u64 leaks;
 	u64 leaked;
 	u64 files;

@@ -144,6 +144,7 @@ static void add_figures(struct lnkfs_fsck_result *to, const struct lnkfs_fsck_re
 {
 	to->problems += from->problems;
 	to->safe += from->safe;
+	to->backrefs += from->backrefs;
 	to->leaks += from->leaks;
 	to->leaked += from->leaked;
 	to->files += from->files;

@@ -475,9 +475,24 @@ int lnkfs_repair_strays(struct lnkfs_repair *r)
 
 /* ---- making them anew ---- */
 
+/* Is nothing wrong but back references? The checker knows. */
+static int only_they_are_wrong(struct lnkfs_repair *r, bool *yes)
+{
+	struct lnkfs_fsck_result res;
+	int err;
+
+	*yes = false;
+	err = lnkfs_repair_settle(r);
+	if (!err)
+		err = lnkfs_fsck_volume(r->v, NULL, NULL, &res);
+	if (!err)
+		*yes = res.backrefs && res.problems == res.backrefs;
+	return err;
+}
+
 /**
- * lnkfs_repair_backrefs() - make the back references anew
- * @r: repair; all else is in order
+ * lnkfs_repair_backrefs() - make the back references anew, if they are wrong
+ * @r: repair; all else is in order, or for the next run
  *
  * Where there is no space for them they are switched off.
  *
@@ -485,15 +500,19 @@ int lnkfs_repair_strays(struct lnkfs_repair *r)
  */
 int lnkfs_repair_backrefs(struct lnkfs_repair *r)
 {
+	bool wrong;
 	int err;
 
 	if (!r->fs->backref)
 		return 0;
-	err = lnkfs_repair_settle(r);
-	if (!err)
-		err = lnkfs_names_rebuild(r->v, NULL, NULL);
-	if (r->fs->backref)
+	err = only_they_are_wrong(r, &wrong);
+	if (err || !wrong)
+		return err;
+	err = lnkfs_names_rebuild(r->v, NULL, NULL);
+	if (r->fs->backref) {
+		lnkfs_fixed(r, "back references made anew");
 		return lnkfs_fatal(err);
+	}
 	lnkfs_fixed(r, "no space for back references: they are switched off");
 	err = lnkfs_repair_settle(r);
 	return err ? err : lnkfs_volume_write_super(r->v, true);
