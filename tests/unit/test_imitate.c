@@ -20,7 +20,7 @@ static struct lnkfs_builder b;
 static struct imitate im;
 static u8 *image;
 
-static u64 victim, private, evil, evil_block, mixed, mixed_block, attr_dir, attr_file, names;
+static u64 victim, private, evil, evil_block, mixed, mixed_block, attr_dir, attr_file, names, home;
 static u64 known[INO_MAX];
 static u32 nr_known;
 
@@ -156,7 +156,6 @@ static void build(u32 bits, u64 bytes)
 	u32 size = 1u << bits;
 	u8 *zero = calloc(IMITATE_KINDS, size), value[256];
 	struct lnkfs_node *node;
-	u64 dir;
 
 	volume_make(&v, bytes, bits);
 	nr_known = 0;
@@ -166,7 +165,7 @@ static void build(u32 bits, u64 bytes)
 	b.goal = lnkfs_ino_block(fs, fs->root_ino) + 64;
 	add("/private", S_IFDIR | 0700, 0, &private);
 	file("/private/victim", 0644, 0, SECRET, sizeof(SECRET), &victim);
-	add("/home", S_IFDIR | 0755, UID, &dir);
+	add("/home", S_IFDIR | 0755, UID, &home);
 	im = (struct imitate){ .fs = fs, .sb = &v.sb, .victim = victim, .uid = UID };
 	file("/home/evil", 0644, UID, zero, size, &evil);
 	file("/home/mixed", 0644, UID, zero, IMITATE_KINDS * size, &mixed);
@@ -485,6 +484,52 @@ static void lose_name(void)
 	restore();
 }
 
+/* Is there this name in a directory? */
+static bool is_named(u64 dir, const char *name)
+{
+	struct lnkfs_node node = { .ci.area = node.area };
+	struct lnkfs_name found;
+
+	return !lnkfs_inode_load(fs, dir, 0, &node.ci) &&
+	       !lnkfs_dir_lookup(fs, &node.ci, name, (u32)strlen(name), &found);
+}
+
+/*
+ * A file has a block of a directory, with a name for an inode that has one in just this
+ * place: a file's owner knows both. Then file and directory are lost. Only who knows
+ * the key of the hashes could have made such a block.
+ */
+static void lose_dir(bool key_known)
+{
+	const u64 at = le64_to_cpu(rec(evil)->i_parent_pos);
+	struct lnkfs_dir_block *db = disk(mixed_block);
+	struct lnkfs_dirent *de = (void *)db->b_entries;
+	u32 hole = (u32)(fs->block_size - at - LNKFS_DIRENT_LEN(6));
+
+	memset(db, 0, fs->block_size);
+	lnkfs_header_init(fs, db, LNKFS_B_DIR, mixed_block, home, le32_to_cpu(rec(home)->i_gen));
+	if (at > sizeof(*db))
+		de->d_rec_len = cpu_to_le16((u16)(at - sizeof(*db)));
+	de = (void *)((u8 *)db + at);
+	de->d_rec_len = cpu_to_le16(LNKFS_DIRENT_LEN(6));
+	de->d_name_len = 6;
+	de->d_type = DT_REG;
+	de->d_ino = cpu_to_le64(evil);
+	memcpy(de->d_name, "forged", 6);
+	de->d_hash = cpu_to_le32(key_known ? lnkfs_dir_hash(fs, "forged", 6) : 1);
+	de = (void *)((u8 *)de + LNKFS_DIRENT_LEN(6));
+	de->d_rec_len = cpu_to_le16((u16)hole);
+	db->b_count = cpu_to_le16(1);
+	db->b_hole = cpu_to_le16((u16)hole);
+	seal(mixed_block, LNKFS_B_DIR);
+	CHECK_EQ(lnkfs_verify_block(fs, db, LNKFS_B_DIR, mixed_block, LNKFS_ANY_OWNER, 0), 0);
+	memset(rec(mixed), 0, LNKFS_SLOT_SIZE);
+	memset(rec(home), 0, LNKFS_SLOT_SIZE);
+	repair();
+	CHECK_EQ(is_named(home, "forged"), key_known);
+	restore();
+}
+
 static void each_damage(void)
 {
 	u32 i;
@@ -499,6 +544,8 @@ static void each_damage(void)
 		lose_head();
 		lose_entry();
 		lose_name();
+		lose_dir(false);
+		lose_dir(true);
 		unbuild();
 	}
 }

@@ -54,6 +54,24 @@ void lnkfs_problem_safe(struct lnkfs_fsck *c, const char *fmt, ...)
 }
 
 /**
+ * lnkfs_problem_backref() - report a problem with back references
+ * @c: check
+ * @fmt: what is wrong, without a line end
+ *
+ * They are made anew from the directories, without a loss.
+ */
+void lnkfs_problem_backref(struct lnkfs_fsck *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	c->res.safe++;
+	c->res.backrefs++;
+	va_start(ap, fmt);
+	problem(c, fmt, ap);
+	va_end(ap);
+}
+
+/**
  * lnkfs_progress() - tell how far a pass is
  * @c: check
  * @pass: which

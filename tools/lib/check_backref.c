@@ -29,18 +29,12 @@ struct tree_walk {
 };
 
 /* All of it is made anew from the directories: nothing is lost by that. */
-#define backref_problem(c, ...)				\
-	do {						\
-		(c)->res.backrefs++;			\
-		lnkfs_problem_safe(c, __VA_ARGS__);	\
-	} while (0)
-
 static void tree_problem(void *ctx, const char *text)
 {
 	struct tree_walk *w = ctx;
 
 	w->bad = true;
-	backref_problem(w->c, "back references of group %u: %s", w->group, text);
+	lnkfs_problem_backref(w->c, "back references of group %u: %s", w->group, text);
 }
 
 static void core_report(void *ctx, int err, u64 ino, u64 block, const char *text)
@@ -215,8 +209,8 @@ int lnkfs_fsck_backref_name(struct lnkfs_fsck *c, const struct lnkfs_cinfo *dir,
 		if (!err || err == -ENOMEM)
 			return err;
 	}
-	backref_problem(c, "inode %" PRIu64 ": no back reference to its name at position %"
-			   PRIu64 " of directory %" PRIu64, info->ino, pos, dir->ino);
+	lnkfs_problem_backref(c, "inode %" PRIu64 ": no back reference to its name at position %"
+			      PRIu64 " of directory %" PRIu64, info->ino, pos, dir->ino);
 	return 0;
 }
 
@@ -281,8 +275,8 @@ static int judge_record(void *arg, u64 key, const void *value)
 		 lnkfs_names_find(c->fs, ino, &ref, &first) || first != key)
 		why = "which it has twice";
 	if (why)
-		backref_problem(c, "inode %" PRIu64 ": back reference to position %" PRIu64
-				   " of directory %" PRIu64 ", %s", ino, ref.pos, ref.dir, why);
+		lnkfs_problem_backref(c, "inode %" PRIu64 ": back reference to position %" PRIu64
+				      " of directory %" PRIu64 ", %s", ino, ref.pos, ref.dir, why);
 	return 0;
 }
 
@@ -300,9 +294,9 @@ static int judge_tree(struct lnkfs_fsck *c, u32 group)
 	c->claims = old;
 	free(none.list);
 	if (!err && c->res.problems == before)
-		backref_problem(c, "group %u: %" PRIu64 " back references, but %" PRIu64
-				   " names", group, c->backrefs[group].records,
-				   c->backrefs[group].matched);
+		lnkfs_problem_backref(c, "group %u: %" PRIu64 " back references, but %" PRIu64
+				      " names", group, c->backrefs[group].records,
+				      c->backrefs[group].matched);
 	return err;
 }
 
@@ -326,9 +320,9 @@ int lnkfs_fsck_backref_rest(struct lnkfs_fsck *c)
 		if (!info->pos || info->flags & CINFO_RECORD ||
 		    (S_ISDIR(info->mode) && info->flags & CINFO_NAMED))
 			continue;
-		backref_problem(c, "inode %" PRIu64 ": back reference to position %" PRIu64
-				   " of directory %" PRIu64 ", where no name of it is",
-				   info->ino, (u64)info->pos * 8, info->parent);
+		lnkfs_problem_backref(c, "inode %" PRIu64 ": back reference to position %" PRIu64
+				      " of directory %" PRIu64 ", where no name of it is",
+				      info->ino, (u64)info->pos * 8, info->parent);
 	}
 	for (group = 0; group < c->fs->groups && !err; group++)
 		if (!c->backrefs[group].bad &&

@@ -151,6 +151,7 @@ struct lnkfs_fsck_inode {
 
 void lnkfs_problem(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
 void lnkfs_problem_safe(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
+void lnkfs_problem_backref(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
 void lnkfs_progress(struct lnkfs_fsck *c, enum lnkfs_fsck_pass pass, u64 done, u64 total);
 int lnkfs_claim(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino);
 int lnkfs_claim_data(struct lnkfs_fsck *c, u64 block, u64 len, u64 ino);
