@@ -40,6 +40,12 @@ number() # FILE OFFSET BYTES: a little-endian number
 	od -An -tu"$3" -j "$2" -N "$3" --endian=little "$1" | tr -d ' '
 }
 
+mkdir src
+for i in 1 2 3; do
+	echo $i >src/file$i
+	ln src/file$i src/link$i
+done
+
 for bs in 1024 2048 4096; do
 	format vol 64M -b $bs
 	gives "$bs: clean, not looked at" 0 'vol: clean, 2 inodes' vol
@@ -97,6 +103,24 @@ for bs in 1024 2048 4096; do
 	gives "$bs: bad descriptors" 4 'descriptor' -f broken
 	gives "$bs: bad descriptors, at boot" 1 'written anew' -f -p broken
 	gives "$bs: after that" 0 '2 directories' -f broken
+
+	# Back references: bg_names leads to the root of a tree. They are made anew.
+	format linked 64M -b $bs -d src
+	names=$(number linked $((gd * bs + 64 + 24)) 8)
+	gives "$bs: back references" 0 '3 files' -f linked
+	cp linked broken
+	poke broken $((names * bs + 80)) '\377'
+	gives "$bs: a bad tree of them" 4 "back references of group 0: root in block $names" \
+		-f -n broken
+	gives "$bs: a bad tree of them, at boot" 1 'back references made anew' -f -p broken
+	gives "$bs: after that" 0 '3 files' -f broken
+	cp linked broken
+	poke broken $((gd * bs + 64 + 24)) '\0\0\0\0\0\0\0\0'
+	gives "$bs: no tree of them" 4 'no back reference to its name' -f -n broken
+	gives "$bs: no tree of them, repaired" 1 'back references made anew' -f -y broken
+	gives "$bs: after that" 0 '3 files' -f broken
+	format linked 64M -b $bs -d src -O ^backref
+	gives "$bs: no back references" 0 '3 files' -f linked
 done
 
 # Groups of 1 KiB blocks are small: there is a backup in the second.
