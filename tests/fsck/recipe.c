@@ -380,11 +380,11 @@ static void refs(struct lnkfs_volume *v)
 	dir("/deep", 0755);
 	dir("/deep/inside", 0750);
 	for (i = 0; i < 120; i++) {
-		snprintf(path, sizeof(path), "/deep/a file with its name %u", i);
+		snprintf(path, sizeof(path), "/deep/a-file-with-its-name-%u", i);
 		file(path, 0644, 0, i % 3 ? 0 : 10);
-		snprintf(old, sizeof(old), "/deep/inside/another file with its name %u", i);
+		snprintf(old, sizeof(old), "/deep/inside/another-file-with-its-name-%u", i);
 		file(old, 0644, 0, 0);
-		snprintf(old, sizeof(old), "/deep/inside/a second name %u", i);
+		snprintf(old, sizeof(old), "/deep/inside/a-second-name-%u", i);
 		link_to(old, path);
 	}
 	dir("/deep/inside/small", 0700);

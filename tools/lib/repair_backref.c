@@ -433,6 +433,14 @@ static int make_dir(struct lnkfs_repair *r, u64 ino, u64 strays, u8 *data)
 	return 0;
 }
 
+/* Nothing can be done with a block: another inode has the number of its directory. */
+static void forget_stray(struct lnkfs_repair *r, u64 block)
+{
+	u32 group = lnkfs_group_of(r->fs, block);
+
+	lnkfs_clear_bit((u32)(block - lnkfs_group_first(r->fs, group)), r->group[group].meta);
+}
+
 /* Directories that have stray blocks, but no record. */
 static int make_dirs(struct lnkfs_repair *r)
 {
@@ -444,8 +452,14 @@ static int make_dirs(struct lnkfs_repair *r)
 		u64 ino = r->strays[i].dir;
 
 		nr = lnkfs_strays_of(r, ino, &first);
-		if (!lnkfs_rinode_find(r, ino) && lnkfs_ino_valid(r->fs, ino))
+		if (lnkfs_rinode_find(r, ino))
+			continue;
+		if (lnkfs_ino_valid(r->fs, ino))
 			err = make_dir(r, ino, nr, data);
+		if (lnkfs_rinode_find(r, ino))
+			continue;
+		for (; first < i + nr; first++)
+			forget_stray(r, r->strays[first].block);
 	}
 	free(data);
 	return err;
