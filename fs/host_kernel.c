@@ -11,6 +11,24 @@ static struct lnkfs_sb_info *to_sbi(struct lnkfs_fs *fs)
 	return container_of(fs, struct lnkfs_sb_info, fs);
 }
 
+/**
+ * lnkfs_names_lane() - lock and more of the back references of a group
+ * @fs: volume
+ * @group: group number
+ */
+struct lnkfs_names_lane *lnkfs_names_lane(struct lnkfs_fs *fs, u32 group)
+{
+	return &to_sbi(fs)->lanes[group % LNKFS_NAMES_LANES];
+}
+
+static bool lnkfs_bowner(struct buffer_head *bh, enum lnkfs_btype type, u64 owner, u32 gen)
+{
+	const struct lnkfs_block_header *h = (void *)bh->b_data;
+
+	return le32_to_cpu(h->h_magic) == lnkfs_magic_of(type) &&
+	       le64_to_cpu(h->h_owner) == owner && le32_to_cpu(h->h_gen) == gen;
+}
+
 /*
  * Owner and generation are compared on every use: the block was verified for
  * whoever read it first, which on a damaged volume may be another inode.
@@ -22,8 +40,7 @@ static int lnkfs_check_owner(struct lnkfs_fs *fs, struct buffer_head *bh,
 
 	if (type == LNKFS_B_INODE || type == LNKFS_B_RAW)
 		return 0;
-	if (likely(le32_to_cpu(h->h_magic) == lnkfs_magic_of(type) &&
-		   le64_to_cpu(h->h_owner) == owner && le32_to_cpu(h->h_gen) == gen))
+	if (likely(lnkfs_bowner(bh, type, owner, gen)))
 		return 0;
 	return lnkfs_report(fs, -EFSCORRUPTED, 0, bh->b_blocknr,
 			    "block belongs to %llu, not to %llu",
@@ -156,6 +173,22 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
 	else
 		*out = bh;
 	return err;
+}
+
+/**
+ * lnkfs_bsame() - is a block still what lnkfs_bread() found?
+ * @fs: volume
+ * @buf: the block
+ * @type: what it was; not LNKFS_B_INODE or LNKFS_B_RAW
+ * @owner: whose it was
+ * @gen: generation
+ *
+ * Does not sleep or report.
+ */
+bool lnkfs_bsame(struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type, u64 owner, u32 gen)
+{
+	return buffer_uptodate(buf) && lnkfs_bverified(buf, type) &&
+	       lnkfs_bowner(buf, type, owner, gen);
 }
 
 /*

@@ -41,6 +41,8 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 		u32 gen, lnkfs_buf **out);
 int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
 		       u32 gen, lnkfs_buf **out);
+bool lnkfs_bsame(struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type, u64 owner,
+		 u32 gen);
 int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
 	       lnkfs_buf **out);
 int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type);
@@ -99,19 +101,16 @@ static inline void lnkfs_lock_init(lnkfs_lock_t *lock)
 	mutex_init(lock);
 }
 
-static inline void lnkfs_names_lock_init(lnkfs_lock_t *lock)
-{
-	mutex_init(lock);
-}
+struct lnkfs_names_lane *lnkfs_names_lane(struct lnkfs_fs *fs, u32 group);
 
 static inline void lnkfs_names_lock(struct lnkfs_fs *fs, u32 group)
 {
-	mutex_lock(&lnkfs_group(fs, group)->names_lock);
+	mutex_lock(&lnkfs_names_lane(fs, group)->lock);
 }
 
 static inline void lnkfs_names_unlock(struct lnkfs_fs *fs, u32 group)
 {
-	mutex_unlock(&lnkfs_group(fs, group)->names_lock);
+	mutex_unlock(&lnkfs_names_lane(fs, group)->lock);
 }
 
 static inline void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group)

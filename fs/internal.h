@@ -84,6 +84,7 @@ struct lnkfs_trigger {
  * @quota_credits: what lnkfs_begin() adds to every handle for quota entries
  * @charge_lock: protects @charges
  * @charges: struct lnkfs_charge, see quota.c
+ * @lanes: locks of the back references, and leaves of their trees
  * @orphans: orphan count by inode block (values), see host_kernel.c
  * @orphan_work: clears orphan bits lazily
  * @error_work: writes the error record to the superblock
@@ -104,6 +105,7 @@ struct lnkfs_trigger {
  */
 struct lnkfs_sb_info {
 	struct lnkfs_fs fs;
+	struct lnkfs_names_lane lanes[LNKFS_NAMES_LANES];
 	struct super_block *sb;
 	struct buffer_head *super_bh;
 	struct lnkfs_super_block *super;

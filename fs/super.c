@@ -204,6 +204,7 @@ static void lnkfs_put_super(struct super_block *sb)
 	if (sbi->journal && !lnkfs_rdonly(sb))
 		lnkfs_orphan_flush(sbi);
 	flush_workqueue(sbi->ioend_wq);
+	lnkfs_names_forget(&sbi->fs);
 	err = lnkfs_journal_close(sbi);
 	lnkfs_discard_stop(sbi);
 	clear_bit(LNKFS_SB_MOUNTED, &sbi->state);
@@ -479,6 +480,7 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 	if (!sbi)
 		return NULL;
 	sbi->sb = sb;
+	lnkfs_names_init(&sbi->fs);
 	spin_lock_init(&sbi->space_lock);
 	spin_lock_init(&sbi->error_lock);
 	INIT_LIST_HEAD(&sbi->busy_list);

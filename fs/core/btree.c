@@ -910,6 +910,12 @@ static int bt_read_sibling(const struct lnkfs_btree *bt, struct bt_path *path, u
 	return bt_read(bt, bt_child(&parent, i), l, lo, hi, &step->sib);
 }
 
+/* Has a node that loses a record too few left to stay as it is? */
+static bool bt_few_left(const struct bt_view *v)
+{
+	return bt_count(v) - 1 < v->cap / 3;
+}
+
 /*
  * Decide what becomes of the node at level @l when it loses a record, reading
  * its sibling where that takes part.
@@ -923,7 +929,7 @@ static int bt_plan_level(const struct lnkfs_btree *bt, struct bt_path *path, u32
 	int err;
 
 	step->action = BT_KEEP;
-	if (left >= v.cap / 3)
+	if (!bt_few_left(&v))
 		return 0;
 	if (bt_count(&parent) == 1) {
 		if (!left)
@@ -1169,6 +1175,102 @@ out:
 int lnkfs_btree_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 key)
 {
 	return lnkfs_btree_delete_record(tx, bt, key, NULL);
+}
+
+/**
+ * lnkfs_btree_seek() - find the leaf that a key belongs to
+ * @bt: tree
+ * @key: key
+ * @leaf: gets the leaf, to be put by the caller; NULL when the root is it
+ * @lo: gets the lowest key that belongs to it
+ * @hi: gets the highest one
+ *
+ * The range stays the leaf's until lnkfs_btree_insert(), _update() or _delete().
+ *
+ * Return: 0, -EFSCORRUPTED, -EFSBADCRC, -EIO, -ENOMEM; *@leaf is NULL then.
+ */
+int lnkfs_btree_seek(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **leaf, u64 *lo, u64 *hi)
+{
+	struct bt_path path;
+	int err;
+
+	*leaf = NULL;
+	err = lnkfs_bt_descend(bt, key, &path);
+	if (err)
+		return err;
+	if (path.level) {
+		*leaf = path.step[0].buf;
+		*lo = path.step[0].lo;
+		*hi = path.step[0].hi;
+		path.step[0].buf = NULL;
+	}
+	lnkfs_bt_release(&path);
+	return 0;
+}
+
+/**
+ * lnkfs_btree_leaf_insert() - add a record to a leaf that has room
+ * @tx: transaction with one credit
+ * @fs: volume
+ * @leaf: from lnkfs_btree_seek()
+ * @key: key in its range
+ * @value: its value
+ *
+ * Return: 0; -EEXIST; -EAGAIN when there is no room: lnkfs_btree_insert() is needed;
+ * an error of lnkfs_baccess().
+ */
+int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
+			    const void *value)
+{
+	struct bt_view v = bt_node_view(fs, lnkfs_bdata(leaf));
+	__le64 record[BT_MAX_RECORD / 8];
+	u32 pos = bt_search(&v, key, 0);
+	int err;
+
+	if (pos && bt_key(&v, pos - 1) == key)
+		return -EEXIST;
+	if (bt_count(&v) >= v.cap)
+		return -EAGAIN;
+	err = lnkfs_baccess(tx, fs, leaf, LNKFS_B_BTREE);
+	if (err)
+		return err;
+	record[0] = cpu_to_le64(key);
+	memcpy(&record[1], value, v.rsize - sizeof(record[0]));
+	bt_insert_at(&v, pos, (u8 *)record);
+	lnkfs_bdirty(tx, fs, leaf);
+	return 0;
+}
+
+/**
+ * lnkfs_btree_leaf_delete() - remove a record from a leaf that stays well filled
+ * @tx: transaction with one credit
+ * @fs: volume
+ * @leaf: from lnkfs_btree_seek()
+ * @key: key in its range
+ * @value: what its value has to be
+ *
+ * Return: 0; -ENOENT when there is no such record; -EAGAIN when the leaf would have
+ * to be joined with another one: lnkfs_btree_delete_record() is needed; an error of
+ * lnkfs_baccess().
+ */
+int lnkfs_btree_leaf_delete(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
+			    const void *value)
+{
+	struct bt_view v = bt_node_view(fs, lnkfs_bdata(leaf));
+	u32 pos = bt_search(&v, key, 0);
+	int err;
+
+	if (!pos-- || bt_key(&v, pos) != key ||
+	    memcmp(bt_record(&v, pos) + 8, value, v.rsize - 8))
+		return -ENOENT;
+	if (bt_few_left(&v))
+		return -EAGAIN;
+	err = lnkfs_baccess(tx, fs, leaf, LNKFS_B_BTREE);
+	if (err)
+		return err;
+	bt_remove_at(&v, pos);
+	lnkfs_bdirty(tx, fs, leaf);
+	return 0;
 }
 
 /**

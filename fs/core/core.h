@@ -68,8 +68,8 @@ enum lnkfs_btype {
  *	runs of this many blocks or more; 0: it has not
  * @alloc_hint: where the next search of the bitmap starts, block in group
  * @inode_hint: where the next search for a free slot starts, block in group
- * @names_lock: taken before @lock; protects the back references of the group
- * @names: block with the root of their tree, or 0; changes under both locks
+ * @names: block with the root of the group's back references, or 0; changes under
+ *	@lock and the names lock (lnkfs_names_lock())
  * @names_level: level of that root; LNKFS_NAMES_UNREAD before it has been read
  */
 struct lnkfs_group {
@@ -88,12 +88,34 @@ struct lnkfs_group {
 	u32 trimmed;
 	u32 alloc_hint;
 	u32 inode_hint;
-	lnkfs_lock_t names_lock;
 	u64 names;
 	u32 names_level;
 };
 
 #define LNKFS_NAMES_UNREAD	(~0u)
+
+/**
+ * struct lnkfs_names_lane - the lock of the back references of some groups, and
+ * the leaf that was used last, so that names of neighbours need no search
+ * @lock: protects their trees and what follows
+ * @group: group that the leaf belongs to
+ * @leaf: the leaf, or NULL
+ * @lo: it holds keys from here...
+ * @hi: ...to here
+ * @dir: directory of the last name
+ * @place: where names in it begin (names.c); good when @dir is not 0
+ */
+struct lnkfs_names_lane {
+	lnkfs_lock_t lock;
+	u32 group;
+	lnkfs_buf *leaf;
+	u64 lo;
+	u64 hi;
+	u64 dir;
+	u64 place;
+};
+
+#define LNKFS_NAMES_LANES	16
 
 /**
  * struct lnkfs_fs - a volume as the core sees it, embedded in the host's own
@@ -482,6 +504,11 @@ int lnkfs_btree_delete_record(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 ke
 			      const void *value);
 int lnkfs_btree_shift(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct lnkfs_shift *shift,
 		      u32 budget);
+int lnkfs_btree_seek(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **leaf, u64 *lo, u64 *hi);
+int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
+			    const void *value);
+int lnkfs_btree_leaf_delete(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
+			    const void *value);
 u32 lnkfs_btree_level(const struct lnkfs_btree *bt);
 u32 lnkfs_btree_insert_credits(u32 level);
 u32 lnkfs_btree_delete_credits(u32 level);
@@ -614,6 +641,8 @@ struct lnkfs_ref {
 	u64 pos;
 };
 
+void lnkfs_names_init(struct lnkfs_fs *fs);
+void lnkfs_names_forget(struct lnkfs_fs *fs);
 int lnkfs_names_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		    const struct lnkfs_ref *ref);
 int lnkfs_names_del(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,

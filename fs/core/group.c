@@ -65,7 +65,6 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 		return err;
 	d = desc_in(fs, group, lnkfs_bdata(buf));
 	lnkfs_lock_init(&g->lock);
-	lnkfs_names_lock_init(&g->names_lock);
 	g->free_blocks = le32_to_cpu(d->bg_free_blocks);
 	g->inode_blocks = le32_to_cpu(d->bg_inode_blocks);
 	g->free_slots = le32_to_cpu(d->bg_free_slots);

@@ -58,7 +58,6 @@ void lnkfs_group_fresh(const struct lnkfs_fs *fs, struct lnkfs_group *g, u32 gro
 	u32 head = lnkfs_group_overhead(fs, group);
 
 	lnkfs_lock_init(&g->lock);
-	lnkfs_names_lock_init(&g->names_lock);
 	g->flags = LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT;
 	g->free_blocks = lnkfs_group_size(fs, group) - head;
 	g->alloc_hint = head;

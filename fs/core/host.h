@@ -32,6 +32,9 @@
  *	the transaction of its lnkfs_bfree(), on either side of it: the block
  *	stays busy until that commits. The caller has put its own reference.
  *   void *lnkfs_bdata(buf), u64 lnkfs_bblock(buf), bool lnkfs_bbad(buf)
+ *   bool lnkfs_bsame(fs, buf, type, owner, gen)
+ *	Is a block that lnkfs_bread() gave some time ago still the same: verified, and
+ *	not freed meanwhile? Does not report.
  *   void lnkfs_bput(buf)		NULL is fine
  *   void lnkfs_bget(buf)		one more reference
  *
@@ -44,9 +47,11 @@
  * Locks
  *   void lnkfs_lock_init(lnkfs_lock_t *)
  *   void lnkfs_group_lock(fs, group), lnkfs_group_unlock(fs, group)
- *   void lnkfs_names_lock_init(lnkfs_lock_t *)
+ *   struct lnkfs_names_lane *lnkfs_names_lane(fs, group)
+ *	The one of LNKFS_NAMES_LANES that the group shares with others, always the same.
  *   void lnkfs_names_lock(fs, group), lnkfs_names_unlock(fs, group)
- *	Of the group's back references; taken before any group's lock.
+ *	Lock of the lane, that is of the group's back references; taken before any
+ *	group's lock.
  *
  * Space (called under the group's lock)
  *   int lnkfs_space_take(fs, blocks, flags)

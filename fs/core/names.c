@@ -12,8 +12,9 @@
  *
  * Locking: the caller keeps @ci from changing (i_rwsem of the inode in the
  * kernel). The tree is protected by the names lock of the group, taken here,
- * inside of a transaction, before the lock of any group. All of this is nothing
- * on a volume without LNKFS_RO_COMPAT_BACKREF.
+ * inside of a transaction, before the lock of any group. The leaf used last is kept
+ * under that lock: while the tree keeps its shape, a leaf keeps its range. All of
+ * this is nothing on a volume without LNKFS_RO_COMPAT_BACKREF.
  */
 #include "core.h"
 
@@ -190,12 +191,6 @@ static int tree_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, struct names_t
 	return err;
 }
 
-static void tree_close(struct names_tree *t, u32 group)
-{
-	lnkfs_group(t->bt.fs, group)->names_level = lnkfs_btree_level(&t->bt);
-	lnkfs_bput(t->head);
-}
-
 /* A reference displaced by @disp, as a record. */
 static u64 ref_key(u64 first, u64 place, u64 disp)
 {
@@ -207,63 +202,156 @@ static __le64 ref_value(const struct lnkfs_ref *ref, u64 disp)
 	return cpu_to_le64(disp << LNKFS_NAMES_DIR_BITS | ref->dir);
 }
 
-static int tree_add(lnkfs_tx *tx, struct names_tree *t, u64 first, const struct lnkfs_ref *ref)
+static void drop_leaf(struct lnkfs_names_lane *lane)
 {
-	u64 place = dir_place(t->bt.fs, ref->dir) + ref->pos / 8, disp;
-	__le64 value;
-	int err = -EEXIST;
-
-	if (lnkfs_btree_level(&t->bt) >= LNKFS_NAMES_MAX_LEVEL)
-		return -EMLINK;
-	for (disp = 0; disp <= LNKFS_NAMES_MAX_DISP && err == -EEXIST; disp++) {
-		value = ref_value(ref, disp);
-		err = lnkfs_btree_insert(tx, &t->bt, ref_key(first, place, disp), &value);
-	}
-	return err == -EEXIST ? -EMLINK : err;
+	lnkfs_bput(lane->leaf);
+	lane->leaf = NULL;
 }
 
-static int tree_del(lnkfs_tx *tx, struct names_tree *t, u64 first, const struct lnkfs_ref *ref)
+/**
+ * lnkfs_names_init() - set up what the back references of a volume need
+ * @fs: volume that is about to be used
+ */
+void lnkfs_names_init(struct lnkfs_fs *fs)
 {
-	u64 place = dir_place(t->bt.fs, ref->dir) + ref->pos / 8, disp;
-	__le64 value;
-	int err = -ENOENT;
+	struct lnkfs_names_lane *lane;
+	u32 i;
 
-	for (disp = 0; disp <= LNKFS_NAMES_MAX_DISP && err == -ENOENT; disp++) {
-		value = ref_value(ref, disp);
-		err = lnkfs_btree_delete_record(tx, &t->bt, ref_key(first, place, disp), &value);
+	for (i = 0; i < LNKFS_NAMES_LANES; i++) {
+		lane = lnkfs_names_lane(fs, i);
+		lnkfs_lock_init(&lane->lock);
+		lane->leaf = NULL;
+		lane->dir = 0;
 	}
+}
+
+/**
+ * lnkfs_names_forget() - put the blocks that are kept for the next call
+ * @fs: volume that nobody changes any more, or whose trees are about to be changed
+ *	by other means
+ */
+void lnkfs_names_forget(struct lnkfs_fs *fs)
+{
+	u32 i;
+
+	for (i = 0; i < LNKFS_NAMES_LANES; i++)
+		drop_leaf(lnkfs_names_lane(fs, i));
+}
+
+/*
+ * The leaf that a key belongs to, kept from the last time or found now. NULL: the
+ * tree has none, or there is no tree.
+ */
+static int seek_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane, u32 group, u64 key)
+{
+	struct names_tree t;
+	int err;
+
+	if (lane->leaf && lane->group == group && key >= lane->lo && key <= lane->hi &&
+	    lnkfs_bsame(fs, lane->leaf, LNKFS_B_BTREE, group, 0))
+		return 0;
+	drop_leaf(lane);
+	err = tree_open(fs, group, &t);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = lnkfs_btree_seek(&t.bt, key, &lane->leaf, &lane->lo, &lane->hi);
+	lane->group = group;
+	lnkfs_bput(t.head);
 	return err;
+}
+
+/* Insert (@add) or delete a record in a way that may change the shape of the tree. */
+static int tree_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool add, u64 key,
+		       const __le64 *value)
+{
+	struct names_tree t;
+	int err;
+
+	err = tree_open(fs, group, &t);
+	if (err == -ENOENT && add)
+		err = tree_new(tx, fs, group, &t);
+	if (err)
+		return err;
+	t.bt.home_buf = t.head;
+	if (!add)
+		err = lnkfs_btree_delete_record(tx, &t.bt, key, value);
+	else if (lnkfs_btree_level(&t.bt) < LNKFS_NAMES_MAX_LEVEL)
+		err = lnkfs_btree_insert(tx, &t.bt, key, value);
+	else
+		err = -EMLINK;
+	lnkfs_group(fs, group)->names_level = lnkfs_btree_level(&t.bt);
+	lnkfs_bput(t.head);
+	return err;
+}
+
+/* Insert (@add) or delete a record. */
+static int record_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool add, u64 key,
+			 const __le64 *value)
+{
+	struct lnkfs_names_lane *lane = lnkfs_names_lane(fs, group);
+	int err;
+
+	err = seek_leaf(fs, lane, group, key);
+	if (err)
+		return err;
+	if (lane->leaf) {
+		if (add)
+			err = lnkfs_btree_leaf_insert(tx, fs, lane->leaf, key, value);
+		else
+			err = lnkfs_btree_leaf_delete(tx, fs, lane->leaf, key, value);
+		if (err != -EAGAIN)
+			return err;
+		drop_leaf(lane);
+	}
+	return tree_change(tx, fs, group, add, key, value);
+}
+
+/*
+ * Insert (@add) or delete the record of a reference: of an insertion the first
+ * displacement that is free decides, of a deletion the one that it has.
+ */
+static int ref_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, bool add,
+		      const struct lnkfs_ref *ref)
+{
+	u32 group = group_of(fs, ino);
+	struct lnkfs_names_lane *lane = lnkfs_names_lane(fs, group);
+	int again = add ? -EEXIST : -ENOENT, err = again;
+	u64 first = first_key(fs, group, ino), place, disp;
+	__le64 value;
+
+	if (lane->dir != ref->dir) {
+		lane->dir = ref->dir;
+		lane->place = dir_place(fs, ref->dir);
+	}
+	place = lane->place + ref->pos / 8;
+	for (disp = 0; disp <= LNKFS_NAMES_MAX_DISP && err == again; disp++) {
+		value = ref_value(ref, disp);
+		err = record_change(tx, fs, group, add, ref_key(first, place, disp), &value);
+	}
+	return err == -EEXIST ? -EMLINK : err;
 }
 
 /*
  * Add @add to the tree of the inode's group and remove @del from it; either may
  * be NULL. On an error the tree is what it was.
  */
-static int tree_change(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
+static int refs_change(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
 		       const struct lnkfs_ref *add, const struct lnkfs_ref *del)
 {
 	u32 group = group_of(fs, ci->ino);
-	u64 first = first_key(fs, group, ci->ino);
-	struct names_tree t;
-	int err;
+	int err = 0;
 
 	lnkfs_names_lock(fs, group);
-	err = tree_open(fs, group, &t);
-	if (err == -ENOENT && !del)
-		err = tree_new(tx, fs, group, &t);
-	if (err)
-		goto out;
-	t.bt.home_buf = t.head;
-	if (add)
-		err = tree_add(tx, &t, first, add);
+	if (del && !lnkfs_group(fs, group)->names)
+		err = -ENOENT;
+	else if (add)
+		err = ref_change(tx, fs, ci->ino, true, add);
 	if (!err && del) {
-		err = tree_del(tx, &t, first, del);
-		if (err && add && tree_del(tx, &t, first, add))
+		err = ref_change(tx, fs, ci->ino, false, del);
+		if (err && add && ref_change(tx, fs, ci->ino, false, add))
 			lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
 				     "a back reference is left over");
 	}
-	tree_close(&t, group);
-out:
 	lnkfs_names_unlock(fs, group);
 	if (err == -ENOENT)
 		err = lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
@@ -288,7 +376,7 @@ int lnkfs_names_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 	if (!fs->backref)
 		return 0;
 	if (ci->parent_pos)
-		return tree_change(tx, fs, ci, ref, NULL);
+		return refs_change(tx, fs, ci, ref, NULL);
 	put_in_record(ci, ref);
 	return 0;
 }
@@ -312,7 +400,7 @@ int lnkfs_names_del(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 	if (!fs->backref)
 		return 0;
 	if (!in_record(ci, ref))
-		return tree_change(tx, fs, ci, NULL, ref);
+		return refs_change(tx, fs, ci, NULL, ref);
 	ci->parent = 0;
 	ci->parent_pos = 0;
 	return 0;
@@ -335,7 +423,7 @@ int lnkfs_names_move(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 	if (!fs->backref)
 		return 0;
 	if (!in_record(ci, from))
-		return tree_change(tx, fs, ci, to, from);
+		return refs_change(tx, fs, ci, to, from);
 	put_in_record(ci, to);
 	return 0;
 }

@@ -277,6 +277,24 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 }
 
 /**
+ * lnkfs_bsame() - is a block still what lnkfs_bread() found?
+ * @fs: volume
+ * @buf: the block
+ * @type: what it was
+ * @owner: whose it was
+ * @gen: of which generation
+ */
+bool lnkfs_bsame(const struct lnkfs_fs *fs, const lnkfs_buf *buf, enum lnkfs_btype type,
+		 u64 owner, u32 gen)
+{
+	const struct lnkfs_block_header *h = (const void *)buf->data;
+
+	(void)fs;
+	return buf->valid && buf->checked && buf->type == type &&
+	       le64_to_cpu(h->h_owner) == owner && le32_to_cpu(h->h_gen) == gen;
+}
+
+/**
  * lnkfs_prefetch() - read blocks that will be wanted, in one go
  * @v: volume
  * @block: first block
@@ -573,6 +591,7 @@ int lnkfs_cache_drop(struct lnkfs_volume *v)
 	int err = lnkfs_cache_flush(v);
 	lnkfs_buf *b, *newer;
 
+	lnkfs_names_forget(&v->fs);
 	for (b = v->oldest; b; b = newer) {
 		newer = b->newer;
 		if (!b->refs && !b->dirty)
@@ -587,6 +606,7 @@ int lnkfs_cache_drop(struct lnkfs_volume *v)
  */
 void lnkfs_cache_free(struct lnkfs_volume *v)
 {
+	lnkfs_names_forget(&v->fs);
 	while (v->oldest) {
 		if (v->oldest->refs)
 			lnkfs_misuse(v, "block still held", v->oldest->block);

@@ -73,6 +73,16 @@ void lnkfs_group_unlock(struct lnkfs_fs *fs, u32 group)
 }
 
 /**
+ * lnkfs_names_lane() - lock and more of the back references of a group
+ * @fs: volume
+ * @group: group number
+ */
+struct lnkfs_names_lane *lnkfs_names_lane(struct lnkfs_fs *fs, u32 group)
+{
+	return &lnkfs_volume_of(fs)->lanes[group % LNKFS_NAMES_LANES];
+}
+
+/**
  * lnkfs_names_lock() - lock the back references of a group
  * @fs: volume
  * @group: group number, not locked
@@ -81,7 +91,7 @@ void lnkfs_names_lock(struct lnkfs_fs *fs, u32 group)
 {
 	if (fs->group[group].lock.held)
 		lnkfs_misuse(lnkfs_volume_of(fs), "back references locked after the group", 0);
-	take_lock(fs, &fs->group[group].names_lock);
+	take_lock(fs, &lnkfs_names_lane(fs, group)->lock);
 }
 
 /**
@@ -91,7 +101,7 @@ void lnkfs_names_lock(struct lnkfs_fs *fs, u32 group)
  */
 void lnkfs_names_unlock(struct lnkfs_fs *fs, u32 group)
 {
-	drop_lock(fs, &fs->group[group].names_lock);
+	drop_lock(fs, &lnkfs_names_lane(fs, group)->lock);
 }
 
 /**

@@ -40,6 +40,8 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 		lnkfs_buf **out);
 int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
 		       u32 gen, lnkfs_buf **out);
+bool lnkfs_bsame(const struct lnkfs_fs *fs, const lnkfs_buf *buf, enum lnkfs_btype type,
+		 u64 owner, u32 gen);
 int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
 	       lnkfs_buf **out);
 int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type);
@@ -73,12 +75,7 @@ static inline struct lnkfs_group *lnkfs_group(const struct lnkfs_fs *fs, u32 gro
 }
 
 void lnkfs_lock_init(lnkfs_lock_t *lock);
-
-static inline void lnkfs_names_lock_init(lnkfs_lock_t *lock)
-{
-	lnkfs_lock_init(lock);
-}
-
+struct lnkfs_names_lane *lnkfs_names_lane(struct lnkfs_fs *fs, u32 group);
 void lnkfs_names_lock(struct lnkfs_fs *fs, u32 group);
 void lnkfs_names_unlock(struct lnkfs_fs *fs, u32 group);
 void lnkfs_group_lock(struct lnkfs_fs *fs, u32 group);

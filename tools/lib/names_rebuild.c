@@ -201,6 +201,7 @@ static int drop_tree(struct rebuild *rb, u32 group)
 
 	if (!g->names)
 		return 0;
+	lnkfs_names_forget(rb->fs);
 	lnkfs_names_lock(rb->fs, group);
 	err = note_tree(rb, group);
 	if (err)

@@ -134,6 +134,7 @@ struct lnkfs_ocount {
 /**
  * struct lnkfs_volume - a volume in a tool's hands
  * @fs: what the core sees
+ * @lanes: for its back references
  * @dev: its device
  * @journal: device of its external journal, once that has been opened
  * @sb: superblock as it will be written (lnkfs_volume_write_super())
@@ -168,6 +169,7 @@ struct lnkfs_ocount {
  */
 struct lnkfs_volume {
 	struct lnkfs_fs fs;
+	struct lnkfs_names_lane lanes[LNKFS_NAMES_LANES];
 	struct lnkfs_dev dev;
 	struct lnkfs_dev *journal;
 	struct lnkfs_super_block sb;
