@@ -84,7 +84,6 @@ struct lnkfs_trigger {
  * @quota_credits: what lnkfs_begin() adds to every handle for quota entries
  * @charge_lock: protects @charges
  * @charges: struct lnkfs_charge, see quota.c
- * @lanes: locks of the back references, and leaves of their trees
  * @orphans: orphan count by inode block (values), see host_kernel.c
  * @orphan_work: clears orphan bits lazily
  * @error_work: writes the error record to the superblock
@@ -101,11 +100,11 @@ struct lnkfs_trigger {
  * @lifetime_kib: KiB written to the volume before
  * @kobj: its directory in /sys/fs/lnkfs
  * @kobj_done: nobody refers to @kobj any more
- * @rcu: frees it: RCU path walk looks at @state and @opts
+ * @rcu: frees it: RCU path walk looks at @state and @opts; in its first 4 KiB
+ * @lanes: locks of the back references, and leaves of their trees
  */
 struct lnkfs_sb_info {
 	struct lnkfs_fs fs;
-	struct lnkfs_names_lane lanes[LNKFS_NAMES_LANES];
 	struct super_block *sb;
 	struct buffer_head *super_bh;
 	struct lnkfs_super_block *super;
@@ -154,6 +153,7 @@ struct lnkfs_sb_info {
 	struct kobject kobj;
 	struct completion kobj_done;
 	struct rcu_head rcu;
+	struct lnkfs_names_lane lanes[LNKFS_NAMES_LANES];
 };
 
 /**

@@ -19,7 +19,7 @@ import threading
 LNKCTL = os.path.join(os.environ["TOOLS"], "lnkctl")
 COMPLETION = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "../../tools/completions/lnkctl")
-COMMANDS = ("chmod", "chflags", "flags", "quota", "stat")
+COMMANDS = ("chmod", "chflags", "flags", "names", "quota", "stat")
 ENV = dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=1")
 ENV.pop("POSIXLY_CORRECT", None)
 MODES = (0, 0o644, 0o755, 0o100, 0o010, 0o7777, 0o4755, 0o2644, 0o1666, 0o624, 0o2070)
@@ -576,7 +576,7 @@ def complete(*words):
 def test_completion():
     for words, expect in (
             (["ch"], "chmod chflags"), (["chf"], "chflags"), (["--v"], "--version"),
-            (["", ], "chmod chflags flags quota stat ls cat readlink cp --help --version"),
+            (["", ], "chmod chflags flags names quota stat ls cat readlink cp --help --version"),
             (["quota", "s"], "show set sync state"), (["quota", "set", "-P", "--u"], "--user"),
             (["stat", "--j"], "--json"), (["chmod", "--ref"], "--reference="),
             (["chflags", "uc"], "uchg"), (["chflags", "-R", "hid"], "hidden"),
