@@ -239,8 +239,9 @@ static int lnkfs_copy_names(struct lnkfs_names *n, const void __user *arg)
 {
 	if (copy_from_user(n, arg, sizeof(*n)))
 		return -EFAULT;
-	if (n->n_size != sizeof(*n) || n->n_flags || n->n_count || memchr_inv(n->n_reserved, 0, sizeof(n->n_reserved)) ||
-	    n->n_fd < -1 || (n->n_fd >= 0 && (n->n_ino || n->n_gen)))
+	if (n->n_size != sizeof(*n) || n->n_flags || n->n_count || n->n_fd < -1 ||
+	    memchr_inv(n->n_reserved, 0, sizeof(n->n_reserved)) ||
+	    (n->n_fd >= 0 && (n->n_ino || n->n_gen)))
 		return -EINVAL;
 	return 0;
 }

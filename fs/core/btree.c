@@ -3,9 +3,9 @@
  * The generic B+tree: 64-bit keys, values of a fixed size, root in an inode or
  * in a block of its own.
  *
- * The root is smaller than a node block. When it overflows, its records move down into a new node, for
- * which there is always room; when one node is left below it and its records
- * fit, they move up again.
+ * The root is smaller than a node block. When it overflows, its records move
+ * down into a new node, for which there is always room; when one node is left
+ * below it and its records fit, they move up again.
  *
  * The first key of an interior node counts as minus infinity: it is at or
  * above the lowest key that the node may hold and below the node's second key,

@@ -196,8 +196,8 @@ struct lnkfs_fs {
  * @area: the inline area, @area_len bytes, owned by whoever set it
  *
  * The core changes @fork, @size (directories), @blocks, @parent, @parent_pos,
- * @fork_len, @xattr_len, @xattr_block and the area; the caller stores the record (lnkfs_inode_store) in the same transaction,
- * also when the function failed.
+ * @fork_len, @xattr_len, @xattr_block and the area; the caller stores the record
+ * (lnkfs_inode_store()) in the same transaction, also when the function failed.
  */
 struct lnkfs_cinode {
 	u64 ino;

@@ -244,6 +244,7 @@ void lnkfs_names_forget(struct lnkfs_fs *fs)
  */
 static int seek_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane, u32 group, u64 key)
 {
+	const struct lnkfs_group *g = lnkfs_group(fs, group);
 	struct names_tree t;
 	int err;
 
@@ -251,9 +252,12 @@ static int seek_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane, u32 gro
 	    lnkfs_bsame(fs, lane->leaf, LNKFS_B_BTREE, group, 0))
 		return 0;
 	drop_leaf(lane);
+	/* Most groups have a few such names, which all stand in the root. */
+	if (!g->names || !g->names_level)
+		return 0;
 	err = tree_open(fs, group, &t);
 	if (err)
-		return err == -ENOENT ? 0 : err;
+		return err;
 	err = lnkfs_btree_seek(&t.bt, key, &lane->leaf, &lane->lo, &lane->hi);
 	lane->group = group;
 	lnkfs_bput(t.head);
