@@ -376,6 +376,8 @@ static int lnkfs_check_links(struct inode *dir, struct inode *inode)
 {
 	const struct lnkfs_sb_info *sbi = LNKFS_SB(dir->i_sb);
 
+	if (lnkfs_stopped(dir->i_sb))
+		return -EIO;
 	if (!sbi->journal || is_journal_aborted(sbi->journal))
 		return -EROFS;
 	if (!inode->i_nlink)
