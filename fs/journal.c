@@ -230,6 +230,32 @@ static void lnkfs_journal_dead(struct lnkfs_sb_info *sbi)
 }
 
 /**
+ * lnkfs_may_write() - can the volume be changed, as far as is known?
+ * @sb: volume
+ *
+ * Return: 0, -EIO after a shutdown, -EROFS.
+ */
+int lnkfs_may_write(struct super_block *sb)
+{
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+
+	if (lnkfs_stopped(sb))
+		return -EIO;
+	if (lnkfs_rdonly(sb) || !sbi->journal)
+		return -EROFS;
+	if (unlikely(lnkfs_writeback_failed(sbi))) {
+		errseq_check_and_advance(&lnkfs_bdev_mapping(sb->s_bdev)->wb_err,
+					 &sbi->wb_err);
+		lnkfs_report(&sbi->fs, -EIO, 0, 0, "metadata could not be written");
+	}
+	if (is_journal_aborted(sbi->journal)) {
+		lnkfs_journal_dead(sbi);
+		return -EROFS;
+	}
+	return 0;
+}
+
+/**
  * lnkfs_begin() - start a handle
  * @sb: volume
  * @credits: blocks that may be modified
@@ -245,21 +271,12 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	journal_t *journal = sbi->journal;
+	int err;
 
 	might_sleep();
-	if (lnkfs_stopped(sb))
-		return ERR_PTR(-EIO);
-	if (lnkfs_rdonly(sb) || !journal)
-		return ERR_PTR(-EROFS);
-	if (unlikely(lnkfs_writeback_failed(sbi))) {
-		errseq_check_and_advance(&lnkfs_bdev_mapping(sb->s_bdev)->wb_err,
-					 &sbi->wb_err);
-		lnkfs_report(&sbi->fs, -EIO, 0, 0, "metadata could not be written");
-	}
-	if (is_journal_aborted(journal)) {
-		lnkfs_journal_dead(sbi);
-		return ERR_PTR(-EROFS);
-	}
+	err = lnkfs_may_write(sb);
+	if (err)
+		return ERR_PTR(err);
 	credits += sbi->quota_credits;
 	/* jbd2 says so, too, but calls it a bug. */
 	if (!journal_current_handle() &&

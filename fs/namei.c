@@ -36,6 +36,21 @@ static u32 lnkfs_remove_credits(struct inode *dir)
 	       LNKFS_CREDITS_STORE;
 }
 
+static u32 lnkfs_ref_add_credits(struct inode *inode)
+{
+	return lnkfs_names_add_credits(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
+}
+
+static u32 lnkfs_ref_del_credits(struct inode *inode)
+{
+	return lnkfs_names_del_credits(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
+}
+
+static u32 lnkfs_ref_move_credits(struct inode *inode)
+{
+	return lnkfs_names_move_credits(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
+}
+
 static u8 lnkfs_dtype(umode_t mode)
 {
 	return fs_umode_to_dtype(mode);
@@ -90,7 +105,6 @@ static int lnkfs_replace_at(handle_t *handle, struct inode *dir,
 				    lnkfs_dtype(inode->i_mode));
 }
 
-/* Back references. What fails to be undone must not be committed. */
 static int lnkfs_ref_add(handle_t *handle, struct inode *inode, const struct lnkfs_ref *ref)
 {
 	return lnkfs_names_add(handle, LNKFS_FS(inode), &LNKFS_I(inode)->ci, ref);
@@ -107,6 +121,7 @@ static int lnkfs_ref_move(handle_t *handle, struct inode *inode, const struct ln
 	return lnkfs_names_move(handle, LNKFS_FS(inode), &LNKFS_I(inode)->ci, from, to);
 }
 
+/* A step has been undone, or not: then none of it may be committed. */
 static void lnkfs_undone(struct inode *inode, int err)
 {
 	if (err)
@@ -318,8 +333,7 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 		return err;
 	do {
 		handle = lnkfs_begin_inode(dir, LNKFS_CREDITS_STORE + lnkfs_add_credits(dir) +
-					   lnkfs_names_add_credits(LNKFS_FS(dir),
-								   &LNKFS_I(inode)->ci),
+					   lnkfs_ref_add_credits(inode),
 					   LNKFS_NAMEI_REVOKES);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
@@ -374,12 +388,10 @@ static bool lnkfs_last_name(const struct inode *inode)
  */
 static int lnkfs_check_links(struct inode *dir, struct inode *inode)
 {
-	const struct lnkfs_sb_info *sbi = LNKFS_SB(dir->i_sb);
+	int err = lnkfs_may_write(dir->i_sb);
 
-	if (lnkfs_stopped(dir->i_sb))
-		return -EIO;
-	if (!sbi->journal || is_journal_aborted(sbi->journal))
-		return -EROFS;
+	if (err)
+		return err;
 	if (!inode->i_nlink)
 		return lnkfs_report(LNKFS_FS(dir), -EFSCORRUPTED, inode->i_ino, 0,
 				    "an inode has more names than links");
@@ -442,8 +454,7 @@ static int lnkfs_remove_one(struct inode *dir, struct dentry *dentry)
 	if (err)
 		return err;
 	handle = lnkfs_begin_inode(dir, lnkfs_remove_credits(dir) + LNKFS_CREDITS_STORE +
-				   LNKFS_CREDITS_ORPHAN +
-				   lnkfs_names_del_credits(LNKFS_FS(inode), &LNKFS_I(inode)->ci),
+				   LNKFS_CREDITS_ORPHAN + lnkfs_ref_del_credits(inode),
 				   LNKFS_NAMEI_REVOKES);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
@@ -634,11 +645,6 @@ static int lnkfs_exchange_entries(handle_t *handle, struct lnkfs_rename_end *a,
 	return err;
 }
 
-static u32 lnkfs_ref_move_credits(struct inode *inode)
-{
-	return lnkfs_names_move_credits(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
-}
-
 static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b)
 {
 	struct super_block *sb = a->dir->i_sb;
@@ -708,13 +714,13 @@ static int lnkfs_rename_to(handle_t *handle, struct lnkfs_rename_end *to, struct
 
 static void lnkfs_undo_rename_to(handle_t *handle, struct lnkfs_rename_end *to)
 {
-	struct lnkfs_rename_end old = *to;
+	int err;
 
-	if (to->inode) {
-		lnkfs_undone(to->dir, lnkfs_rename_to(handle, &old, to->inode));
-	} else {
-		lnkfs_undone(to->dir, lnkfs_remove_name(handle, to->dir, to->name));
-	}
+	if (to->inode)
+		err = lnkfs_rename_to(handle, to, to->inode);
+	else
+		err = lnkfs_remove_name(handle, to->dir, to->name);
+	lnkfs_undone(to->dir, err);
 }
 
 /* The back references of a rename. */
@@ -820,7 +826,7 @@ static u32 lnkfs_rename_credits(const struct lnkfs_rename_end *from,
 	u32 credits = lnkfs_ref_move_credits(from->inode);
 
 	if (to->inode)
-		credits += lnkfs_names_del_credits(LNKFS_FS(to->inode), &LNKFS_I(to->inode)->ci);
+		credits += lnkfs_ref_del_credits(to->inode);
 	return credits + lnkfs_add_credits(to->dir) + lnkfs_remove_credits(to->dir) +
 	       lnkfs_remove_credits(from->dir) + 3 * LNKFS_CREDITS_STORE +
 	       LNKFS_CREDITS_ORPHAN + LNKFS_RENAME_SLACK;
