@@ -641,6 +641,18 @@ struct lnkfs_ref {
 	u64 pos;
 };
 
+/**
+ * lnkfs_ref_possible() - can a name stand there?
+ * @fs: volume
+ * @dir: number of the directory
+ * @pos: position in it
+ */
+static inline bool lnkfs_ref_possible(const struct lnkfs_fs *fs, u64 dir, u64 pos)
+{
+	return lnkfs_ino_valid(fs, dir) && pos >= LNKFS_DIR_FIRST_POS && !(pos % 8) &&
+	       pos / 8 <= ~0u;
+}
+
 void lnkfs_names_init(struct lnkfs_fs *fs);
 void lnkfs_names_forget(struct lnkfs_fs *fs);
 int lnkfs_names_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,

@@ -372,11 +372,8 @@ static const char *check_parent(const struct lnkfs_fs *fs, const struct lnkfs_ci
 			"reserved fields in use" : NULL;
 	if (!ci->parent_pos)
 		return ci->parent && !S_ISDIR(ci->mode) ? "name without a position" : NULL;
-	if (!ci->parent || !lnkfs_ino_valid(fs, ci->parent) ||
-	    ci->parent_pos < LNKFS_DIR_FIRST_POS || ci->parent_pos % 8 ||
-	    ci->parent_pos / 8 > ~0u)
-		return "impossible position of a name";
-	return NULL;
+	return lnkfs_ref_possible(fs, ci->parent, ci->parent_pos) ?
+		NULL : "impossible position of a name";
 }
 
 static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_cinode *ci)

@@ -453,9 +453,9 @@ bool lnkfs_names_decode(const struct lnkfs_fs *fs, u32 group, u64 key, u64 value
 	place = ((key & PLACE_MASK) - dir_place(fs, ref->dir) - disp) & PLACE_MASK;
 	ref->pos = place * 8;
 	*ino = first_ino(fs, group) + slot;
-	return disp <= LNKFS_NAMES_MAX_DISP && place <= ~0u && ref->pos >= LNKFS_DIR_FIRST_POS &&
+	return disp <= LNKFS_NAMES_MAX_DISP &&
 	       slot < (u64)lnkfs_group_size(fs, group) << fs->slot_bits &&
-	       lnkfs_ino_valid(fs, ref->dir);
+	       lnkfs_ref_possible(fs, ref->dir, ref->pos);
 }
 
 /* The first record of a tree at or above a key. */

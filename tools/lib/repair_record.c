@@ -411,9 +411,7 @@ static bool mend_special(struct lnkfs_cinode *ci)
 /* Where a name cannot stand there is none; whether one does, is seen at last. */
 static void mend_name(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
-	if (fs->backref && lnkfs_ino_valid(fs, ci->parent) &&
-	    ci->parent_pos >= LNKFS_DIR_FIRST_POS && !(ci->parent_pos % 8) &&
-	    ci->parent_pos / 8 <= ~0u)
+	if (fs->backref && lnkfs_ref_possible(fs, ci->parent, ci->parent_pos))
 		return;
 	ci->parent_pos = 0;
 	if (!S_ISDIR(ci->mode))
