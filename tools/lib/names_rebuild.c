@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "btree.h"
+#include "image.h"
 #include "names_rebuild.h"
 
 /**
@@ -36,17 +37,7 @@ struct rebuild {
 	u64 max;
 };
 
-/**
- * struct node - an inode at hand
- * @ci: its record; @ci.area points to @area
- * @area: its inline area
- */
-struct node {
-	struct lnkfs_cinode ci;
-	u8 area[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
-};
-
-typedef int (*inode_actor)(struct rebuild *rb, struct node *n);
+typedef int (*inode_actor)(struct rebuild *rb, struct lnkfs_node *n);
 
 /**
  * lnkfs_names_feature() - say whether there are back references
@@ -86,14 +77,14 @@ static int one_step(struct rebuild *rb)
 	return rb->step ? rb->step(rb->ctx) : 0;
 }
 
-static int load(struct rebuild *rb, u64 ino, struct node *n)
+static int load(struct rebuild *rb, u64 ino, struct lnkfs_node *n)
 {
 	memset(&n->ci, 0, sizeof(n->ci));
 	n->ci.area = n->area;
 	return lnkfs_inode_load(rb->fs, ino, LNKFS_IL_ORPHAN, &n->ci);
 }
 
-static int store(struct rebuild *rb, struct node *n)
+static int store(struct rebuild *rb, struct lnkfs_node *n)
 {
 	lnkfs_tx tx;
 	int err;
@@ -251,64 +242,37 @@ int lnkfs_names_list(struct lnkfs_volume *v, u32 group, u64 **blocks, u64 *nr)
 
 /* ---- inodes ---- */
 
-static int block_inodes(struct rebuild *rb, u64 block, struct node *n, inode_actor actor)
-{
-	u32 slots = 1u << rb->fs->slot_bits, slot = 0;
-	const struct lnkfs_slot *sl;
-	lnkfs_buf *buf;
-	int err;
+/**
+ * struct visit - inodes being gone through
+ * @rb: back references being made
+ * @actor: called for each
+ * @node: the one at hand
+ */
+struct visit {
+	struct rebuild *rb;
+	inode_actor actor;
+	struct lnkfs_node node;
+};
 
-	err = lnkfs_bread(rb->fs, block, LNKFS_B_INODE, 0, 0, &buf);
-	while (!err && slot < slots) {
-		sl = (const void *)((const u8 *)lnkfs_bdata(buf) + slot * LNKFS_SLOT_SIZE);
-		if (sl->sl_type != LNKFS_SLOT_HEAD) {
-			slot++;
-			continue;
-		}
-		err = load(rb, (block << rb->fs->slot_bits) + slot, n);
-		if (!err) {
-			slot += n->ci.slots;
-			err = actor(rb, n);
-		}
-	}
-	lnkfs_bput(buf);
-	return err;
+static int visit_inode(void *ctx, u64 ino)
+{
+	struct visit *v = ctx;
+	int err = load(v->rb, ino, &v->node);
+
+	return err ? err : v->actor(v->rb, &v->node);
 }
 
-static int group_inodes(struct rebuild *rb, u32 group, struct node *n, inode_actor actor)
-{
-	struct lnkfs_fs *fs = rb->fs;
-	u32 size = lnkfs_group_size(fs, group), off = 0;
-	lnkfs_buf *map;
-	int err;
-
-	if (lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT)
-		return 0;
-	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_IMAP), LNKFS_B_IMAP,
-			  group, 0, &map);
-	if (err)
-		return err;
-	for (; !err; off++) {
-		off = (u32)lnkfs_find_next_bit((u8 *)lnkfs_bdata(map) + LNKFS_MAP_HEADER, size,
-					       off);
-		if (off >= size)
-			break;
-		err = block_inodes(rb, lnkfs_group_first(fs, group) + off, n, actor);
-	}
-	lnkfs_bput(map);
-	return err;
-}
-
-/* Inodes neither come nor go meanwhile. */
 static int all_inodes(struct rebuild *rb, inode_actor actor)
 {
-	struct node *n = malloc(sizeof(*n));
-	int err = n ? 0 : -ENOMEM;
-	u32 group;
+	struct visit *v = malloc(sizeof(*v));
+	int err;
 
-	for (group = 0; group < rb->fs->groups && !err; group++)
-		err = group_inodes(rb, group, n, actor);
-	free(n);
+	if (!v)
+		return -ENOMEM;
+	v->rb = rb;
+	v->actor = actor;
+	err = lnkfs_volume_inodes(rb->v, 0, visit_inode, v);
+	free(v);
 	return err;
 }
 
@@ -318,7 +282,7 @@ static int all_inodes(struct rebuild *rb, inode_actor actor)
 static int name_stands(struct rebuild *rb, const struct lnkfs_cinode *ci)
 {
 	char name[LNKFS_NAME_LEN];
-	struct node *dir;
+	struct lnkfs_node *dir;
 	u32 len;
 	int err;
 
@@ -337,7 +301,7 @@ static int name_stands(struct rebuild *rb, const struct lnkfs_cinode *ci)
 }
 
 /* A directory keeps its parent, which is known without any of this. */
-static int clear_name(struct rebuild *rb, struct node *n)
+static int clear_name(struct rebuild *rb, struct lnkfs_node *n)
 {
 	struct lnkfs_cinode *ci = &n->ci;
 	int ret;
@@ -384,11 +348,11 @@ static int clear(struct rebuild *rb)
 struct listing {
 	struct rebuild *rb;
 	u64 dir;
-	struct node child;
+	struct lnkfs_node child;
 	int err;
 };
 
-static int add_ref(struct rebuild *rb, struct node *n, const struct lnkfs_ref *ref)
+static int add_ref(struct rebuild *rb, struct lnkfs_node *n, const struct lnkfs_ref *ref)
 {
 	bool in_record = !n->ci.parent_pos;
 	lnkfs_tx tx;
@@ -416,7 +380,7 @@ static int add_name(void *ctx, const struct lnkfs_name *name)
 	return l->err != 0;
 }
 
-static int add_names(struct rebuild *rb, struct node *n)
+static int add_names(struct rebuild *rb, struct lnkfs_node *n)
 {
 	struct listing *l;
 	u64 pos = 0;
@@ -436,7 +400,7 @@ static int add_names(struct rebuild *rb, struct node *n)
 	return err;
 }
 
-static int count_links(struct rebuild *rb, struct node *n)
+static int count_links(struct rebuild *rb, struct lnkfs_node *n)
 {
 	if (!S_ISDIR(n->ci.mode) && n->ci.nlink)
 		rb->nr += n->ci.nlink - 1;

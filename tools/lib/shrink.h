@@ -5,6 +5,7 @@
 #ifndef LNKFS_SHRINK_H
 #define LNKFS_SHRINK_H
 
+#include "image.h"
 #include "resize.h"
 
 /* What lnkfs_shrink_visit() does with each metadata block of an inode. */
@@ -125,19 +126,6 @@ struct lnkfs_shrink {
 	u32 *longest;
 };
 
-/**
- * struct lnkfs_shrink_node - an inode at hand
- * @ci: its record; @ci.area points to @area
- * @area: its inline area
- */
-struct lnkfs_shrink_node {
-	struct lnkfs_cinode ci;
-	u8 area[LNKFS_AREA_LEN(LNKFS_MAX_SLOTS)] __attribute__((aligned(8)));
-};
-
-/* Called for every inode: 0 to go on. */
-typedef int (*lnkfs_shrink_actor)(struct lnkfs_shrink *s, u64 ino);
-
 /* shrink.c */
 int lnkfs_shrink_commit(struct lnkfs_shrink *s);
 int lnkfs_shrink_step(struct lnkfs_shrink *s);
@@ -145,8 +133,7 @@ void lnkfs_shrink_moved(struct lnkfs_shrink *s, u64 blocks);
 void *lnkfs_shrink_room(void *array, size_t nr, size_t *max, size_t size);
 
 /* shrink_plan.c */
-int lnkfs_shrink_inodes(struct lnkfs_shrink *s, u64 first, lnkfs_shrink_actor actor);
-int lnkfs_shrink_load(struct lnkfs_shrink *s, u64 ino, struct lnkfs_shrink_node *n);
+int lnkfs_shrink_load(struct lnkfs_shrink *s, u64 ino, struct lnkfs_node *n);
 int lnkfs_shrink_scan(struct lnkfs_shrink *s);
 int lnkfs_shrink_longest(struct lnkfs_shrink *s);
 bool lnkfs_shrink_fits(struct lnkfs_shrink *s, u64 end, int *err);

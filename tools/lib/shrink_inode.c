@@ -68,10 +68,11 @@ static int check_tail(struct lnkfs_shrink *s, struct lnkfs_cinode *ci)
 	return -E2BIG;
 }
 
-static int note_names(struct lnkfs_shrink *s, u64 ino)
+static int note_names(void *ctx, u64 ino)
 {
+	struct lnkfs_shrink *s = ctx;
 	struct listing l = { .s = s, .dir = ino };
-	struct lnkfs_shrink_node n;
+	struct lnkfs_node n;
 	u64 pos = 0;
 	int err;
 
@@ -116,10 +117,11 @@ static u64 count_names(const struct lnkfs_shrink *s, u64 ino)
 	return i - first;
 }
 
-static int note_inode(struct lnkfs_shrink *s, u64 ino)
+static int note_inode(void *ctx, u64 ino)
 {
+	struct lnkfs_shrink *s = ctx;
 	struct lnkfs_shrink_ino *inos;
-	struct lnkfs_shrink_node n;
+	struct lnkfs_node n;
 	u64 blocks;
 	int err;
 
@@ -155,13 +157,13 @@ static int note_inode(struct lnkfs_shrink *s, u64 ino)
  */
 int lnkfs_shrink_names(struct lnkfs_shrink *s)
 {
-	int err = lnkfs_shrink_inodes(s, 0, note_names);
+	int err = lnkfs_volume_inodes(s->v, 0, note_names, s);
 
 	if (err)
 		return err;
 	if (s->nr_names)
 		qsort(s->names, s->nr_names, sizeof(*s->names), by_ino);
-	return lnkfs_shrink_inodes(s, s->end, note_inode);
+	return lnkfs_volume_inodes(s->v, s->end, note_inode, s);
 }
 
 /* ---- numbers ---- */
@@ -186,7 +188,7 @@ static u64 number_now(const struct lnkfs_shrink *s, u64 ino)
 
 static int rename_entry(struct lnkfs_shrink *s, const struct lnkfs_shrink_name *name, u64 to)
 {
-	struct lnkfs_shrink_node dir;
+	struct lnkfs_node dir;
 	int err;
 
 	err = lnkfs_shrink_load(s, number_now(s, name->dir), &dir);
@@ -225,7 +227,7 @@ static int note_child(void *ctx, const struct lnkfs_name *name)
 /* The directories in a directory record its number. */
 static int change_parent(struct lnkfs_shrink *s, struct lnkfs_cinode *dir)
 {
-	struct lnkfs_shrink_node n;
+	struct lnkfs_node n;
 	struct children c = {};
 	u64 pos = 0;
 	size_t i;
@@ -289,7 +291,7 @@ static int change_self(struct lnkfs_shrink *s, struct lnkfs_cinode *ci, u64 new)
 }
 
 static int renumber(struct lnkfs_shrink *s, struct lnkfs_shrink_ino *in,
-		    struct lnkfs_shrink_node *n)
+		    struct lnkfs_node *n)
 {
 	struct lnkfs_cinode *ci = &n->ci;
 	bool dir = S_ISDIR(ci->mode);
@@ -316,7 +318,7 @@ static int renumber(struct lnkfs_shrink *s, struct lnkfs_shrink_ino *in,
 }
 
 /* How many blocks the change may touch; see note_inode(). */
-static int make_room(struct lnkfs_shrink *s, struct lnkfs_shrink_node *n)
+static int make_room(struct lnkfs_shrink *s, struct lnkfs_node *n)
 {
 	u64 blocks;
 	int err;
@@ -334,7 +336,7 @@ static int make_room(struct lnkfs_shrink *s, struct lnkfs_shrink_node *n)
 
 static int renumber_one(struct lnkfs_shrink *s, struct lnkfs_shrink_ino *in)
 {
-	struct lnkfs_shrink_node n;
+	struct lnkfs_node n;
 	int err, tries;
 
 	for (tries = 0;; tries++) {

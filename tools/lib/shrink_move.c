@@ -455,9 +455,10 @@ static int move_inode(struct lnkfs_shrink *s, struct lnkfs_cinode *ci)
 	return err ? err : err2;
 }
 
-static int move_one(struct lnkfs_shrink *s, u64 ino)
+static int move_one(void *ctx, u64 ino)
 {
-	struct lnkfs_shrink_node n;
+	struct lnkfs_shrink *s = ctx;
+	struct lnkfs_node n;
 	int err, tries;
 
 	for (tries = 0;; tries++) {
@@ -483,5 +484,5 @@ static int move_one(struct lnkfs_shrink *s, u64 ino)
  */
 int lnkfs_shrink_blocks(struct lnkfs_shrink *s)
 {
-	return lnkfs_shrink_inodes(s, 0, move_one);
+	return lnkfs_volume_inodes(s->v, 0, move_one, s);
 }

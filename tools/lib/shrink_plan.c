@@ -9,77 +9,6 @@
 #include "names_rebuild.h"
 #include "shrink.h"
 
-/* ---- inodes ---- */
-
-/* The inodes of a block; their numbers are taken first, since the block may change. */
-static int block_inodes(struct lnkfs_shrink *s, u64 block, lnkfs_shrink_actor actor)
-{
-	u32 slots = 1u << s->fs->slot_bits, slot, n = 0, i;
-	u32 heads[1u << (LNKFS_MAX_BLOCK_BITS - 8)];
-	const u8 *data;
-	lnkfs_buf *buf;
-	int err;
-
-	err = lnkfs_bread(s->fs, block, LNKFS_B_INODE, 0, 0, &buf);
-	if (err)
-		return err;
-	data = lnkfs_bdata(buf);
-	for (slot = 0; slot < slots; slot++) {
-		const struct lnkfs_slot *sl = (const void *)(data + slot * LNKFS_SLOT_SIZE);
-
-		if (sl->sl_type == LNKFS_SLOT_HEAD)
-			heads[n++] = slot;
-	}
-	lnkfs_bput(buf);
-	for (i = 0; i < n && !err; i++)
-		err = actor(s, (block << s->fs->slot_bits) + heads[i]);
-	return err;
-}
-
-static int group_inodes(struct lnkfs_shrink *s, u32 group, u32 from, lnkfs_shrink_actor actor)
-{
-	struct lnkfs_fs *fs = s->fs;
-	u32 size = lnkfs_group_size(fs, group), bytes = fs->group_blocks / 8;
-	lnkfs_buf *buf;
-	u8 *map;
-	int err;
-
-	if (lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT)
-		return 0;
-	map = malloc(bytes);
-	if (!map)
-		return -ENOMEM;
-	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_IMAP), LNKFS_B_IMAP, group,
-			  0, &buf);
-	if (!err) {
-		memcpy(map, (u8 *)lnkfs_bdata(buf) + LNKFS_MAP_HEADER, bytes);
-		lnkfs_bput(buf);
-	}
-	while (!err && (from = (u32)lnkfs_find_next_bit(map, size, from)) < size)
-		err = block_inodes(s, lnkfs_group_first(fs, group) + from++, actor);
-	free(map);
-	return err;
-}
-
-/**
- * lnkfs_shrink_inodes() - go through inodes, as they are when their block is reached
- * @s: change of size
- * @first: first block of interest
- * @actor: called for each with its number
- *
- * Return: 0, what @actor says, or an error of reading.
- */
-int lnkfs_shrink_inodes(struct lnkfs_shrink *s, u64 first, lnkfs_shrink_actor actor)
-{
-	u32 group = lnkfs_group_of(s->fs, first);
-	u32 from = (u32)(first - lnkfs_group_first(s->fs, group));
-	int err = 0;
-
-	for (; group < s->fs->groups && !err; group++, from = 0)
-		err = group_inodes(s, group, from, actor);
-	return err;
-}
-
 /**
  * lnkfs_shrink_load() - read an inode
  * @s: change of size
@@ -88,7 +17,7 @@ int lnkfs_shrink_inodes(struct lnkfs_shrink *s, u64 first, lnkfs_shrink_actor ac
  *
  * Return: 0, -EBUSY for an orphan, what lnkfs_inode_load() says.
  */
-int lnkfs_shrink_load(struct lnkfs_shrink *s, u64 ino, struct lnkfs_shrink_node *n)
+int lnkfs_shrink_load(struct lnkfs_shrink *s, u64 ino, struct lnkfs_node *n)
 {
 	int err;
 
@@ -168,9 +97,10 @@ static void note_run(struct lnkfs_shrink *s, u64 block)
 }
 
 /* What an inode has beside its extents counts as runs of one block. */
-static int scan_inode(struct lnkfs_shrink *s, u64 ino)
+static int scan_inode(void *ctx, u64 ino)
 {
-	struct lnkfs_shrink_node n;
+	struct lnkfs_shrink *s = ctx;
+	struct lnkfs_node n;
 	struct lnkfs_ext ext;
 	u64 lblk = 0;
 	int err;
@@ -209,7 +139,7 @@ int lnkfs_shrink_scan(struct lnkfs_shrink *s)
 				 &s->runs[group], &s->longest[group]);
 	if (!err)
 		err = lnkfs_shrink_scan_trees(s);
-	return err ? err : lnkfs_shrink_inodes(s, 0, scan_inode);
+	return err ? err : lnkfs_volume_inodes(s->v, 0, scan_inode, s);
 }
 
 /* ---- does it fit? ---- */

@@ -74,7 +74,7 @@ static int find_leaf(struct lnkfs_shrink *s, struct lnkfs_cinode *ci, u32 id, u6
 static int write_charge(struct lnkfs_shrink *s, const struct lnkfs_shrink_charge *c)
 {
 	struct lnkfs_quota_entry e;
-	struct lnkfs_shrink_node n;
+	struct lnkfs_node n;
 	u64 at = 0;
 	u32 i;
 	int ret;

@@ -261,6 +261,13 @@ int lnkfs_super_salvage(struct lnkfs_volume *v);
 bool lnkfs_super_proven(struct lnkfs_volume *v, const struct lnkfs_super_block *sb);
 int lnkfs_super_vote(struct lnkfs_volume *v);
 
+/* inodes.c */
+
+/* Called for an inode. */
+typedef int (*lnkfs_ino_actor)(void *ctx, u64 ino);
+
+int lnkfs_volume_inodes(struct lnkfs_volume *v, u64 first, lnkfs_ino_actor actor, void *ctx);
+
 /* volume.c */
 int lnkfs_volume_open(struct lnkfs_volume *v, const char *path, unsigned int flags,
 		      const char **why);
