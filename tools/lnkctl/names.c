@@ -67,6 +67,7 @@ struct name {
  * @count: files shown so far
  * @name: names of the present file
  * @names: how many
+ * @known: of these, those that other directories were asked for
  */
 struct names_job {
 	bool json;
@@ -78,16 +79,17 @@ struct names_job {
 	unsigned long long count;
 	struct name *name;
 	size_t names;
+	size_t known;
 };
 
-/* Keep a name, unless it is known. */
+/* Keep a name, unless it is known; one listing has none twice. */
 static void keep(struct names_job *job, const char *base, const struct lnkfs_name_record *rec)
 {
 	bool cut = rec->r_flags & LNKFS_NAME_CUT;
 	struct name *n;
 	size_t i, len = strlen(base) + rec->r_path_len + 2;
 
-	for (i = 0; i < job->names; i++)
+	for (i = 0; i < job->known; i++)
 		if (job->name[i].dir == rec->r_dir && job->name[i].pos == rec->r_pos)
 			return;
 	job->name = lnkctl_realloc(job->name, (job->names + 1) * sizeof(*n));
@@ -110,6 +112,7 @@ static int ask(struct names_job *job, int dirfd, const char *base, int fd)
 	const struct lnkfs_name_record *rec;
 	size_t at;
 
+	job->known = job->names;
 	do {
 		n.n_fd = fd;
 		n.n_ino = fd < 0 ? job->ino : 0;
