@@ -6,7 +6,7 @@
  */
 #include "format.h"
 #include "tap.h"
-#include "volume.h"
+#include "tree.h"
 
 #define MAX_RECORDS	8192
 #define AREA		1864
@@ -25,31 +25,6 @@ static u64 area[AREA / 8 + 1];
 static struct rec model[MAX_RECORDS];
 static u32 records;
 static s64 free_at_start;
-static u32 lost;
-static u64 rnd_state;
-
-static u64 rnd(void)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return rnd_state * 0x2545f4914f6cdd1dULL;
-}
-
-static u32 below(u32 n)
-{
-	return (u32)((rnd() >> 32) % n);
-}
-
-static void note_report(void *ctx, int err, u64 ino, u64 block, const char *text)
-{
-	(void)ctx;
-	(void)err;
-	(void)ino;
-	(void)block;
-	if (strstr(text, "is lost"))
-		lost++;
-}
 
 static void setup_tree(u32 root_size, u32 vsize)
 {

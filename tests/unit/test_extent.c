@@ -7,7 +7,7 @@
 #include "check_tree.h"
 #include "format.h"
 #include "tap.h"
-#include "volume.h"
+#include "tree.h"
 
 #define RANGE		6000		/* logical blocks in the model */
 #define AREA		1864
@@ -21,31 +21,6 @@ static u64 base;			/* logical block of the model's first */
 static u64 phys[RANGE];			/* 0: hole */
 static bool unwritten[RANGE];
 static s64 free_at_start;
-static u64 lost;
-static u64 rnd_state;
-
-static u64 rnd(void)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return rnd_state * 0x2545f4914f6cdd1dULL;
-}
-
-static u32 below(u32 n)
-{
-	return (u32)((rnd() >> 32) % n);
-}
-
-static void note_report(void *ctx, int err, u64 ino, u64 block, const char *text)
-{
-	(void)ctx;
-	(void)err;
-	(void)ino;
-	(void)block;
-	if (strstr(text, "is lost"))
-		lost++;
-}
 
 static void setup_map(bool dir, u32 fork_len, u64 first)
 {

@@ -6,6 +6,7 @@
  */
 #include "fixture.h"
 #include "names_rebuild.h"
+#include "tree.h"
 
 #define MAX_INODES	64
 #define MAX_NAMES	1200	/* of an inode */
@@ -21,33 +22,8 @@ static struct lnkfs_volume vol;
 static struct lnkfs_fs *fs = &vol.fs;
 static struct file *file;
 static u32 files;
-static u64 rnd_state;
 static s64 free_at_start;
-static u32 lost;
 static bool armed;
-
-static u64 rnd(void)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return rnd_state * 0x2545f4914f6cdd1dULL;
-}
-
-static u32 below(u32 n)
-{
-	return (u32)((rnd() >> 32) % n);
-}
-
-static void note_report(void *ctx, int err, u64 ino, u64 block, const char *text)
-{
-	(void)ctx;
-	(void)err;
-	(void)ino;
-	(void)block;
-	if (strstr(text, "is lost"))
-		lost++;
-}
 
 static u64 nth_ino(u32 group, u32 n)
 {
