@@ -142,6 +142,83 @@ struct lnkfs_name_record {
 #define LNKFS_IOC_GETNAMES	_IOWR(0xAC, 3, struct lnkfs_names)
 
 /*
+ * What a symlink is besides the text of its target.
+ *
+ * l_kind is what it is on other systems, and changes nothing here, but for the last:
+ * the kinds of Windows' links (file, directory, junction: an absolute text), and a
+ * link to another computer. The text of that is a UNC path or an smb: URL; when it is
+ * followed, the volume's map (LNKFS_MAP_XATTR) says where that is mounted, if it does.
+ *
+ * A tracked link leads to an inode, wherever on the volume it has been moved, and by
+ * any of its names: readlink(2) and whoever follows it get the present path from the
+ * link's directory. They get the stored text when the inode is gone, when it is not
+ * to be reached, or when the caller has not read and search permission for each
+ * directory that the path would name. With LNKFS_LINK_PATH_FIRST they get the stored
+ * text as long as it leads to anything (a relative text that passes no other symlink
+ * and does not leave the volume; the last component may be anything).
+ *
+ * The carrier is any open file or directory of the volume, l_fd the symlink (opened
+ * with O_PATH | O_NOFOLLOW).
+ *
+ * LNKFS_IOC_GETLINK wants l_size, l_fd, l_buf, l_len and all else 0, and fills l_kind,
+ * l_flags, l_ino and l_gen of the tracked inode, and l_len, the length of the stored
+ * text. The text is in l_buf then, with a NUL, unless l_len was 0.
+ *
+ * LNKFS_IOC_SETLINK replaces l_kind and l_flags: wants l_target, with
+ * LNKFS_LINK_TRACKED a descriptor of the target, also an O_PATH one, else -1; l_ino,
+ * l_gen, l_buf and l_len are 0. It is for the owner of the link. The text stays.
+ *
+ * Errors: EFAULT; EINVAL: a field is not as said here, l_fd is no symlink, or the text
+ * is not one of that kind (junction: begins with a slash; remote: with two
+ * backslashes or smb://, and a server and a share follow; PATH_FIRST: with no slash);
+ * EBADF; EXDEV: l_fd or l_target is not of this volume; ELOOP: l_target is the link;
+ * ENOENT: l_target has no name; EOPNOTSUPP: tracked, and the volume has no back
+ * references (mkfs.lnkfs -O ^backref); ERANGE: l_len is too small, and says
+ * afterwards what it has to be; EPERM: not the owner, or the link is immutable or
+ * append-only; EACCES: symperm, and no read permission (GETLINK); EROFS, ENOSPC,
+ * EDQUOT, EIO, ENOMEM, EUCLEAN, EBADMSG.
+ */
+struct lnkfs_link {
+	/* 00 */ __u32	l_size;		/* of this structure */
+	/* 04 */ __s32	l_fd;		/* the symlink */
+	/* 08 */ __u32	l_kind;		/* LNKFS_LINK_PLAIN to _REMOTE */
+	/* 0c */ __u32	l_flags;	/* LNKFS_LINK_TRACKED... */
+	/* 10 */ __s32	l_target;	/* SETLINK: the target or -1; GETLINK: 0 */
+	/* 14 */ __u32	l_gen;		/* its generation */
+	/* 18 */ __u64	l_ino;		/* its number */
+	/* 20 */ __u64	l_buf;		/* address of a buffer for the text */
+	/* 28 */ __u32	l_len;		/* its bytes; out: length of the text, without a NUL */
+	/* 2c */ __u32	l_reserved0;	/* 0 */
+	/* 30 */ __u64	l_reserved[2];	/* 0 */
+	/* 40 */
+};
+
+/* l_kind */
+#define LNKFS_LINK_PLAIN	0u	/* a symlink as any */
+#define LNKFS_LINK_FILE		1u	/* Windows: to a file */
+#define LNKFS_LINK_DIR		2u	/* Windows: to a directory */
+#define LNKFS_LINK_JUNCTION	3u	/* Windows: to a directory of a local volume */
+#define LNKFS_LINK_REMOTE	4u	/* to another computer */
+#define LNKFS_LINK_KINDS	5u
+
+/* l_flags */
+#define LNKFS_LINK_TRACKED	0x1u	/* follows its target */
+#define LNKFS_LINK_PATH_FIRST	0x2u	/* tracked, but the text comes first */
+#define LNKFS_LINK_LOST		0x100u	/* GETLINK: the tracked inode is gone */
+
+#define LNKFS_IOC_GETLINK	_IOWR(0xAC, 4, struct lnkfs_link)
+#define LNKFS_IOC_SETLINK	_IOW(0xAC, 5, struct lnkfs_link)
+
+/*
+ * Where shares of other computers are mounted: an extended attribute of the volume's
+ * root directory, for CAP_SYS_ADMIN. Lines of the form \\server\share=/path, each with
+ * a newline, 65536 bytes at most; without it no link is mapped. Server and share are
+ * compared without regard to the case of ASCII letters. What cannot be understood of
+ * it is as if it were not there.
+ */
+#define LNKFS_MAP_XATTR		"trusted.lnkfs.map"
+
+/*
  * Stop the volume at once, as XFS's ioctl of this number does: everything
  * answers EIO until it is unmounted. For tests of what a crash leaves, and for
  * whoever has to cut a failing device off. Needs CAP_SYS_ADMIN.

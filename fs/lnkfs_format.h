@@ -252,9 +252,10 @@ LNKFS_SIZE_CHECK(lnkfs_slot, 8);
 #define LNKFS_LF_DIRSYNC	0x00000002
 #define LNKFS_LF_NOATIME	0x00000004
 #define LNKFS_LF_PROJINHERIT	0x00000008
+#define LNKFS_LF_LINK		0x00000010	/* a symlink with an LNKFS_XATTR_LINK */
 #define LNKFS_LF_TRUNCATING	0x80000000	/* blocks past i_size wait to be freed */
 #define LNKFS_LF_ALL		(LNKFS_LF_SYNC | LNKFS_LF_DIRSYNC | LNKFS_LF_NOATIME | \
-				 LNKFS_LF_PROJINHERIT | LNKFS_LF_TRUNCATING)
+				 LNKFS_LF_PROJINHERIT | LNKFS_LF_LINK | LNKFS_LF_TRUNCATING)
 
 /**
  * struct lnkfs_inode - fixed part of an inode record, from the start of its
@@ -452,6 +453,7 @@ LNKFS_SIZE_CHECK(lnkfs_dir_fork, 8);
 #define LNKFS_XATTR_SECURITY	3	/* "security." */
 #define LNKFS_XATTR_ACL_ACCESS	4	/* "system.posix_acl_access", name empty */
 #define LNKFS_XATTR_ACL_DEFAULT	5	/* "system.posix_acl_default", name empty */
+#define LNKFS_XATTR_LINK	6	/* struct lnkfs_link_attr of a symlink, name empty */
 
 #define LNKFS_XATTR_VALUE_MAX	65536	/* bytes of a value */
 #define LNKFS_XATTR_EXTENTS	16	/* runs of blocks that hold one value, at most */
@@ -466,13 +468,28 @@ LNKFS_SIZE_CHECK(lnkfs_dir_fork, 8);
  */
 struct lnkfs_xattr_entry {
 	/* 0 */ __u8	e_space;	/* LNKFS_XATTR_* */
-	/* 1 */ __u8	e_name_len;	/* 1..255; 0 for ACLs */
+	/* 1 */ __u8	e_name_len;	/* 1..255; 0 for ACLs and LNKFS_XATTR_LINK */
 	/* 2 */ __u8	e_extents;	/* runs of value blocks; 0: the value is here */
 	/* 3 */ __u8	e_pad;
 	/* 4 */ __le32	e_value_len;	/* bytes */
 	/* 8 */ __u8	e_name[];
 };
 LNKFS_SIZE_CHECK(lnkfs_xattr_entry, 8);
+
+/**
+ * struct lnkfs_link_attr - value of LNKFS_XATTR_LINK: what a symlink is besides the
+ * text of its target. Not shown as an extended attribute. A plain symlink has none,
+ * nor LNKFS_LF_LINK; kind and flags are never both 0. The number and the generation
+ * are those of the target of a tracked link, else 0.
+ */
+struct lnkfs_link_attr {
+	/* 0 */ __u8	la_kind;	/* LNKFS_LINK_PLAIN to _REMOTE */
+	/* 1 */ __u8	la_flags;	/* LNKFS_LINK_TRACKED, _PATH_FIRST */
+	/* 2 */ __le16	la_pad;
+	/* 4 */ __le32	la_gen;
+	/* 8 */ __le64	la_ino;
+};
+LNKFS_SIZE_CHECK(lnkfs_link_attr, 16);
 
 /* x_kind */
 #define LNKFS_XBLOCK_LEAF	1	/* entries */

@@ -723,6 +723,19 @@ int lnkfs_symlink_set_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinod
 int lnkfs_symlink_read_slow(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci, char *target);
 int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 
+bool lnkfs_link_attr_sound(const struct lnkfs_fs *fs, const struct lnkfs_link_attr *la);
+bool lnkfs_link_text_sound(u32 kind, u32 flags, const char *text, u32 len);
+int lnkfs_link_attr_get(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			struct lnkfs_link_attr *la);
+int lnkfs_link_attr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			const struct lnkfs_link_attr *la);
+
+/* ---- remote.c: links to other computers ---- */
+
+bool lnkfs_remote_sound(const char *text, u32 len);
+int lnkfs_remote_map(const char *map, u32 map_len, const char *text, u32 len, char *buf,
+		     u32 size);
+
 /* ---- xattr.c, xattrblock.c, xattrleaf.c: extended attributes ---- */
 
 /* flags of lnkfs_xattr_set() */

@@ -396,6 +396,8 @@ static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_ci
 		return "unknown flags";
 	if (ci->lflags & LNKFS_LF_TRUNCATING && !S_ISREG(ci->mode))
 		return "truncation of what is no file";
+	if (ci->lflags & LNKFS_LF_LINK && !S_ISLNK(ci->mode))
+		return "attribute of a symlink on what is none";
 	return check_parent(fs, ci);
 }
 

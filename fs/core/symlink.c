@@ -4,6 +4,7 @@
  * contiguous blocks of their own, with their checksum in the inode.
  */
 #include "core.h"
+#include "../lnkfs.h"
 
 /**
  * lnkfs_symlink_slots() - slots that a new symlink's record takes
@@ -195,4 +196,93 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 	for (i = 0; i < count && !err; i++)
 		err = lnkfs_bforget(tx, fs, first + i);
 	return err;
+}
+
+static const struct lnkfs_xattr_key link_key = { .space = LNKFS_XATTR_LINK, .name = "" };
+
+/**
+ * lnkfs_link_attr_sound() - does the attribute of a symlink make sense?
+ * @fs: volume
+ * @la: the attribute
+ */
+bool lnkfs_link_attr_sound(const struct lnkfs_fs *fs, const struct lnkfs_link_attr *la)
+{
+	if (la->la_kind >= LNKFS_LINK_KINDS || la->la_pad || (!la->la_kind && !la->la_flags))
+		return false;
+	if (!la->la_flags)
+		return !la->la_gen && !la->la_ino;
+	return !(la->la_flags & ~(LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST)) &&
+	       (la->la_flags & LNKFS_LINK_TRACKED) && la->la_gen &&
+	       lnkfs_ino_valid(fs, le64_to_cpu(la->la_ino));
+}
+
+/**
+ * lnkfs_link_text_sound() - can a link of a kind have this text?
+ * @kind: LNKFS_LINK_PLAIN to _REMOTE
+ * @flags: LNKFS_LINK_TRACKED, _PATH_FIRST
+ * @text: the target
+ * @len: its length
+ */
+bool lnkfs_link_text_sound(u32 kind, u32 flags, const char *text, u32 len)
+{
+	if (kind == LNKFS_LINK_JUNCTION && text[0] != '/')
+		return false;
+	if (kind == LNKFS_LINK_REMOTE && !lnkfs_remote_sound(text, len))
+		return false;
+	return !(flags & LNKFS_LINK_PATH_FIRST) || text[0] != '/';
+}
+
+/**
+ * lnkfs_link_attr_get() - read the attribute of a symlink
+ * @fs: volume
+ * @ci: symlink
+ * @la: gets it; all 0 of a plain one
+ *
+ * Context: as lnkfs_xattr_get().
+ * Return: 0; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_link_attr_get(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			struct lnkfs_link_attr *la)
+{
+	int ret;
+
+	memset(la, 0, sizeof(*la));
+	if (!(ci->lflags & LNKFS_LF_LINK))
+		return 0;
+	ret = lnkfs_xattr_get(fs, ci, &link_key, la, sizeof(*la));
+	if (ret == sizeof(*la) && lnkfs_link_attr_sound(fs, la))
+		return 0;
+	memset(la, 0, sizeof(*la));
+	if (ret < 0 && ret != -ENODATA && ret != -ERANGE)
+		return ret;
+	return lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0, "bad attribute of a symlink");
+}
+
+/**
+ * lnkfs_link_attr_set() - set or remove the attribute of a symlink
+ * @tx: transaction with lnkfs_xattr_set_credits() for a value of its size
+ * @fs: volume
+ * @ci: symlink
+ * @la: the attribute; all 0: of a plain one
+ *
+ * Context: as lnkfs_xattr_set(); the caller stores the inode.
+ * Return: as lnkfs_xattr_set(). On an error nothing has changed.
+ */
+int lnkfs_link_attr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
+			const struct lnkfs_link_attr *la)
+{
+	bool plain = !la->la_kind && !la->la_flags;
+	int err;
+
+	err = lnkfs_xattr_set(tx, fs, ci, &link_key, plain ? NULL : la, plain ? 0 : sizeof(*la),
+			      0);
+	if (plain && err == -ENODATA)
+		err = 0;
+	if (err)
+		return err;
+	if (plain)
+		ci->lflags &= ~LNKFS_LF_LINK;
+	else
+		ci->lflags |= LNKFS_LF_LINK;
+	return 0;
 }

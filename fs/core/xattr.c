@@ -42,6 +42,7 @@ static bool space_sound(u32 space, u32 name_len)
 		return name_len != 0;
 	case LNKFS_XATTR_ACL_ACCESS:
 	case LNKFS_XATTR_ACL_DEFAULT:
+	case LNKFS_XATTR_LINK:
 		return name_len == 0;
 	default:
 		return false;
@@ -81,6 +82,8 @@ bool lnkfs_xattr_entry_sound(const struct lnkfs_fs *fs, const struct lnkfs_xattr
 	u32 gap_end = lnkfs_xattr_extents_at(e->e_name_len);
 
 	if (!space_sound(e->e_space, e->e_name_len) || e->e_pad ||
+	    (e->e_space == LNKFS_XATTR_LINK && (e->e_extents ||
+	     le32_to_cpu(e->e_value_len) != sizeof(struct lnkfs_link_attr))) ||
 	    memchr(e->e_name, 0, e->e_name_len))
 		return false;
 	if (e->e_extents) {
