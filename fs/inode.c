@@ -456,6 +456,7 @@ void lnkfs_evict_inode(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	lnkfs_da_drop(inode);
 	lnkfs_drop_window(inode);
+	lnkfs_track_forget(inode);
 	if (!inode->i_nlink && !is_bad_inode(inode) && li->ci.ino &&
 	    LNKFS_SB(inode->i_sb)->journal && !lnkfs_rdonly(inode->i_sb) &&
 	    !dquot_initialize(inode)) {
@@ -558,6 +559,8 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 		inode_inc_iversion(inode);
 		err = lnkfs_store(handle, inode);
 		lnkfs_sync_handle(handle, inode);
+		if (S_ISDIR(inode->i_mode))
+			lnkfs_tree_changed(inode->i_sb);
 	}
 	err2 = lnkfs_end(handle);
 	if (!err)

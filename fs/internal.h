@@ -16,6 +16,7 @@
 #include <linux/fs_parser.h>
 #include <linux/jbd2.h>
 #include <linux/kobject.h>
+#include <linux/limits.h>
 #include <linux/quota.h>
 #include <linux/ratelimit.h>
 #include <linux/rbtree.h>
@@ -101,6 +102,8 @@ struct lnkfs_trigger {
  * @kobj: its directory in /sys/fs/lnkfs
  * @kobj_done: nobody refers to @kobj any more
  * @rcu: frees it: RCU path walk looks at @state and @opts; in its first 4 KiB
+ * @tree_seq: counts what makes the path from a directory to another, or who may take
+ *	it, a different one: see track.c
  * @lanes: locks of the back references, and leaves of their trees
  */
 struct lnkfs_sb_info {
@@ -153,6 +156,7 @@ struct lnkfs_sb_info {
 	struct kobject kobj;
 	struct completion kobj_done;
 	struct rcu_head rcu;
+	atomic64_t tree_seq;
 	struct lnkfs_names_lane lanes[LNKFS_NAMES_LANES];
 };
 
@@ -168,6 +172,7 @@ struct lnkfs_sb_info {
  *	@ext_lock, held for write
  * @raw_lock: one encoder of the record at a time; protects @ci.size
  * @link_body: cached target of a slow symlink
+ * @track: path that a tracked symlink led to last, or NULL (i_lock)
  * @sync_tid: transaction that fsync has to wait for
  * @datasync_tid: the same for fdatasync
  * @orphan: counted in the orphan map (under a handle)
@@ -193,6 +198,7 @@ struct lnkfs_inode_info {
 	struct lnkfs_window *window;
 	spinlock_t raw_lock;
 	char *link_body;
+	struct lnkfs_track *track;
 	tid_t sync_tid;
 	tid_t datasync_tid;
 	bool orphan;
@@ -231,6 +237,15 @@ static inline struct lnkfs_fs *LNKFS_FS(struct inode *inode)
 static inline bool lnkfs_stopped(struct super_block *sb)
 {
 	return unlikely(test_bit(LNKFS_SB_STOPPED, &LNKFS_SB(sb)->state));
+}
+
+/*
+ * The way between two directories has changed, or who may take it: after the
+ * change. Paths made before are not to be used again.
+ */
+static inline void lnkfs_tree_changed(struct super_block *sb)
+{
+	atomic64_inc(&LNKFS_SB(sb)->tree_seq);
 }
 
 /* Is read permission needed to read and follow a link? */
@@ -395,7 +410,31 @@ struct file *lnkfs_get_object(struct super_block *sb, int fd);
 /* ---- names.c ---- */
 struct lnkfs_names;
 
+/**
+ * struct lnkfs_path - a path being made, from its end
+ * @at: where it starts
+ * @buf: room for it and a NUL
+ */
+struct lnkfs_path {
+	u32 at;
+	char buf[PATH_MAX];
+};
+
+void lnkfs_path_init(struct lnkfs_path *p);
+int lnkfs_path_prepend(struct lnkfs_path *p, const char *name, u32 len);
+int lnkfs_path_up(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode **child,
+		  struct lnkfs_ref *ref);
 int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg);
+
+/* ---- track.c: symlinks that are more than their text ---- */
+struct lnkfs_link;
+
+extern const struct inode_operations lnkfs_typed_link_iops;
+void lnkfs_track_forget(struct inode *inode);
+void lnkfs_track_moved(struct inode *old_dir, struct dentry *old_dentry,
+		       struct inode *new_dir, struct dentry *new_dentry);
+int lnkfs_ioc_getlink(struct super_block *sb, struct lnkfs_link __user *arg);
+int lnkfs_ioc_setlink(struct super_block *sb, const struct lnkfs_link __user *arg);
 
 /* ---- export.c ---- */
 struct inode *lnkfs_iget_handle(struct super_block *sb, u64 ino, u32 gen);
@@ -526,6 +565,8 @@ struct timespec64 lnkfs_time_decode(u64 t);
 extern const struct inode_operations lnkfs_dir_iops;
 extern const struct inode_operations lnkfs_special_iops;
 extern const struct file_operations lnkfs_dir_fops;
+int lnkfs_may_read_link(struct inode *inode, bool rcu);
+const char *lnkfs_link_text(struct inode *inode);
 void lnkfs_set_link_ops(struct inode *inode);
 
 /* ---- flags.c ---- */

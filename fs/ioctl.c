@@ -241,6 +241,10 @@ long lnkfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return lnkfs_ioc_setattr(sb, uarg);
 	case LNKFS_IOC_GETNAMES:
 		return lnkfs_ioc_getnames(file, uarg);
+	case LNKFS_IOC_GETLINK:
+		return lnkfs_ioc_getlink(sb, uarg);
+	case LNKFS_IOC_SETLINK:
+		return lnkfs_ioc_setlink(sb, uarg);
 	case FS_IOC_GETVERSION:
 		return put_user(inode->i_generation, (int __user *)uarg);
 	case FITRIM:

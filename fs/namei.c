@@ -688,6 +688,8 @@ static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b
 	lnkfs_sync_handle(handle, a->dir);
 	lnkfs_sync_handle(handle, b->dir);
 out:
+	if (a_dir || b_dir)
+		lnkfs_tree_changed(sb);
 	err2 = lnkfs_end(handle);
 	if (!err)
 		err = err2;
@@ -970,6 +972,7 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 	err = lnkfs_rename_ready(&from, &to);
 	if (err)
 		return err;
+	lnkfs_track_moved(old_dir, old_dentry, new_dir, new_dentry);
 	if (flags & RENAME_EXCHANGE)
 		return lnkfs_exchange(&from, &to);
 	if (to.inode && S_ISDIR(to.inode->i_mode)) {
@@ -988,6 +991,8 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 	do {
 		err = lnkfs_rename_once(idmap, &from, &to, flags & RENAME_WHITEOUT);
 	} while (lnkfs_retry_alloc(old_dir->i_sb, err, &tries));
+	if (S_ISDIR(from.inode->i_mode))
+		lnkfs_tree_changed(old_dir->i_sb);
 	trace_lnkfs_rename(old_dir, from.name, new_dir, to.name, flags, err);
 	return err;
 }

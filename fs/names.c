@@ -26,8 +26,7 @@ static_assert(sizeof(struct lnkfs_name_record) == 0x18);
  * @count: references in the batch
  * @ref: where a name stands
  * @next: cookie behind it
- * @at: start of the path in @path
- * @path: room for a path, built from its end
+ * @path: path being made
  */
 struct lnkfs_names_walk {
 	struct inode *base;
@@ -37,50 +36,99 @@ struct lnkfs_names_walk {
 	u32 count;
 	struct lnkfs_ref ref[LNKFS_NAMES_BATCH];
 	u64 next[LNKFS_NAMES_BATCH];
-	u32 at;
-	char path[PATH_MAX];
+	struct lnkfs_path path;
 };
 
-/* Put "/@name" (the last component: "@name") before what the path has already. */
-static int lnkfs_prepend(struct lnkfs_names_walk *w, const char *name, u32 len)
+/**
+ * lnkfs_path_init() - begin a path
+ * @p: the path
+ */
+void lnkfs_path_init(struct lnkfs_path *p)
 {
-	bool slash = w->at < sizeof(w->path) - 1;
+	p->at = sizeof(p->buf) - 1;
+	p->buf[p->at] = 0;
+}
 
-	if (w->at < len + slash)
+/**
+ * lnkfs_path_prepend() - put "@name/" before a path; "@name" before an empty one
+ * @p: the path
+ * @name: a component
+ * @len: its length
+ *
+ * Return: 0 or -ENAMETOOLONG.
+ */
+int lnkfs_path_prepend(struct lnkfs_path *p, const char *name, u32 len)
+{
+	bool slash = p->buf[p->at];
+
+	if (p->at < len + slash)
 		return -ENAMETOOLONG;
 	if (slash)
-		w->path[--w->at] = '/';
-	w->at -= len;
-	memcpy(w->path + w->at, name, len);
+		p->buf[--p->at] = '/';
+	p->at -= len;
+	memcpy(p->buf + p->at, name, len);
 	return 0;
 }
 
 /*
- * The name of @child in @dir. A directory may get another name in the same
- * directory at any time, so its place is read with @dir locked; @ref is that of
- * any other inode.
+ * The name of @child in @dir. The name that is in the record may become another one
+ * in the same directory at any time, so its place is read with @dir locked.
  */
-static int lnkfs_name_in(struct lnkfs_names_walk *w, struct inode *dir, struct inode *child,
-			 const struct lnkfs_ref *ref)
+static int lnkfs_name_in(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode *dir,
+			 struct inode *child, const struct lnkfs_ref *ref)
 {
+	const struct lnkfs_cinode *ci = &LNKFS_I(child)->ci;
 	char name[LNKFS_NAME_LEN];
 	u64 pos = ref->pos;
 	u32 len;
 	int err;
 
-	err = inode_permission(w->idmap, dir, MAY_READ | MAY_EXEC);
+	err = inode_permission(idmap, dir, MAY_READ | MAY_EXEC);
 	if (err)
 		return err;
 	inode_lock_shared(dir);
-	if (S_ISDIR(child->i_mode)) {
-		pos = LNKFS_I(child)->ci.parent_pos;
-		err = LNKFS_I(child)->ci.parent == dir->i_ino ? 0 : -ENOENT;
+	if (!pos || S_ISDIR(child->i_mode)) {
+		pos = ci->parent_pos;
+		err = ci->parent == dir->i_ino ? 0 : -ENOENT;
 	}
 	if (!err)
 		err = lnkfs_dir_name_at(LNKFS_FS(dir), &LNKFS_I(dir)->ci, pos, child->i_ino,
 					name, &len);
 	inode_unlock_shared(dir);
-	return err ? err : lnkfs_prepend(w, name, len);
+	return err ? err : lnkfs_path_prepend(p, name, len);
+}
+
+/**
+ * lnkfs_path_up() - put the name of an inode before a path, and go up
+ * @p: the path from the inode on
+ * @idmap: of the mount
+ * @child: inode, referenced; becomes the directory of the name. On an error it stays
+ * @ref: where the name stands, position 0 for the name that is in the record; becomes
+ *	where the name of that directory stands
+ *
+ * Context: s_vfs_rename_mutex held, so that no directory gets another parent;
+ * no inode locked.
+ * Return: 0; -ENOENT: the name has gone; -EACCES, -EPERM: the caller could not have
+ * found it; -ENAMETOOLONG; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC.
+ */
+int lnkfs_path_up(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode **child,
+		  struct lnkfs_ref *ref)
+{
+	struct inode *dir = lnkfs_iget((*child)->i_sb, ref->dir, 0);
+	int err;
+
+	if (IS_ERR(dir))
+		return dir == ERR_PTR(-ESTALE) ? -ENOENT : PTR_ERR(dir);
+	err = S_ISDIR(dir->i_mode) ? lnkfs_name_in(p, idmap, dir, *child, ref) : -ENOENT;
+	if (err) {
+		iput(dir);
+		return err == -ESTALE ? -ENOENT : err;
+	}
+	iput(*child);
+	*child = dir;
+	ref->dir = LNKFS_I(dir)->ci.parent;
+	ref->pos = 0;
+	return 0;
 }
 
 /*
@@ -91,36 +139,22 @@ static int lnkfs_name_in(struct lnkfs_names_walk *w, struct inode *dir, struct i
  */
 static int lnkfs_path_to(struct lnkfs_names_walk *w, const struct lnkfs_ref *ref)
 {
-	struct inode *child = w->inode, *dir;
+	struct inode *child = w->inode;
 	struct lnkfs_ref at = *ref;
 	int err;
 
-	w->at = sizeof(w->path) - 1;
-	w->path[w->at] = 0;
+	lnkfs_path_init(&w->path);
 	ihold(child);
-	for (;;) {
-		dir = lnkfs_iget(w->base->i_sb, at.dir, 0);
-		err = PTR_ERR_OR_ZERO(dir);
-		if (!err) {
-			err = S_ISDIR(dir->i_mode) ? lnkfs_name_in(w, dir, child, &at) : -ENOENT;
-			if (err)
-				iput(dir);
-		}
-		iput(child);
-		if (err)
-			return err == -ESTALE ? -ENOENT : err;
-		if (dir == w->base)
+	do {
+		err = lnkfs_path_up(&w->path, w->idmap, &child, &at);
+		if (err || child == w->base)
 			break;
-		child = dir;
-		at.dir = LNKFS_I(dir)->ci.parent;
 		/* The root has no name; a loop ends with the room for the path. */
-		if (dir->i_ino == LNKFS_FS(dir)->root_ino) {
-			iput(dir);
-			return -ENOENT;
-		}
-	}
-	iput(dir);
-	return 0;
+		if (child->i_ino == LNKFS_FS(child)->root_ino)
+			err = -ENOENT;
+	} while (!err);
+	iput(child);
+	return err;
 }
 
 /* Read the references of a batch; they are as they were at one moment. */
@@ -145,7 +179,7 @@ static int lnkfs_names_batch(struct lnkfs_names_walk *w)
 static int lnkfs_put_name(struct lnkfs_names_walk *w, const struct lnkfs_ref *ref, u32 flags,
 			  struct lnkfs_names *n, u32 *used)
 {
-	u32 len = sizeof(w->path) - w->at;	/* with the NUL */
+	u32 len = sizeof(w->path.buf) - w->path.at;	/* with the NUL */
 	struct lnkfs_name_record rec = {
 		.r_len = ALIGN(sizeof(rec) + len, 8),
 		.r_path_len = len - 1,
@@ -158,7 +192,7 @@ static int lnkfs_put_name(struct lnkfs_names_walk *w, const struct lnkfs_ref *re
 	if (rec.r_len > n->n_len - *used)
 		return -ERANGE;
 	if (copy_to_user(to, &rec, sizeof(rec)) ||
-	    copy_to_user(to + sizeof(rec), w->path + w->at, len) ||
+	    copy_to_user(to + sizeof(rec), w->path.buf + w->path.at, len) ||
 	    clear_user(to + sizeof(rec) + len, rec.r_len - sizeof(rec) - len))
 		return -EFAULT;
 	*used += rec.r_len;

@@ -31,6 +31,7 @@ static struct inode *lnkfs_alloc_inode(struct super_block *sb)
 		return NULL;
 	memset(&li->ci, 0, sizeof(li->ci));
 	li->link_body = NULL;
+	li->track = NULL;
 	li->window = NULL;
 	li->sync_tid = 0;
 	li->datasync_tid = 0;

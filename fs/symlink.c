@@ -7,6 +7,13 @@
 #include <linux/namei.h>
 #include "internal.h"
 
+/* A target that may be published: it is all that there is to the link. */
+static bool lnkfs_is_plain(struct inode *inode)
+{
+	return !lnkfs_symperm(inode->i_sb) &&
+	       !(LNKFS_I(inode)->ci.lflags & LNKFS_LF_LINK);
+}
+
 /* Read the body and publish it; somebody else may have been faster. */
 static const char *lnkfs_fill_link(struct inode *inode)
 {
@@ -27,42 +34,68 @@ static const char *lnkfs_fill_link(struct inode *inode)
 		kfree(body);
 		body = old;
 	}
-	if (!lnkfs_symperm(inode->i_sb))
+	spin_lock(&inode->i_lock);
+	if (lnkfs_is_plain(inode))
 		smp_store_release(&inode->i_link, body);
+	spin_unlock(&inode->i_lock);
 	return body;
+}
+
+/**
+ * lnkfs_link_text() - the stored text of a symlink
+ * @inode: symlink
+ *
+ * It is there until ->free_inode, which RCU delays.
+ *
+ * Return: the text; -EIO, -ENOMEM, -EFSCORRUPTED, -EFSBADCRC.
+ */
+const char *lnkfs_link_text(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	const char *body;
+
+	if (li->ci.fork == LNKFS_FORK_FAST_LINK)
+		return (char *)li->ci.area;
+	/* Pairs with the cmpxchg_release() in lnkfs_fill_link(). */
+	body = smp_load_acquire(&li->link_body);
+	return body ? body : lnkfs_fill_link(inode);
+}
+
+/**
+ * lnkfs_may_read_link() - may the caller read a symlink's target?
+ * @inode: symlink
+ * @rcu: in RCU path walk
+ *
+ * Path walk does not say which mount it comes through: symperm judges by the
+ * volume's own user and group IDs.
+ *
+ * Return: 0; -EIO after a shutdown; -EACCES; -ECHILD: not in RCU path walk.
+ */
+int lnkfs_may_read_link(struct inode *inode, bool rcu)
+{
+	if (lnkfs_stopped(inode->i_sb))
+		return -EIO;
+	if (!lnkfs_symperm(inode->i_sb))
+		return 0;
+	return inode_permission(lnkfs_nop_idmap, inode,
+				MAY_READ | (rcu ? MAY_NOT_BLOCK : 0));
 }
 
 /*
  * Targets live until ->free_inode, which RCU delays: no delayed_call is
  * needed, and RCU path walk may use them.
- *
- * Path walk does not say which mount it comes through: symperm judges by the
- * volume's own user and group IDs.
  */
 static const char *lnkfs_get_link(struct dentry *dentry, struct inode *inode,
 				  struct delayed_call *done)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	const char *body;
-	int err;
+	int err = lnkfs_may_read_link(inode, !dentry);
 
-	if (lnkfs_stopped(inode->i_sb))
-		return ERR_PTR(-EIO);
-	if (lnkfs_symperm(inode->i_sb)) {
-		err = inode_permission(lnkfs_nop_idmap, inode,
-				       MAY_READ | (dentry ? 0 : MAY_NOT_BLOCK));
-		if (err)
-			return ERR_PTR(err);
-	}
-	if (li->ci.fork == LNKFS_FORK_FAST_LINK)
-		return (char *)li->ci.area;
-	/* Pairs with the cmpxchg_release() in lnkfs_fill_link(). */
-	body = smp_load_acquire(&li->link_body);
-	if (body)
-		return body;
-	if (!dentry)
+	if (err)
+		return ERR_PTR(err);
+	if (!dentry && li->ci.fork != LNKFS_FORK_FAST_LINK && !READ_ONCE(li->link_body))
 		return ERR_PTR(-ECHILD);
-	return lnkfs_fill_link(inode);
+	return lnkfs_link_text(inode);
 }
 
 static const struct inode_operations lnkfs_symlink_iops = {
@@ -76,14 +109,22 @@ static const struct inode_operations lnkfs_symlink_iops = {
 
 /**
  * lnkfs_set_link_ops() - give a symlink its operations
- * @inode: inode being read, or created with its target
+ * @inode: inode being read, or created with its target; or one whose LNKFS_LF_LINK
+ *	has changed, with inode_lock held
  */
 void lnkfs_set_link_ops(struct inode *inode)
 {
-	struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	char *text = NULL;
 
-	inode->i_op = &lnkfs_symlink_iops;
 	inode_nohighmem(inode);
-	if (ci->fork == LNKFS_FORK_FAST_LINK && !lnkfs_symperm(inode->i_sb))
-		inode->i_link = (char *)ci->area;
+	spin_lock(&inode->i_lock);
+	if (lnkfs_is_plain(inode))
+		text = li->ci.fork == LNKFS_FORK_FAST_LINK ? (char *)li->ci.area :
+							     li->link_body;
+	inode->i_op = li->ci.lflags & LNKFS_LF_LINK ? &lnkfs_typed_link_iops :
+						      &lnkfs_symlink_iops;
+	inode->i_opflags &= ~IOP_DEFAULT_READLINK;
+	smp_store_release(&inode->i_link, text);
+	spin_unlock(&inode->i_lock);
 }

@@ -101,7 +101,10 @@ static int lnkfs_change_xattr_once(struct inode *inode, const struct lnkfs_xattr
 		return PTR_ERR(handle);
 	/* A removal is never refused. */
 	lnkfs_charge_begin(&charge, value ? inode : NULL);
-	err = lnkfs_xattr_set(handle, LNKFS_FS(inode), &li->ci, key, value, len, flags);
+	if (key->space == LNKFS_XATTR_LINK)
+		err = lnkfs_link_attr_set(handle, LNKFS_FS(inode), &li->ci, value);
+	else
+		err = lnkfs_xattr_set(handle, LNKFS_FS(inode), &li->ci, key, value, len, flags);
 	lnkfs_charge_end(&charge);
 	/* An ACL that says no more than the mode is removed, if there is one. */
 	if (err == -ENODATA && !key->name_len)
@@ -147,6 +150,9 @@ int lnkfs_change_xattr(struct inode *inode, const struct lnkfs_xattr_key *key,
 	do {
 		err = lnkfs_change_xattr_once(inode, key, value, len, flags, mode);
 	} while (lnkfs_retry_alloc(inode->i_sb, err, &tries));
+	/* ACLs and labels say who may take a way. */
+	if (S_ISDIR(inode->i_mode))
+		lnkfs_tree_changed(inode->i_sb);
 	return err;
 }
 

@@ -263,7 +263,7 @@ int lnkfs_link_attr_get(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
  * @tx: transaction with lnkfs_xattr_set_credits() for a value of its size
  * @fs: volume
  * @ci: symlink
- * @la: the attribute; all 0: of a plain one
+ * @la: the attribute, sound; NULL: of a plain one
  *
  * Context: as lnkfs_xattr_set(); the caller stores the inode.
  * Return: as lnkfs_xattr_set(). On an error nothing has changed.
@@ -271,18 +271,14 @@ int lnkfs_link_attr_get(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 int lnkfs_link_attr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 			const struct lnkfs_link_attr *la)
 {
-	bool plain = !la->la_kind && !la->la_flags;
 	int err;
 
-	err = lnkfs_xattr_set(tx, fs, ci, &link_key, plain ? NULL : la, plain ? 0 : sizeof(*la),
-			      0);
-	if (plain && err == -ENODATA)
-		err = 0;
-	if (err)
+	err = lnkfs_xattr_set(tx, fs, ci, &link_key, la, la ? sizeof(*la) : 0, 0);
+	if (err && (la || err != -ENODATA))
 		return err;
-	if (plain)
-		ci->lflags &= ~LNKFS_LF_LINK;
-	else
+	if (la)
 		ci->lflags |= LNKFS_LF_LINK;
+	else
+		ci->lflags &= ~LNKFS_LF_LINK;
 	return 0;
 }
