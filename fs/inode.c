@@ -456,7 +456,8 @@ void lnkfs_evict_inode(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	lnkfs_da_drop(inode);
 	lnkfs_drop_window(inode);
-	lnkfs_track_forget(inode);
+	if (li->track)
+		lnkfs_track_forget(inode);
 	if (!inode->i_nlink && !is_bad_inode(inode) && li->ci.ino &&
 	    LNKFS_SB(inode->i_sb)->journal && !lnkfs_rdonly(inode->i_sb) &&
 	    !dquot_initialize(inode)) {
