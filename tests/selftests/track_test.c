@@ -49,6 +49,20 @@ static int get_link(const char *link, struct lnkfs_link *l, char *text, size_t s
 	return ret;
 }
 
+static int set_flags(const char *name, uint32_t flags)
+{
+	struct lnkfs_attr a = {
+		.a_size = sizeof(a), .a_mask = LNKFS_ATTR_FLAGS, .a_flags = flags,
+	};
+	int carrier = open(".", O_RDONLY), ret;
+
+	a.a_fd = open(name, O_PATH | O_NOFOLLOW);
+	ret = ioctl(carrier, LNKFS_IOC_SETATTR, &a);
+	close(a.a_fd);
+	close(carrier);
+	return ret;
+}
+
 /* Make a tracked link; its text is @text. */
 static int track(const char *link, const char *text, const char *target)
 {
@@ -453,6 +467,44 @@ TEST_F(track, kinds)
 	EXPECT_STREQ("right", read_text("file"));
 }
 
+TEST_F(track, read_only)
+{
+	const char *mnt = getenv("LNKFS_MNT");
+
+	ASSERT_OK(create_text("t", "right"));
+	ASSERT_OK(track("l", "text", "t"));
+	ASSERT_OK(rename("t", "u"));
+	ASSERT_OK(mount(NULL, mnt, NULL, MS_REMOUNT | MS_RDONLY, NULL));
+	EXPECT_ERR(EROFS, set_link("l", 0, LNKFS_LINK_TRACKED, "u"));
+	EXPECT_STREQ("right", read_text("l"));
+	ASSERT_OK(mount(NULL, mnt, NULL, MS_REMOUNT, NULL));
+}
+
+/* What a transaction holds is there after a crash, whole. */
+TEST_F(track, survives_a_crash)
+{
+	const char *mnt = getenv("LNKFS_MNT"), *dev = getenv("LNKFS_DEV");
+	struct lnkfs_link l;
+	int fd;
+
+	ASSERT_OK(create_text("t", "right"));
+	ASSERT_OK(track("l", "text", "t"));
+	fd = open(".", O_RDONLY);
+	ASSERT_OK(fsync(fd));
+	close(fd);
+	ASSERT_OK(rename("t", "u"));
+	ASSERT_OK(set_link("l", LNKFS_LINK_FILE, LNKFS_LINK_TRACKED, "u"));
+	ASSERT_OK(crash_volume(mnt, LNKFS_SHUTDOWN_NOW));
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(mnt, 0));
+	ASSERT_OK(mount(dev, mnt, "lnkfs", 0, NULL));
+	ASSERT_OK(chdir(self->dir.path));
+	EXPECT_STREQ(exists("t") ? "t" : "u", target_of("l"));
+	EXPECT_STREQ("right", read_text("l"));
+	ASSERT_OK(get_link("l", &l, NULL, 0));
+	EXPECT_EQ(LNKFS_LINK_TRACKED, l.l_flags);
+}
+
 TEST_F(track, wrong_arguments)
 {
 	const unsigned int tracked = LNKFS_LINK_TRACKED;
@@ -476,6 +528,11 @@ TEST_F(track, wrong_arguments)
 	EXPECT_ERR(ERANGE, get_link("l", &l, text, 4));
 	EXPECT_EQ(4, l.l_len);
 	EXPECT_EQ(EPERM, AS_USER(set_link("l", LNKFS_LINK_DIR, 0, NULL)));
+	ASSERT_OK(set_flags("l", LNKFS_UF_IMMUTABLE));
+	EXPECT_ERR(EPERM, set_link("l", LNKFS_LINK_DIR, 0, NULL));
+	ASSERT_OK(set_flags("l", LNKFS_UF_APPEND));
+	EXPECT_ERR(EPERM, set_link("l", LNKFS_LINK_DIR, 0, NULL));
+	ASSERT_OK(set_flags("l", 0));
 	fd = open(".", O_RDONLY);
 	EXPECT_ERR(EFAULT, ioctl(fd, LNKFS_IOC_SETLINK, (void *)8));
 	EXPECT_ERR(EFAULT, ioctl(fd, LNKFS_IOC_GETLINK, (void *)8));
