@@ -12,6 +12,7 @@
 #ifndef LNKFS_INTERNAL_H
 #define LNKFS_INTERNAL_H
 
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/fs_parser.h>
 #include <linux/jbd2.h>
@@ -290,6 +291,15 @@ static inline bool lnkfs_is_shutdown(struct super_block *sb)
 	journal_t *journal = LNKFS_SB(sb)->journal;
 
 	return lnkfs_stopped(sb) || !journal || is_journal_aborted(journal);
+}
+
+/*
+ * The generation of an inode, for the caller to know: with the number it makes a file
+ * handle, and whoever holds that passes by all directories.
+ */
+static inline u32 lnkfs_told_gen(u32 gen)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_DAC_READ_SEARCH) ? gen : 0;
 }
 
 /* Blocks that @size bytes of a file take. */

@@ -96,8 +96,8 @@ struct lnkfs_attr {
  *
  * The inode is the one that n_fd names (of the same volume, also opened with O_PATH),
  * with n_ino and n_gen 0; or n_fd is -1 and n_ino its number, and n_gen its generation
- * (FS_IOC_GETVERSION), 0 for any. n_ino and n_gen say afterwards which one it is. A
- * directory has one name, the root none.
+ * (FS_IOC_GETVERSION), 0 for any. n_ino says afterwards which one it is, and n_gen, too,
+ * to whoever has CAP_DAC_READ_SEARCH. A directory has one name, the root none.
  *
  * n_buf and n_len are a buffer. n_count records of struct lnkfs_name_record are in
  * it afterwards, one behind the other; n_flags has LNKFS_NAMES_END when that was all,
@@ -161,8 +161,8 @@ struct lnkfs_name_record {
  * with O_PATH | O_NOFOLLOW).
  *
  * LNKFS_IOC_GETLINK wants l_size, l_fd, l_buf, l_len and all else 0, and fills l_kind,
- * l_flags, l_ino and l_gen of the tracked inode, and l_len, the length of the stored
- * text. The text is in l_buf then, with a NUL, unless l_len was 0.
+ * l_flags, l_ino and (with CAP_DAC_READ_SEARCH) l_gen of the tracked inode, and l_len,
+ * the length of the stored text. The text is in l_buf then, with a NUL, unless l_len was 0.
  *
  * LNKFS_IOC_SETLINK replaces l_kind and l_flags: wants l_target, with
  * LNKFS_LINK_TRACKED a descriptor of the target, also an O_PATH one, else -1; l_ino,

@@ -309,7 +309,8 @@ int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg)
 	if (err)
 		goto out;
 	n.n_ino = w->inode->i_ino;
-	n.n_gen = w->inode->i_generation;
+	if (!n.n_gen)
+		n.n_gen = lnkfs_told_gen(w->inode->i_generation);
 	err = lnkfs_list_names(w, &n);
 	iput(w->inode);
 	if (!err && copy_to_user(arg, &n, sizeof(n)))

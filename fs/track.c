@@ -681,9 +681,9 @@ static int lnkfs_get_link_attr(struct inode *inode, struct lnkfs_link *l)
 	l->l_kind = la.la_kind;
 	l->l_flags = la.la_flags;
 	l->l_ino = le64_to_cpu(la.la_ino);
-	l->l_gen = le32_to_cpu(la.la_gen);
+	l->l_gen = lnkfs_told_gen(le32_to_cpu(la.la_gen));
 	if ((la.la_flags & LNKFS_LINK_TRACKED) &&
-	    lnkfs_is_lost(inode->i_sb, l->l_ino, l->l_gen))
+	    lnkfs_is_lost(inode->i_sb, l->l_ino, le32_to_cpu(la.la_gen)))
 		l->l_flags |= LNKFS_LINK_LOST;
 	return lnkfs_copy_text(text, l);
 }

@@ -3,7 +3,6 @@
  * Extended attributes as the VFS sees them. ext_lock protects them: they share
  * the inode with the fork, and their blocks are counted with its.
  */
-#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/iomap.h>
 #include <linux/iversion.h>

@@ -362,6 +362,37 @@ TEST_F(names, by_number)
 	EXPECT_ERR(ESTALE, names_of_ino(ino_of(".") ^ 1ULL << 50, 0, &l));
 }
 
+/* Does the call that asks for a number tell the generation? 0: yes, else an errno. */
+static int tells_gen(uint64_t ino, uint32_t gen)
+{
+	struct lnkfs_names n = { .n_fd = -1, .n_ino = ino };
+	int base = open(".", O_RDONLY), ret;
+	uint64_t buf[512];
+	struct names l = { 0 };
+
+	ret = names_call(base, &n, buf, sizeof(buf), &l);
+	names_free(&l);
+	close(base);
+	if (!ret && n.n_gen != gen) {
+		errno = n.n_gen ? EPROTO : EACCES;
+		return -1;
+	}
+	return ret;
+}
+
+/* With its generation a number is a file handle. */
+TEST_F(names, generations_are_not_for_everybody)
+{
+	int fd, gen;
+
+	ASSERT_OK(create_file("f", 0644));
+	fd = open("f", O_RDONLY);
+	ASSERT_OK(ioctl(fd, FS_IOC_GETVERSION, &gen));
+	close(fd);
+	EXPECT_OK(tells_gen(ino_of("f"), gen));
+	EXPECT_EQ(EACCES, AS_USER(tells_gen(ino_of("f"), gen)));
+}
+
 /* As an ordinary user: how many names there are, or -1. */
 static int user_count(const char *path)
 {

@@ -160,6 +160,9 @@ TEST_F(track, stored_text_when_the_target_is_gone)
 	EXPECT_EQ(3, l.l_len);
 	EXPECT_EQ(LNKFS_LINK_TRACKED, l.l_flags);
 	EXPECT_EQ(ino_of("u"), l.l_ino);
+	EXPECT_NE(0, l.l_gen);
+	EXPECT_EQ(EACCES, AS_USER(get_link("l", &l, NULL, 0) || l.l_gen ?
+				  0 : (errno = EACCES, -1)));
 	/* another file gets the old name: the link keeps to the inode */
 	ASSERT_OK(create_text("t", "second"));
 	EXPECT_STREQ("first", read_text("l"));
