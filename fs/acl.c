@@ -123,9 +123,12 @@ LNKFS_SET_ACL(lnkfs_set_acl)
 		return PTR_ERR(value);
 	err = lnkfs_change_xattr(ino, &key, value, len, 0, mode);
 	kvfree(value);
-	if (!err)
-		set_cached_acl(ino, type, acl);
-	return err;
+	if (err)
+		return err;
+	set_cached_acl(ino, type, acl);
+	if (S_ISDIR(ino->i_mode))
+		lnkfs_tree_changed(ino->i_sb);
+	return 0;
 }
 
 static int lnkfs_new_acl(struct lnkfs_newborn *nb, int type, struct posix_acl *acl)

@@ -19,6 +19,9 @@
 #define LNKFS_FLAGS_IMMUTABLE	(LNKFS_UF_IMMUTABLE | LNKFS_SF_IMMUTABLE)
 #define LNKFS_FLAGS_APPEND	(LNKFS_UF_APPEND | LNKFS_SF_APPEND)
 
+/* What says how the rest of the record is, and is not for anybody to set. */
+#define LNKFS_LF_OWN	(LNKFS_LF_TRUNCATING | LNKFS_LF_LINK)
+
 /* What chattr knows, apart from i, a and d, and our names for it. */
 static const struct {
 	u32 fl;
@@ -104,7 +107,7 @@ static int lnkfs_stop_writes(struct inode *inode)
  * lnkfs_change_attrs() - change flags, project and mode in one handle
  * @idmap: of the mount
  * @inode: the inode
- * @new: new values of flags, lflags (LNKFS_LF_TRUNCATING is left alone) and projid
+ * @new: new values of flags, lflags (LNKFS_LF_OWN are left alone) and projid
  * @attr: mode to set as well, checked already, or NULL
  *
  * Context: inode_lock held; permissions have been checked.
@@ -139,8 +142,7 @@ int lnkfs_change_attrs(lnkfs_idmap *idmap, struct inode *inode,
 		setattr_copy(idmap, inode, attr);
 	spin_lock(&li->raw_lock);
 	ci->flags = new->flags;
-	ci->lflags = (ci->lflags & LNKFS_LF_TRUNCATING) |
-		     (new->lflags & ~LNKFS_LF_TRUNCATING);
+	ci->lflags = (ci->lflags & LNKFS_LF_OWN) | (new->lflags & ~LNKFS_LF_OWN);
 	ci->projid = new->projid;
 	spin_unlock(&li->raw_lock);
 	lnkfs_touch_ctime(inode);

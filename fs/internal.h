@@ -246,6 +246,8 @@ static inline bool lnkfs_stopped(struct super_block *sb)
  */
 static inline void lnkfs_tree_changed(struct super_block *sb)
 {
+	/* Pairs with lnkfs_tree_seq(). */
+	smp_mb__before_atomic();
 	atomic64_inc(&LNKFS_SB(sb)->tree_seq);
 }
 
@@ -439,7 +441,9 @@ int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg);
 /* ---- track.c: symlinks that are more than their text ---- */
 struct lnkfs_link;
 
-extern const struct inode_operations lnkfs_typed_link_iops;
+const char *lnkfs_typed_link(struct dentry *dentry, struct inode *inode, bool follow,
+			     struct delayed_call *done);
+void lnkfs_track_lookup(struct dentry *dentry, struct inode *inode);
 void lnkfs_track_forget(struct inode *inode);
 void lnkfs_track_moved(struct inode *old_dir, struct dentry *old_dentry,
 		       struct inode *new_dir, struct dentry *new_dentry);

@@ -161,8 +161,9 @@ struct lnkfs_name_record {
  * with O_PATH | O_NOFOLLOW).
  *
  * LNKFS_IOC_GETLINK wants l_size, l_fd, l_buf, l_len and all else 0, and fills l_kind,
- * l_flags, l_ino and (with CAP_DAC_READ_SEARCH) l_gen of the tracked inode, and l_len,
- * the length of the stored text. The text is in l_buf then, with a NUL, unless l_len was 0.
+ * l_flags and l_len, the length of the stored text. The text is in l_buf then, with a
+ * NUL, unless l_len was 0. The owner of the link gets LNKFS_LINK_LOST and l_ino, too, and
+ * l_gen when he has CAP_DAC_READ_SEARCH.
  *
  * LNKFS_IOC_SETLINK replaces l_kind and l_flags: wants l_target, with
  * LNKFS_LINK_TRACKED a descriptor of the target, also an O_PATH one, else -1; l_ino,

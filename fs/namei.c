@@ -177,6 +177,8 @@ static struct dentry *lnkfs_lookup(struct inode *dir, struct dentry *dentry,
 			return ERR_PTR(lnkfs_report(fs, -EFSCORRUPTED, dir->i_ino, 0,
 						    "an entry names inode %llu, which is free",
 						    found.ino));
+		if (!IS_ERR(inode))
+			lnkfs_track_lookup(dentry, inode);
 	}
 	return d_splice_alias(inode, dentry);
 }

@@ -5,9 +5,10 @@
  * its first use. Under symperm i_link stays unset, so that every use comes here.
  */
 #include <linux/namei.h>
+#include <linux/uaccess.h>
 #include "internal.h"
 
-/* A target that may be published: it is all that there is to the link. */
+/* A target that may be published: the text is all that there is to the link. */
 static bool lnkfs_is_plain(struct inode *inode)
 {
 	return !lnkfs_symperm(inode->i_sb) &&
@@ -93,12 +94,38 @@ static const char *lnkfs_get_link(struct dentry *dentry, struct inode *inode,
 
 	if (err)
 		return ERR_PTR(err);
+	if (li->ci.lflags & LNKFS_LF_LINK)
+		return lnkfs_typed_link(dentry, inode, true, done);
 	if (!dentry && li->ci.fork != LNKFS_FORK_FAST_LINK && !READ_ONCE(li->link_body))
 		return ERR_PTR(-ECHILD);
 	return lnkfs_link_text(inode);
 }
 
+static int lnkfs_readlink(struct dentry *dentry, char __user *buf, int len)
+{
+	struct inode *inode = d_inode(dentry);
+	const char *text = READ_ONCE(inode->i_link);
+	DEFINE_DELAYED_CALL(done);
+	size_t n;
+	int ret;
+
+	if (!text) {
+		ret = lnkfs_may_read_link(inode, false);
+		if (ret)
+			return ret;
+		text = LNKFS_I(inode)->ci.lflags & LNKFS_LF_LINK ?
+		       lnkfs_typed_link(dentry, inode, false, &done) : lnkfs_link_text(inode);
+		if (IS_ERR(text))
+			return PTR_ERR(text);
+	}
+	n = min_t(size_t, strlen(text), len);
+	ret = copy_to_user(buf, text, n) ? -EFAULT : n;
+	do_delayed_call(&done);
+	return ret;
+}
+
 static const struct inode_operations lnkfs_symlink_iops = {
+	.readlink	= lnkfs_readlink,
 	.get_link	= lnkfs_get_link,
 	.getattr	= lnkfs_getattr,
 	.setattr	= lnkfs_setattr,
@@ -108,7 +135,7 @@ static const struct inode_operations lnkfs_symlink_iops = {
 };
 
 /**
- * lnkfs_set_link_ops() - give a symlink its operations
+ * lnkfs_set_link_ops() - let the VFS know a symlink
  * @inode: inode being read, or created with its target; or one whose LNKFS_LF_LINK
  *	has changed, with inode_lock held
  */
@@ -117,14 +144,12 @@ void lnkfs_set_link_ops(struct inode *inode)
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	char *text = NULL;
 
+	inode->i_op = &lnkfs_symlink_iops;
 	inode_nohighmem(inode);
 	spin_lock(&inode->i_lock);
 	if (lnkfs_is_plain(inode))
 		text = li->ci.fork == LNKFS_FORK_FAST_LINK ? (char *)li->ci.area :
 							     li->link_body;
-	inode->i_op = li->ci.lflags & LNKFS_LF_LINK ? &lnkfs_typed_link_iops :
-						      &lnkfs_symlink_iops;
-	inode->i_opflags &= ~IOP_DEFAULT_READLINK;
 	smp_store_release(&inode->i_link, text);
 	spin_unlock(&inode->i_lock);
 }

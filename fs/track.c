@@ -6,17 +6,22 @@
  * Readlink and path walk get the path from the link's directory to the tracked inode,
  * made from back references; the VFS walks it as any symlink's text, with all of its
  * checks. A path is made under s_vfs_rename_mutex: no directory gets another parent
- * meanwhile. It is kept with the link, and given again to the same caller from the
- * same directory while the names of the inode (i_version) and the directories
+ * meanwhile. It is kept with the link, and given again to the same kind of caller from
+ * the same directory while the names of the inode (i_version) and the directories
  * (lnkfs_sb_info.tree_seq) are what they were.
  *
- * Two races with renames are the caller's as with any path: a directory on it may be
- * renamed before he gets there. One is not: path walk does not tell where it found
- * the link. When it has been moved since, the path would begin in the wrong
- * directory; lnkfs_get_typed_link() says -ESTALE then, and path walk starts again.
+ * A directory on the path may be renamed before the caller gets there: that race is
+ * his, as with any path. Another one is not: path walk does not tell where it found
+ * the link. When that has been moved since, the path would begin in the wrong
+ * directory. So a rename marks the dentry of a symlink that gets into another directory
+ * (d_fsdata); lookups do not find it any more (->d_revalidate), and whoever has found it
+ * before gets -ESTALE, on which path walk starts again. Who keeps dentries, as
+ * overlayfs does, comes again with the same one: a task that has been told once is let
+ * pass.
  */
 #include <linux/cred.h>
 #include <linux/file.h>
+#include <linux/fs_struct.h>
 #include <linux/fsnotify.h>
 #include <linux/iversion.h>
 #include <linux/namei.h>
@@ -32,19 +37,42 @@ static_assert(sizeof(struct lnkfs_link) == 0x40);
 #define LNKFS_TRACK_DEPTH	(PATH_MAX / 3)
 
 /* Names of an inode that are tried before it counts as out of reach. */
-#define LNKFS_TRACK_NAMES	64
+#define LNKFS_TRACK_NAMES	8
 
 /* Times that a path is made while its inode is being renamed. */
 #define LNKFS_TRACK_TRIES	8
+
+/**
+ * struct lnkfs_viewer - all of a caller that decides what he may be told
+ * @fsuid: user
+ * @fsgid: group
+ * @groups: other groups; a reference in what is kept only
+ * @caps: capabilities
+ * @secid: security label
+ * @zero: 0
+ * @root: number of the directory that he cannot leave, if it is of this volume; else
+ *	of the volume's root
+ *
+ * Compared as a whole, so without gaps.
+ */
+struct lnkfs_viewer {
+	kuid_t fsuid;
+	kgid_t fsgid;
+	struct group_info *groups;
+	kernel_cap_t caps;
+	u32 secid;
+	u32 zero;
+	u64 root;
+};
 
 /**
  * struct lnkfs_track - the path that a link led to
  * @refs: who uses it
  * @attr: the link's attribute
  * @from: number of the directory that the path starts from
- * @version: i_version of the tracked inode when it was made
+ * @version: lnkfs_names_version() of the tracked inode when it was made
  * @seq: @tree_seq then
- * @cred: who it was made for
+ * @viewer: who it was made for
  * @path: the path
  */
 struct lnkfs_track {
@@ -53,17 +81,25 @@ struct lnkfs_track {
 	u64 from;
 	u64 version;
 	u64 seq;
-	const struct cred *cred;
+	struct lnkfs_viewer viewer;
 	char path[];
 };
 
 /**
  * struct lnkfs_tracking - a path being made
+ * @link: the link
+ * @from: number of the directory that holds it
+ * @seq: @tree_seq before anything was read
+ * @viewer: the caller
  * @nr: entries of @up in use
- * @up: numbers of the directory that holds the link, its parent, ... the root
+ * @up: numbers of that directory, its parent, ... the root
  * @path: the path
  */
 struct lnkfs_tracking {
+	struct inode *link;
+	u64 from;
+	u64 seq;
+	struct lnkfs_viewer viewer;
 	u32 nr;
 	u64 up[LNKFS_TRACK_DEPTH];
 	struct lnkfs_path path;
@@ -78,9 +114,38 @@ static u64 lnkfs_tree_seq(struct super_block *sb)
 	return seq;
 }
 
+/* Changes with the names of an inode; a directory's are counted by @tree_seq. */
 static u64 lnkfs_names_version(const struct inode *inode)
 {
+	if (S_ISDIR(inode->i_mode))
+		return 0;
 	return inode_peek_iversion_raw(inode) >> I_VERSION_QUERIED_SHIFT;
+}
+
+static void lnkfs_viewer_init(struct lnkfs_viewer *v, struct super_block *sb)
+{
+	const struct cred *cred = current_cred();
+	struct fs_struct *fs = current->fs;
+
+	memset(v, 0, sizeof(*v));
+	v->fsuid = cred->fsuid;
+	v->fsgid = cred->fsgid;
+	v->groups = cred->group_info;
+	v->caps = cred->cap_effective;
+	security_cred_getsecid(cred, &v->secid);
+	v->root = LNKFS_SB(sb)->fs.root_ino;
+	if (!fs)
+		return;
+	spin_lock(&fs->lock);
+	if (fs->root.dentry->d_sb == sb)
+		v->root = d_inode(fs->root.dentry)->i_ino;
+	spin_unlock(&fs->lock);
+}
+
+/* What capabilities are good for in another user namespace is not kept. */
+static bool lnkfs_viewer_lasts(const struct lnkfs_viewer *v)
+{
+	return current_user_ns() == &init_user_ns || cap_isclear(v->caps);
 }
 
 static void lnkfs_put_track(void *arg)
@@ -88,7 +153,7 @@ static void lnkfs_put_track(void *arg)
 	struct lnkfs_track *t = arg;
 
 	if (t && refcount_dec_and_test(&t->refs)) {
-		put_cred(t->cred);
+		put_group_info(t->viewer.groups);
 		kfree(t);
 	}
 }
@@ -114,6 +179,45 @@ void lnkfs_track_forget(struct inode *inode)
 	lnkfs_keep_track(inode, NULL);
 }
 
+/* A dentry that has been moved is not found again; its keeper is let pass. */
+static int lnkfs_link_revalidate(struct dentry *dentry, unsigned int flags)
+{
+	if (likely(!READ_ONCE(dentry->d_fsdata)))
+		return 1;
+	if (!d_unhashed(dentry))
+		return 0;
+	WRITE_ONCE(dentry->d_fsdata, current);
+	return 1;
+}
+
+static const struct dentry_operations lnkfs_link_dops = {
+	.d_revalidate	= lnkfs_link_revalidate,
+};
+
+/**
+ * lnkfs_track_lookup() - a name has been looked up
+ * @dentry: its dentry, not yet connected with @inode
+ * @inode: what it names, or NULL
+ */
+void lnkfs_track_lookup(struct dentry *dentry, struct inode *inode)
+{
+	if (inode && (LNKFS_I(inode)->ci.lflags & LNKFS_LF_LINK))
+		d_set_d_op(dentry, &lnkfs_link_dops);
+}
+
+/* Have all names of a link looked up again, for lnkfs_track_lookup() to see them. */
+static void lnkfs_drop_aliases(struct inode *inode)
+{
+	struct dentry *dentry;
+
+	spin_lock(&inode->i_lock);
+	hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias) {
+		if (dentry->d_op != &lnkfs_link_dops)
+			d_drop(dentry);
+	}
+	spin_unlock(&inode->i_lock);
+}
+
 /**
  * lnkfs_track_moved() - links are about to get into other directories
  * @old_dir: directory of @old_dentry
@@ -121,8 +225,7 @@ void lnkfs_track_forget(struct inode *inode)
  * @new_dir: directory of @new_dentry
  * @new_dentry: its target, which changes places with it or goes
  *
- * What path walk has looked up before is known by its dentry from now on. See
- * lnkfs_get_typed_link().
+ * Marks their dentries.
  *
  * Context: both directories locked.
  */
@@ -135,6 +238,18 @@ void lnkfs_track_moved(struct inode *old_dir, struct dentry *old_dentry,
 		WRITE_ONCE(old_dentry->d_fsdata, old_dentry);
 	if (d_is_symlink(new_dentry))
 		WRITE_ONCE(new_dentry->d_fsdata, new_dentry);
+}
+
+/*
+ * Has the link been moved since path walk found it? Each task is told once. nfsd has
+ * the dentry from a file handle, so it is not asked; other kernel threads (ksmbd)
+ * cannot be told from it.
+ */
+static bool lnkfs_found_elsewhere(struct dentry *dentry)
+{
+	if (!READ_ONCE(dentry->d_fsdata) || (current->flags & PF_KTHREAD))
+		return false;
+	return xchg(&dentry->d_fsdata, (void *)current) != current;
 }
 
 /* Is a path that was made for an inode still right? Looked up without waiting. */
@@ -154,13 +269,14 @@ static bool lnkfs_track_current(struct super_block *sb, const struct lnkfs_track
 }
 
 /* The path that is kept with the link, with a reference, or NULL. */
-static struct lnkfs_track *lnkfs_kept_track(struct inode *inode, u64 from)
+static struct lnkfs_track *lnkfs_kept_track(struct inode *inode, u64 from,
+					    const struct lnkfs_viewer *v)
 {
 	struct lnkfs_track *t;
 
 	spin_lock(&inode->i_lock);
 	t = LNKFS_I(inode)->track;
-	if (t && t->from == from && t->cred == current_cred())
+	if (t && t->from == from && !memcmp(&t->viewer, v, sizeof(*v)))
 		refcount_inc(&t->refs);
 	else
 		t = NULL;
@@ -184,15 +300,19 @@ static struct inode *lnkfs_iget_dir(struct super_block *sb, u64 ino)
 	return ERR_PTR(-ENOENT);
 }
 
-/* Note the directories from @from to the root, or as far as a path can go up. */
-static int lnkfs_note_way_up(struct super_block *sb, struct lnkfs_tracking *w, u64 from)
+/*
+ * Note the directories from the link's to the root, or to the one that the caller
+ * cannot leave, or as far as a path can go up.
+ */
+static int lnkfs_note_way_up(struct lnkfs_tracking *w)
 {
-	u64 ino = from, root = LNKFS_SB(sb)->fs.root_ino;
+	struct super_block *sb = w->link->i_sb;
+	u64 ino = w->from, root = LNKFS_SB(sb)->fs.root_ino;
 	struct inode *dir;
 
 	for (w->nr = 0; w->nr < LNKFS_TRACK_DEPTH; ) {
 		w->up[w->nr++] = ino;
-		if (ino == root)
+		if (ino == root || ino == w->viewer.root)
 			break;
 		dir = lnkfs_iget_dir(sb, ino);
 		if (IS_ERR(dir))
@@ -226,13 +346,16 @@ static int lnkfs_is_above(const struct lnkfs_tracking *w, u64 ino)
 	return -1;
 }
 
-/* Make the path to the name of @inode that stands at @ref. */
-static int lnkfs_track_name(struct lnkfs_tracking *w, struct inode *inode, struct lnkfs_ref ref)
+/* Make the path to the name of @inode that stands at @ref, s_vfs_rename_mutex held. */
+static int lnkfs_make_path(struct lnkfs_tracking *w, struct inode *inode, struct lnkfs_ref ref)
 {
 	u64 root = LNKFS_FS(inode)->root_ino;
 	struct inode *child = inode;
-	int up, err = 0;
+	int up, err;
 
+	err = lnkfs_note_way_up(w);
+	if (err)
+		return err;
 	lnkfs_path_init(&w->path);
 	ihold(child);
 	up = S_ISDIR(inode->i_mode) ? lnkfs_is_above(w, inode->i_ino) : -1;
@@ -247,23 +370,34 @@ static int lnkfs_track_name(struct lnkfs_tracking *w, struct inode *inode, struc
 	return err ? err : lnkfs_prepend_ups(&w->path, up);
 }
 
+static int lnkfs_track_name(struct lnkfs_tracking *w, struct inode *inode, struct lnkfs_ref ref)
+{
+	struct super_block *sb = inode->i_sb;
+	int err;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
+	mutex_lock(&sb->s_vfs_rename_mutex);
+	err = lnkfs_make_path(w, inode, ref);
+	mutex_unlock(&sb->s_vfs_rename_mutex);
+	return err;
+}
+
 /* Errors that say that a name is of no use here: another one may be. */
 static bool lnkfs_out_of_reach(int err)
 {
 	return err == -ENOENT || err == -EACCES || err == -EPERM || err == -ENAMETOOLONG;
 }
 
-/* Make the path to the first name of @inode that is in reach, s_vfs_rename_mutex held. */
-static int lnkfs_track_names(struct lnkfs_tracking *w, struct inode *inode, u64 from)
+/* Make the path to the first name of @inode that is in reach. */
+static int lnkfs_track_names(struct lnkfs_tracking *w, struct inode *inode)
 {
 	const struct lnkfs_cinode *ci = &LNKFS_I(inode)->ci;
 	struct lnkfs_ref ref = { .dir = READ_ONCE(ci->parent) };
 	u64 cookie = 1;		/* behind the one that is in the record */
 	int i, err, err2;
 
-	err = lnkfs_note_way_up(inode->i_sb, w, from);
-	if (err)
-		return err;
 	err = ref.dir ? lnkfs_track_name(w, inode, ref) : -ENOENT;
 	for (i = 1; lnkfs_out_of_reach(err) && i < LNKFS_TRACK_NAMES; i++) {
 		err2 = lnkfs_names_next(LNKFS_FS(inode), ci, &cookie, &ref);
@@ -276,8 +410,7 @@ static int lnkfs_track_names(struct lnkfs_tracking *w, struct inode *inode, u64 
 
 /* What is kept of a path that has been made; has one reference. */
 static struct lnkfs_track *lnkfs_new_track(const struct lnkfs_tracking *w,
-					   const struct lnkfs_link_attr *la, u64 from,
-					   u64 version, u64 seq)
+					   const struct lnkfs_link_attr *la, u64 version)
 {
 	size_t len = sizeof(w->path.buf) - w->path.at;
 	struct lnkfs_track *t = kmalloc(sizeof(*t) + len, GFP_KERNEL);
@@ -286,78 +419,77 @@ static struct lnkfs_track *lnkfs_new_track(const struct lnkfs_tracking *w,
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&t->refs, 1);
 	t->attr = *la;
-	t->from = from;
+	t->from = w->from;
 	t->version = version;
-	t->seq = seq;
-	t->cred = get_current_cred();
+	t->seq = w->seq;
+	t->viewer = w->viewer;
+	get_group_info(t->viewer.groups);
 	memcpy(t->path, w->path.buf + w->path.at, len);
+	if (lnkfs_viewer_lasts(&t->viewer)) {
+		refcount_inc(&t->refs);
+		lnkfs_keep_track(w->link, t);
+	}
 	return t;
 }
 
-/*
- * Make the path from a directory to a tracked inode, and keep it with the link; NULL:
- * there is none for the caller. @seq was read before @la.
- */
-static struct lnkfs_track *lnkfs_make_track(struct inode *link, struct inode *inode, u64 from,
-					    const struct lnkfs_link_attr *la, u64 seq)
+/* Make the path to a tracked inode; NULL: there is none for the caller. */
+static struct lnkfs_track *lnkfs_make_track(struct lnkfs_tracking *w, struct inode *inode,
+					    const struct lnkfs_link_attr *la)
 {
 	struct super_block *sb = inode->i_sb;
-	struct lnkfs_track *t = NULL;
-	struct lnkfs_tracking *w;
+	u64 seq, version;
 	int err, tries = 0;
-	u64 version;
 
-	w = kvmalloc(sizeof(*w), GFP_KERNEL);
-	if (!w)
-		return ERR_PTR(-ENOMEM);
 	do {
+		seq = lnkfs_tree_seq(sb);
 		version = lnkfs_names_version(inode);
 		smp_rmb();
-		mutex_lock(&sb->s_vfs_rename_mutex);
-		err = lnkfs_track_names(w, inode, from);
-		mutex_unlock(&sb->s_vfs_rename_mutex);
+		err = lnkfs_track_names(w, inode);
 		/* A name that was on its way to another place may have been missed. */
-	} while (lnkfs_out_of_reach(err) && lnkfs_names_version(inode) != version &&
-		 ++tries < LNKFS_TRACK_TRIES);
-	if (!err) {
-		t = lnkfs_new_track(w, la, from, version, seq);
-		if (!IS_ERR(t)) {
-			refcount_inc(&t->refs);
-			lnkfs_keep_track(link, t);
-		}
-	} else if (!lnkfs_out_of_reach(err)) {
-		t = ERR_PTR(err);
-	}
-	kvfree(w);
-	return t;
+	} while (lnkfs_out_of_reach(err) && ++tries < LNKFS_TRACK_TRIES &&
+		 (lnkfs_names_version(inode) != version || lnkfs_tree_seq(sb) != seq));
+	if (!err)
+		return lnkfs_new_track(w, la, version);
+	return lnkfs_out_of_reach(err) ? NULL : ERR_PTR(err);
 }
 
 /* The path to what a link tracks; NULL: there is none for the caller. */
-static struct lnkfs_track *lnkfs_lead(struct inode *link, u64 from,
-				      const struct lnkfs_link_attr *la, u64 seq)
+static struct lnkfs_track *lnkfs_lead(struct inode *link, u64 from, u64 seq,
+				      const struct lnkfs_viewer *v,
+				      const struct lnkfs_link_attr *la)
 {
 	struct super_block *sb = link->i_sb;
 	struct lnkfs_track *t = NULL;
+	struct lnkfs_tracking *w;
 	struct inode *inode;
 
 	if (!(la->la_flags & LNKFS_LINK_TRACKED) || !LNKFS_SB(sb)->fs.backref)
 		return NULL;
 	inode = lnkfs_iget_handle(sb, le64_to_cpu(la->la_ino), le32_to_cpu(la->la_gen));
-	if (inode == ERR_PTR(-ESTALE))
-		return NULL;
 	if (IS_ERR(inode))
-		return ERR_CAST(inode);
-	if (inode->i_nlink)
-		t = lnkfs_make_track(link, inode, from, la, seq);
+		return inode == ERR_PTR(-ESTALE) ? NULL : ERR_CAST(inode);
+	if (inode->i_nlink) {
+		w = kvmalloc(sizeof(*w), GFP_KERNEL);
+		if (w) {
+			w->link = link;
+			w->from = from;
+			w->seq = seq;
+			w->viewer = *v;
+			t = lnkfs_make_track(w, inode, la);
+			kvfree(w);
+		} else {
+			t = ERR_PTR(-ENOMEM);
+		}
+	}
 	iput(inode);
 	return t;
 }
 
 /*
  * Go one component on from *@dir, which is put: 1: it is there, and *@dir is it when
- * it is a directory, else NULL; 0: it is not.
+ * it is a directory, else NULL; 0: it is not. Nothing is told of what is above @root.
  */
-static int lnkfs_text_step(struct inode **dir, const char *name, u32 len)
+static int lnkfs_text_step(struct inode **dir, u64 root, const char *name, u32 len)
 {
 	struct super_block *sb = (*dir)->i_sb;
 	struct lnkfs_inode_info *li = LNKFS_I(*dir);
@@ -371,8 +503,7 @@ static int lnkfs_text_step(struct inode **dir, const char *name, u32 len)
 	if (err)
 		return err;
 	if (len == 2 && name[0] == '.' && name[1] == '.') {
-		/* What is above the root is not ours to know. */
-		if (li->ci.ino == li->ci.parent)
+		if (li->ci.ino == root || li->ci.ino == li->ci.parent)
 			return 0;
 		found.ino = READ_ONCE(li->ci.parent);
 	} else {
@@ -396,7 +527,7 @@ static int lnkfs_text_step(struct inode **dir, const char *name, u32 len)
  * Does the text lead to anything, for LNKFS_LINK_PATH_FIRST? Whoever may not look
  * is told by path walk.
  */
-static int lnkfs_text_leads(struct inode *link, u64 from)
+static int lnkfs_text_leads(struct inode *link, u64 from, u64 root)
 {
 	const char *text = lnkfs_link_text(link);
 	struct inode *dir;
@@ -413,7 +544,7 @@ static int lnkfs_text_leads(struct inode *link, u64 from)
 	while (*text && ret > 0) {
 		len = strcspn(text, "/");
 		/* Something that is no directory is the end, or nothing. */
-		ret = dir ? lnkfs_text_step(&dir, text, len) : 0;
+		ret = dir ? lnkfs_text_step(&dir, root, text, len) : 0;
 		text += len;
 		if (*text && !dir)
 			ret = min(ret, 0);
@@ -517,36 +648,24 @@ static const char *lnkfs_remote_path(struct inode *inode, struct delayed_call *d
 	return err == -ENOMEM || err == -ENAMETOOLONG ? ERR_PTR(err) : text;
 }
 
-/*
- * The link may have been moved since path walk found it, and nobody tells where: a
- * name that has been moved is forgotten once, and path walk starts again. Whoever
- * still has the dentry after that has not just found it. Kernel threads (nfsd) have
- * it from a file handle.
- */
-static bool lnkfs_found_elsewhere(struct dentry *dentry)
-{
-	if (!READ_ONCE(dentry->d_fsdata) || (current->flags & PF_KTHREAD) ||
-	    d_unhashed(dentry))
-		return false;
-	d_drop(dentry);
-	return true;
-}
-
 /* What a link leads to from a directory: followed, or only to be read. */
 static const char *lnkfs_typed_path(struct inode *inode, u64 from, bool follow,
 				    struct delayed_call *done)
 {
 	u64 seq = lnkfs_tree_seq(inode->i_sb);
-	struct lnkfs_track *t = lnkfs_kept_track(inode, from);
 	struct lnkfs_link_attr la;
+	struct lnkfs_viewer v;
+	struct lnkfs_track *t;
 	int ret = 0;
 
+	lnkfs_viewer_init(&v, inode->i_sb);
+	t = lnkfs_kept_track(inode, from, &v);
 	if (t)
 		la = t->attr;
 	else
 		ret = lnkfs_read_attr(inode, &la);
 	if (!ret && (la.la_flags & LNKFS_LINK_PATH_FIRST)) {
-		ret = lnkfs_text_leads(inode, from);
+		ret = lnkfs_text_leads(inode, from, v.root);
 		if (ret > 0) {
 			lnkfs_put_track(t);
 			return lnkfs_link_text(inode);
@@ -559,7 +678,7 @@ static const char *lnkfs_typed_path(struct inode *inode, u64 from, bool follow,
 	if (la.la_kind == LNKFS_LINK_REMOTE)
 		return follow ? lnkfs_remote_path(inode, done) : lnkfs_link_text(inode);
 	if (!t)
-		t = lnkfs_lead(inode, from, &la, seq);
+		t = lnkfs_lead(inode, from, seq, &v, &la);
 	if (IS_ERR(t))
 		return ERR_CAST(t);
 	if (!t)
@@ -568,55 +687,32 @@ static const char *lnkfs_typed_path(struct inode *inode, u64 from, bool follow,
 	return t->path;
 }
 
-static const char *lnkfs_get_typed_link(struct dentry *dentry, struct inode *inode,
-					struct delayed_call *done)
+/**
+ * lnkfs_typed_link() - what a symlink with LNKFS_LF_LINK leads to
+ * @dentry: its name; NULL in RCU path walk
+ * @inode: the symlink, which the caller may read
+ * @follow: it is followed, not only to be read
+ * @done: gets what is to be done when it is no longer used
+ *
+ * Context: no locks held.
+ * Return: the path or text; -ECHILD: not in RCU path walk; -ESTALE: path walk has to
+ * start again; -EINTR, -EIO, -ENOMEM, -ENAMETOOLONG, -EFSCORRUPTED, -EFSBADCRC.
+ */
+const char *lnkfs_typed_link(struct dentry *dentry, struct inode *inode, bool follow,
+			     struct delayed_call *done)
 {
-	int err = lnkfs_may_read_link(inode, !dentry);
 	u64 from;
 
-	if (err)
-		return ERR_PTR(err);
 	if (!dentry)
 		return ERR_PTR(-ECHILD);
 	from = lnkfs_link_dir(dentry);
 	/* lnkfs_track_moved() comes before the move. */
 	smp_rmb();
-	if (lnkfs_found_elsewhere(dentry))
+	if (follow && lnkfs_found_elsewhere(dentry))
 		return ERR_PTR(-ESTALE);
-	return lnkfs_typed_path(inode, from, true, done);
+	/* nfsd asks as path walk does, but hands the answer to a computer elsewhere. */
+	return lnkfs_typed_path(inode, from, follow && !(current->flags & PF_KTHREAD), done);
 }
-
-static int lnkfs_readlink(struct dentry *dentry, char __user *buf, int len)
-{
-	struct inode *inode = d_inode(dentry);
-	const char *path = READ_ONCE(inode->i_link);
-	DEFINE_DELAYED_CALL(done);
-	size_t n;
-	int ret;
-
-	if (!path) {
-		ret = lnkfs_may_read_link(inode, false);
-		if (ret)
-			return ret;
-		path = lnkfs_typed_path(inode, lnkfs_link_dir(dentry), false, &done);
-	}
-	if (IS_ERR(path))
-		return PTR_ERR(path);
-	n = min_t(size_t, strlen(path), len);
-	ret = copy_to_user(buf, path, n) ? -EFAULT : n;
-	do_delayed_call(&done);
-	return ret;
-}
-
-const struct inode_operations lnkfs_typed_link_iops = {
-	.readlink	= lnkfs_readlink,
-	.get_link	= lnkfs_get_typed_link,
-	.getattr	= lnkfs_getattr,
-	.setattr	= lnkfs_setattr,
-	.fileattr_get	= lnkfs_fileattr_get,
-	.fileattr_set	= lnkfs_fileattr_set,
-	.listxattr	= lnkfs_listxattr,
-};
 
 /* ---- ioctls ---- */
 
@@ -641,15 +737,38 @@ static struct file *lnkfs_get_symlink(struct super_block *sb, int fd)
 	return ERR_PTR(-EINVAL);
 }
 
-/* Has the tracked inode gone? */
-static bool lnkfs_is_lost(struct super_block *sb, u64 ino, u32 gen)
+/* Has the tracked inode gone? 1: yes; an error: not known. */
+static int lnkfs_is_lost(struct super_block *sb, const struct lnkfs_link_attr *la)
 {
-	struct inode *inode = lnkfs_iget_handle(sb, ino, gen);
-	bool lost = IS_ERR(inode) || !inode->i_nlink;
+	struct inode *inode = lnkfs_iget_handle(sb, le64_to_cpu(la->la_ino),
+						le32_to_cpu(la->la_gen));
+	int lost;
 
-	if (!IS_ERR(inode))
-		iput(inode);
+	if (IS_ERR(inode))
+		return inode == ERR_PTR(-ESTALE) ? 1 : PTR_ERR(inode);
+	lost = !inode->i_nlink;
+	iput(inode);
 	return lost;
+}
+
+/* What is tracked, for the owner of the link to know. */
+static int lnkfs_tell_target(struct file *object, const struct lnkfs_link_attr *la,
+			     struct lnkfs_link *l)
+{
+	struct inode *inode = file_inode(object);
+	int lost;
+
+	if (!(la->la_flags & LNKFS_LINK_TRACKED) ||
+	    !inode_owner_or_capable(lnkfs_mnt_idmap(object->f_path.mnt), inode))
+		return 0;
+	lost = lnkfs_is_lost(inode->i_sb, la);
+	if (lost < 0)
+		return lost;
+	if (lost)
+		l->l_flags |= LNKFS_LINK_LOST;
+	l->l_ino = le64_to_cpu(la->la_ino);
+	l->l_gen = lnkfs_told_gen(le32_to_cpu(la->la_gen));
+	return 0;
 }
 
 static int lnkfs_copy_text(const char *text, struct lnkfs_link *l)
@@ -664,8 +783,9 @@ static int lnkfs_copy_text(const char *text, struct lnkfs_link *l)
 	return copy_to_user(u64_to_user_ptr(l->l_buf), text, len + 1) ? -EFAULT : 0;
 }
 
-static int lnkfs_get_link_attr(struct inode *inode, struct lnkfs_link *l)
+static int lnkfs_get_link_attr(struct file *object, struct lnkfs_link *l)
 {
+	struct inode *inode = file_inode(object);
 	struct lnkfs_link_attr la;
 	const char *text;
 	int err;
@@ -680,12 +800,8 @@ static int lnkfs_get_link_attr(struct inode *inode, struct lnkfs_link *l)
 		return PTR_ERR(text);
 	l->l_kind = la.la_kind;
 	l->l_flags = la.la_flags;
-	l->l_ino = le64_to_cpu(la.la_ino);
-	l->l_gen = lnkfs_told_gen(le32_to_cpu(la.la_gen));
-	if ((la.la_flags & LNKFS_LINK_TRACKED) &&
-	    lnkfs_is_lost(inode->i_sb, l->l_ino, le32_to_cpu(la.la_gen)))
-		l->l_flags |= LNKFS_LINK_LOST;
-	return lnkfs_copy_text(text, l);
+	err = lnkfs_tell_target(object, &la, l);
+	return err ? err : lnkfs_copy_text(text, l);
 }
 
 /**
@@ -710,7 +826,7 @@ int lnkfs_ioc_getlink(struct super_block *sb, struct lnkfs_link __user *arg)
 	object = lnkfs_get_symlink(sb, l.l_fd);
 	if (IS_ERR(object))
 		return PTR_ERR(object);
-	err = lnkfs_get_link_attr(file_inode(object), &l);
+	err = lnkfs_get_link_attr(object, &l);
 	fput(object);
 	if ((!err || err == -ERANGE) && copy_to_user(arg, &l, sizeof(l)))
 		err = -EFAULT;
@@ -751,6 +867,7 @@ static int lnkfs_set_link_attr(struct file *object, const struct lnkfs_link *l,
 		lnkfs_tree_changed(inode->i_sb);
 		lnkfs_set_link_ops(inode);
 		lnkfs_track_forget(inode);
+		lnkfs_drop_aliases(inode);
 	}
 	inode_unlock(inode);
 	if (!err)

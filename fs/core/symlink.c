@@ -211,6 +211,9 @@ bool lnkfs_link_attr_sound(const struct lnkfs_fs *fs, const struct lnkfs_link_at
 		return false;
 	if (!la->la_flags)
 		return !la->la_gen && !la->la_ino;
+	/* What is on another computer is no inode of this volume. */
+	if (la->la_kind == LNKFS_LINK_REMOTE)
+		return false;
 	return !(la->la_flags & ~(LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST)) &&
 	       (la->la_flags & LNKFS_LINK_TRACKED) && la->la_gen &&
 	       lnkfs_ino_valid(fs, le64_to_cpu(la->la_ino));

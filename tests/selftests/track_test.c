@@ -384,6 +384,47 @@ TEST_F(track, a_kept_path_ends_with_the_permission)
 	EXPECT_EQ(0, status);
 }
 
+/* The link becomes one that leads elsewhere while it is followed. */
+TEST_F(track, race_with_changes_of_the_link)
+{
+	pid_t pid;
+	double end;
+	int status;
+
+	ASSERT_OK(create_text("t", "right"));
+	ASSERT_OK(create_text("u", "left"));
+	ASSERT_OK(symlink("t", "l"));
+	pid = fork();
+	if (!pid) {
+		const char *text;
+
+		end = seconds() + 3;
+		do {
+			text = read_text("l");
+			if (!text || (strcmp(text, "right") && strcmp(text, "left")))
+				_exit(1);
+			text = target_of("l");
+			if (strcmp(text, "t") && strcmp(text, "u"))
+				_exit(2);
+		} while (seconds() < end);
+		_exit(0);
+	}
+	end = seconds() + 3.5;
+	do {
+		ASSERT_OK(set_link("l", 0, LNKFS_LINK_TRACKED, "u"));
+		EXPECT_STREQ("left", read_text("l"));
+		EXPECT_STREQ("u", target_of("l"));
+		ASSERT_OK(set_link("l", LNKFS_LINK_FILE, 0, NULL));
+		EXPECT_STREQ("right", read_text("l"));
+		EXPECT_STREQ("t", target_of("l"));
+		ASSERT_OK(set_link("l", 0, 0, NULL));
+		EXPECT_STREQ("right", read_text("l"));
+		EXPECT_STREQ("t", target_of("l"));
+	} while (seconds() < end);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 TEST_F(track, too_deep)
 {
 	char name[256];
@@ -488,13 +529,10 @@ TEST_F(track, survives_a_crash)
 {
 	const char *mnt = getenv("LNKFS_MNT"), *dev = getenv("LNKFS_DEV");
 	struct lnkfs_link l;
-	int fd;
 
 	ASSERT_OK(create_text("t", "right"));
 	ASSERT_OK(track("l", "text", "t"));
-	fd = open(".", O_RDONLY);
-	ASSERT_OK(fsync(fd));
-	close(fd);
+	sync();
 	ASSERT_OK(rename("t", "u"));
 	ASSERT_OK(set_link("l", LNKFS_LINK_FILE, LNKFS_LINK_TRACKED, "u"));
 	ASSERT_OK(crash_volume(mnt, LNKFS_SHUTDOWN_NOW));
@@ -506,6 +544,79 @@ TEST_F(track, survives_a_crash)
 	EXPECT_STREQ("right", read_text("l"));
 	ASSERT_OK(get_link("l", &l, NULL, 0));
 	EXPECT_EQ(LNKFS_LINK_TRACKED, l.l_flags);
+	/* the kind came after the rename: it is not there without it */
+	EXPECT_TRUE(l.l_kind == LNKFS_LINK_PLAIN || (l.l_kind == LNKFS_LINK_FILE && exists("u")));
+}
+
+/* A link that has been moved is as good as any, also two of them on one way. */
+TEST_F(track, moved_links)
+{
+	char name[32];
+	int i;
+
+	ASSERT_OK(mkdir("a", 0755));
+	ASSERT_OK(mkdir("b", 0755));
+	ASSERT_OK(create_text("a/t", "right"));
+	ASSERT_OK(track("a/0", "text", "a/t"));
+	for (i = 1; i < 10; i++) {
+		char last[32];
+
+		sprintf(last, "a/%d", i - 1);
+		sprintf(name, "a/%d", i);
+		ASSERT_OK(track(name, "text", last));
+	}
+	EXPECT_STREQ("right", read_text("a/9"));
+	for (i = 0; i < 10; i++) {
+		char to[32];
+
+		sprintf(name, "a/%d", i);
+		sprintf(to, "b/%d", i);
+		ASSERT_OK(rename(name, to));
+	}
+	EXPECT_STREQ("right", read_text("b/9"));
+	for (i = 0; i < 10; i += 2) {
+		char other[32];
+
+		sprintf(name, "b/%d", i);
+		sprintf(other, "a/%d", i);
+		ASSERT_OK(track(other, "x", "b"));
+		ASSERT_OK(renameat2(AT_FDCWD, name, AT_FDCWD, other, RENAME_EXCHANGE));
+	}
+	EXPECT_STREQ("right", read_text("b/9"));
+}
+
+static bool jailed_target_is(const char *link, const char *target)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(chroot("jail") || chdir("/") || strcmp(target, target_of(link)));
+	waitpid(pid, &status, 0);
+	return !status;
+}
+
+/* What is above the root directory of the caller is none of his business. */
+TEST_F(track, not_out_of_a_chroot)
+{
+	const unsigned int first = LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST;
+
+	ASSERT_OK(mkdir("jail", 0755));
+	ASSERT_OK(mkdir("jail/d", 0755));
+	ASSERT_OK(create_text("jail/t", "right"));
+	ASSERT_OK(create_text("secret", "x"));
+	ASSERT_OK(track("jail/d/l", "text", "jail/t"));
+	ASSERT_OK(symlink("../../secret", "jail/d/m"));
+	ASSERT_OK(set_link("jail/d/m", 0, first, "jail/t"));
+	EXPECT_STREQ("../t", target_of("jail/d/l"));
+	EXPECT_STREQ("../../secret", target_of("jail/d/m"));
+	EXPECT_TRUE(jailed_target_is("d/l", "../t"));
+	EXPECT_TRUE(jailed_target_is("d/m", "../t"));
+	/* moved out: it can be followed from outside only, also when that was asked before */
+	ASSERT_OK(rename("jail/t", "u"));
+	EXPECT_STREQ("../../u", target_of("jail/d/l"));
+	EXPECT_TRUE(jailed_target_is("d/l", "text"));
+	EXPECT_STREQ("../../u", target_of("jail/d/l"));
 }
 
 TEST_F(track, wrong_arguments)
@@ -594,7 +705,10 @@ TEST_F(track, remote_links)
 	ASSERT_OK(removexattr(mnt, LNKFS_MAP_XATTR));
 }
 
-/* Follow @path for a while: how often it led to what it should, or -1 if elsewhere. */
+/*
+ * Follow @path for a while: how often it led to what it should, or -1 if elsewhere.
+ * It may be away; and whoever is overtaken twice by renames of the link is told so.
+ */
 static int follow_for(const char *path, double secs)
 {
 	double end = seconds() + secs;
@@ -603,7 +717,7 @@ static int follow_for(const char *path, double secs)
 
 	do {
 		text = read_text(path);
-		if (text && strcmp(text, "right"))
+		if (text ? strcmp(text, "right") != 0 : errno != ENOENT && errno != ESTALE)
 			return -1;
 		right += !!text;
 	} while (seconds() < end);
