@@ -204,6 +204,9 @@ static const struct lnkfs_xattr_key link_key = { .space = LNKFS_XATTR_LINK, .nam
  * lnkfs_link_attr_sound() - does the attribute of a symlink make sense?
  * @fs: volume
  * @la: the attribute
+ *
+ * Whether the inode exists is not asked: it may be gone, and the volume may have
+ * become smaller since.
  */
 bool lnkfs_link_attr_sound(const struct lnkfs_fs *fs, const struct lnkfs_link_attr *la)
 {
@@ -215,8 +218,8 @@ bool lnkfs_link_attr_sound(const struct lnkfs_fs *fs, const struct lnkfs_link_at
 	if (la->la_kind == LNKFS_LINK_REMOTE)
 		return false;
 	return !(la->la_flags & ~(LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST)) &&
-	       (la->la_flags & LNKFS_LINK_TRACKED) && la->la_gen &&
-	       lnkfs_ino_valid(fs, le64_to_cpu(la->la_ino));
+	       (la->la_flags & LNKFS_LINK_TRACKED) && la->la_gen && la->la_ino &&
+	       lnkfs_ino_block(fs, le64_to_cpu(la->la_ino)) < LNKFS_MAX_BLOCKS;
 }
 
 /**

@@ -49,6 +49,13 @@ static bool space_sound(u32 space, u32 name_len)
 	}
 }
 
+/* The attribute of a symlink has one length; of others any will do. */
+static bool len_sound(u32 space, u32 len)
+{
+	return len <= LNKFS_XATTR_VALUE_MAX &&
+	       (space != LNKFS_XATTR_LINK || len == sizeof(struct lnkfs_link_attr));
+}
+
 static bool extents_sound(const struct lnkfs_fs *fs, const struct lnkfs_xattr_entry *e)
 {
 	const __le64 *x = lnkfs_xattr_extents(e);
@@ -82,8 +89,8 @@ bool lnkfs_xattr_entry_sound(const struct lnkfs_fs *fs, const struct lnkfs_xattr
 	u32 gap_end = lnkfs_xattr_extents_at(e->e_name_len);
 
 	if (!space_sound(e->e_space, e->e_name_len) || e->e_pad ||
-	    (e->e_space == LNKFS_XATTR_LINK && (e->e_extents ||
-	     le32_to_cpu(e->e_value_len) != sizeof(struct lnkfs_link_attr))) ||
+	    !len_sound(e->e_space, le32_to_cpu(e->e_value_len)) ||
+	    (e->e_space == LNKFS_XATTR_LINK && e->e_extents) ||
 	    memchr(e->e_name, 0, e->e_name_len))
 		return false;
 	if (e->e_extents) {
@@ -467,7 +474,7 @@ int lnkfs_xattr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 	bool found;
 	int err;
 
-	if (!space_sound(key->space, key->name_len) || len > LNKFS_XATTR_VALUE_MAX ||
+	if (!space_sound(key->space, key->name_len) || (value && !len_sound(key->space, len)) ||
 	    memchr(key->name_len ? key->name : "x", 0, key->name_len))
 		return -EINVAL;
 	err = find(fs, ci, key, &pl);

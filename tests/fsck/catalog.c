@@ -383,6 +383,21 @@ static void list_value(struct catalog *cat, const struct owner *ow, const struct
 	}
 }
 
+/* The value of the attribute of a symlink. */
+static void list_link_attr(struct catalog *cat, const struct object *ent)
+{
+	struct object *o = add(cat, 0, 0, 0);
+
+	*o = *ent;
+	o->kind = &kinds[K_LINKATTR];
+	o->name = NULL;
+	o->len = sizeof(struct lnkfs_link_attr);
+	if (o->area)
+		o->area_at += sizeof(struct lnkfs_xattr_entry);
+	else
+		o->at += sizeof(struct lnkfs_xattr_entry);
+}
+
 static void list_xattrs(struct catalog *cat, const struct owner *ow, u64 block, u32 off, u32 len)
 {
 	u8 *data = block ? block_at(cat, block) : ow->ci.area;
@@ -401,10 +416,13 @@ static void list_xattrs(struct catalog *cat, const struct owner *ow, u64 block, 
 		o->ino = ow->ci.ino;
 		o->name = e->e_space == LNKFS_XATTR_ACL_ACCESS ? copy_name("acl", 3) :
 			  e->e_space == LNKFS_XATTR_ACL_DEFAULT ? copy_name("dacl", 4) :
+			  e->e_space == LNKFS_XATTR_LINK ? copy_name("link", 4) :
 			  copy_name(e->e_name, e->e_name_len);
 		ent = *o;
 		if (e->e_extents)
 			list_value(cat, ow, &ent, e);
+		else if (e->e_space == LNKFS_XATTR_LINK)
+			list_link_attr(cat, &ent);
 	}
 }
 

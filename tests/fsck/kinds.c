@@ -263,6 +263,15 @@ static const struct field xblock_fields[] = {
 	END
 };
 
+static const struct field linkattr_fields[] = {
+	F(lnkfs_link_attr, la_kind),
+	F(lnkfs_link_attr, la_flags),
+	F(lnkfs_link_attr, la_pad),
+	F(lnkfs_link_attr, la_gen),
+	F(lnkfs_link_attr, la_ino),
+	END
+};
+
 static const struct field names_fields[] = {
 	HEADER,
 	F(lnkfs_names_block, nb_pad),
@@ -358,6 +367,7 @@ const struct kind kinds[K_KINDS] = {
 	[K_XNODE] = { "xnode", true, false, node_fields },
 	[K_XREC] = { "xrec", true, false, child_fields },
 	[K_XIDX] = { "xidx", true, false, child_fields },
+	[K_LINKATTR] = { "linkattr", true, false, linkattr_fields },
 	[K_NAMES] = { "names", false, false, names_fields },
 	[K_NAMENODE] = { "namenode", false, false, node_fields },
 	[K_NAMEREC] = { "namerec", false, false, namerec_fields },

@@ -71,7 +71,7 @@ static int note_attr(void *ctx, const struct lnkfs_xattr_key *key, u32 len)
 {
 	static const char *const space[] = { "", "user.", "trusted.", "security.",
 					     "system.posix_acl_access",
-					     "system.posix_acl_default" };
+					     "system.posix_acl_default", "link" };
 	struct reading *r = ctx;
 	u8 *value = malloc(len + 1);
 	struct mattr *a;

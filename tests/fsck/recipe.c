@@ -8,6 +8,7 @@
 #include "format.h"
 #include "fscktest.h"
 #include "logwrite.h"
+#include "lnkfs.h"
 #include "quota_image.h"
 
 #define MIB	(1ULL << 20)
@@ -54,8 +55,8 @@ static void special(const char *path, u16 mode, u32 major, u32 minor)
 	must(lnkfs_build_done(b, 0), path);
 }
 
-/* A target of @len bytes that differs from others. */
-static void symlink_to(const char *path, const char *text, u32 len)
+/* A target of @len bytes that differs from others; not stored yet. */
+static struct lnkfs_node *add_symlink(const char *path, const char *text, u32 len, u32 xattr_bytes)
 {
 	struct lnkfs_build_attr a = attr(S_IFLNK | 0777, 0);
 	char target[LNKFS_SYMLINK_MAX + 1];
@@ -66,7 +67,13 @@ static void symlink_to(const char *path, const char *text, u32 len)
 		target[i] = i % 10 ? (char)('a' + (i + (u32)clock_at) % 26) : '/';
 	target[i] = '\0';
 	a.target = target;
-	add(path, a);
+	a.xattr_bytes = xattr_bytes;
+	return add(path, a);
+}
+
+static void symlink_to(const char *path, const char *text, u32 len)
+{
+	add_symlink(path, text, len, 0);
 	must(lnkfs_build_done(b, 0), path);
 }
 
@@ -416,6 +423,88 @@ static void links(struct lnkfs_volume *v)
 	}
 }
 
+/**
+ * struct special - a symlink that is more than its target
+ * @path: its name
+ * @text: its target
+ * @len: bytes of it, made longer if need be
+ * @kind: LNKFS_LINK_PLAIN to _REMOTE
+ * @flags: LNKFS_LINK_TRACKED, _PATH_FIRST
+ * @to: what it follows
+ * @outside: bytes of an attribute that leaves no room in the record for its own
+ */
+struct special {
+	const char *path;
+	const char *text;
+	u32 len;
+	u32 kind;
+	u32 flags;
+	const char *to;
+	u32 outside;
+};
+
+#define TRACKED		LNKFS_LINK_TRACKED
+#define FIRST		(LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST)
+
+static const struct special specials[] = {
+	{ "/s/track", "../dir/sub/deep", 0, LNKFS_LINK_PLAIN, TRACKED, "/dir/sub/deep", 0 },
+	{ "/s/first", "../dir/one", 0, LNKFS_LINK_PLAIN, FIRST, "/dir/one", 0 },
+	{ "/s/abs", "/mnt/hello", 0, LNKFS_LINK_FILE, TRACKED, "/hello", 0 },
+	{ "/s/wdir", "../dir", 0, LNKFS_LINK_DIR, 0, NULL, 0 },
+	{ "/s/trackdir", "../dir", 0, LNKFS_LINK_DIR, FIRST, "/dir", 0 },
+	{ "/s/junction", "/mnt/dir", 0, LNKFS_LINK_JUNCTION, 0, NULL, 0 },
+	{ "/s/unc", "\\\\server\\share\\a file", 0, LNKFS_LINK_REMOTE, 0, NULL, 0 },
+	{ "/s/url", "smb://user@server/share/a%20file", 0, LNKFS_LINK_REMOTE, 0, NULL, 0 },
+	{ "/s/long", "../", 120, LNKFS_LINK_FILE, FIRST, "/other", 0 },
+	{ "/s/slow", "../", 3000, LNKFS_LINK_PLAIN, FIRST, "/fifo", 0 },
+	{ "/s/slowout", "/", 2500, LNKFS_LINK_JUNCTION, TRACKED, "/dir/none", 90 },
+	{ "/s/fullout", "\\\\server\\share\\", 110, LNKFS_LINK_REMOTE, 0, NULL, 600 },
+};
+
+/* The target of one that has been removed: of its number there is another, or none. */
+static void lose_target(const char *path, u64 ino, u32 gen)
+{
+	struct lnkfs_link_attr la = { .la_flags = TRACKED, .la_gen = cpu_to_le32(gen),
+				      .la_ino = cpu_to_le64(ino) };
+	struct lnkfs_node *node = add_symlink(path, "../nothing", 0, 24);
+
+	must(lnkfs_build_link_attr(b, node, &la), path);
+	must(lnkfs_build_done(b, 0), path);
+}
+
+static void special_links(struct lnkfs_volume *v)
+{
+	struct lnkfs_node to = { .ci.area = to.area }, *node;
+	u32 i;
+
+	one_of_each();
+	dir("/s", 0755);
+	for (i = 0; i < ARRAY_SIZE(specials); i++) {
+		const struct special *sp = &specials[i];
+		struct lnkfs_link_attr la = { .la_kind = (u8)sp->kind, .la_flags = (u8)sp->flags };
+
+		if (sp->to) {
+			must(lnkfs_build_find(b, sp->to, &to.ci.ino), sp->to);
+			must(lnkfs_inode_load(&v->fs, to.ci.ino, 0, &to.ci), sp->to);
+			la.la_ino = cpu_to_le64(to.ci.ino);
+			la.la_gen = cpu_to_le32(to.ci.gen);
+		}
+		node = add_symlink(sp->path, sp->text, sp->len, sp->len ? 0 : 24);
+		if (sp->outside)
+			xattr(node, LNKFS_XATTR_TRUSTED, "much", sp->outside);
+		must(lnkfs_build_link_attr(b, node, &la), sp->path);
+		must(lnkfs_build_done(b, 0), sp->path);
+	}
+	link_to("/dir/track2", "/s/track");
+	lose_target("/s/gone", to.ci.ino, to.ci.gen ^ 1);
+	lose_target("/s/none", (v->fs.blocks << v->fs.slot_bits) - 1, 4711);
+	lose_target("/s/past", (v->fs.blocks << v->fs.slot_bits) + 99, 4711);
+	symlink_to("/s/plain", "track", 0);
+	node = add("/s/file", attr(S_IFREG | 0644, 0));
+	xattr(node, LNKFS_XATTR_USER, "a", 15);
+	must(lnkfs_build_done(b, 0), "/s/file");
+}
+
 /* An inode without a name: @type is S_IFREG, S_IFLNK, S_IFDIR or S_IFIFO. */
 static void orphan(struct lnkfs_volume *v, u16 type)
 {
@@ -592,6 +681,7 @@ const struct recipe recipes[] = {
 	BOTH(refs, 24, 16, .fast_max = ~0u),
 	BOTH(frag, 24, 16, .fast_max = ~0u),
 	BOTH(links, 24, 16, .fast_max = 0),
+	BOTH(special_links, 24, 16, .fast_max = ~0u),
 	BOTH(orphans, 24, 16, .fast_max = ~0u),
 	{ .name = "journal1", .bits = 10, .bytes = 24 * MIB, .build = small, .fast_max = ~0u,
 	  .logged = true },

@@ -457,6 +457,24 @@ int lnkfs_build_xattr(struct lnkfs_builder *b, struct lnkfs_node *node,
 	return err;
 }
 
+/**
+ * lnkfs_build_link_attr() - say what a symlink is besides its target
+ * @b: builder
+ * @node: the symlink, from lnkfs_build_add(), and nothing has been added since
+ * @la: what it is, and sound
+ */
+int lnkfs_build_link_attr(struct lnkfs_builder *b, struct lnkfs_node *node,
+			  const struct lnkfs_link_attr *la)
+{
+	lnkfs_tx tx;
+	int err;
+
+	lnkfs_tx_begin(&tx, b->v, 0);
+	err = lnkfs_link_attr_set(&tx, &b->v->fs, &node->ci, la);
+	lnkfs_tx_end(&tx);
+	return err;
+}
+
 /* Get blocks for the file at hand from logical block @lblk on. */
 static int new_run(struct lnkfs_builder *b, u64 lblk, u64 want)
 {

@@ -87,6 +87,8 @@ int lnkfs_build_link(struct lnkfs_builder *b, const char *path, u64 ino);
 int lnkfs_build_find(struct lnkfs_builder *b, const char *path, u64 *ino);
 int lnkfs_build_xattr(struct lnkfs_builder *b, struct lnkfs_node *node,
 		      const struct lnkfs_xattr_key *key, const void *value, u32 len);
+int lnkfs_build_link_attr(struct lnkfs_builder *b, struct lnkfs_node *node,
+			  const struct lnkfs_link_attr *la);
 int lnkfs_build_segment(struct lnkfs_builder *b, u64 pos, u64 len);
 int lnkfs_build_data(struct lnkfs_builder *b, u64 pos, const void *data, size_t len);
 int lnkfs_build_done(struct lnkfs_builder *b, u64 size);

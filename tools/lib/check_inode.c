@@ -169,10 +169,11 @@ int lnkfs_fsck_fork(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks)
 /* The blocks of an inode that passed lnkfs_inode_check(); directories' come later. */
 static int check_blocks(struct lnkfs_fsck *c, struct lnkfs_cinode *ci)
 {
-	u64 blocks, xattr_blocks;
+	u64 blocks, xattr_blocks, before = c->res.problems;
+	struct lnkfs_fsck_link link;
 	int err;
 
-	err = lnkfs_fsck_xattrs(c, ci, &xattr_blocks);
+	err = lnkfs_fsck_xattrs(c, ci, &xattr_blocks, &link);
 	if (err)
 		return err;
 	if (S_ISDIR(ci->mode)) {
@@ -180,6 +181,8 @@ static int check_blocks(struct lnkfs_fsck *c, struct lnkfs_cinode *ci)
 		return 0;
 	}
 	err = lnkfs_fsck_fork(c, ci, &blocks);
+	if (!err && S_ISLNK(ci->mode) && c->res.problems == before)
+		err = lnkfs_fsck_link(c, ci, &link);
 	blocks += xattr_blocks;
 	if (!err && blocks != ci->blocks)
 		lnkfs_problem_safe(c, "inode %" PRIu64 ": owns %" PRIu64 " blocks, says %" PRIu64,

@@ -149,6 +149,16 @@ struct lnkfs_fsck_inode {
 	u64 blocks;
 };
 
+/**
+ * struct lnkfs_fsck_link - what a symlink is besides its target
+ * @there: it has the attribute
+ * @la: what that says
+ */
+struct lnkfs_fsck_link {
+	bool there;
+	struct lnkfs_link_attr la;
+};
+
 void lnkfs_problem(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
 void lnkfs_problem_safe(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
 void lnkfs_problem_backref(struct lnkfs_fsck *c, const char *fmt, ...) __printf(2, 3);
@@ -170,9 +180,18 @@ int lnkfs_fsck_block_seen(void *ctx, u64 block, enum lnkfs_btype type);
 void lnkfs_fsck_message(void *ctx, const char *text);
 
 /* check_xattr.c */
-int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks);
+int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks,
+		      struct lnkfs_fsck_link *link);
 
 bool lnkfs_acl_sound(const u8 *data, u32 len);
+
+/* check_link.c */
+void lnkfs_fsck_link_note(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
+			  const void *value, struct lnkfs_fsck_link *link);
+int lnkfs_link_fits(struct lnkfs_fs *fs, const struct lnkfs_cinode *ci,
+		    const struct lnkfs_link_attr *la);
+int lnkfs_fsck_link(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
+		    const struct lnkfs_fsck_link *link);
 
 /* check_quota.c */
 int lnkfs_fsck_charge(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,

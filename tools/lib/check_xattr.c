@@ -32,6 +32,7 @@ enum {
  * @leaves: leaves seen
  * @last: greatest hash seen in the tree
  * @any: there was one
+ * @link: what a symlink has
  */
 struct xattr_walk {
 	struct lnkfs_fsck *c;
@@ -40,6 +41,7 @@ struct xattr_walk {
 	u64 leaves;
 	u64 last;
 	bool any;
+	struct lnkfs_fsck_link *link;
 };
 
 static void say(struct xattr_walk *w, const char *what)
@@ -109,6 +111,17 @@ static void check_user(struct xattr_walk *w, const struct lnkfs_xattr_key *key)
 		say(w, "user attribute of what is neither file nor directory");
 }
 
+/* A value that stands in its entry, which is sound. */
+static void check_value(struct xattr_walk *w, const struct lnkfs_xattr_key *key,
+			const struct lnkfs_xattr_entry *e)
+{
+	const u8 *value = e->e_name + e->e_name_len;
+
+	check_acl(w, key, value, le32_to_cpu(e->e_value_len));
+	if (key->space == LNKFS_XATTR_LINK)
+		lnkfs_fsck_link_note(w->c, w->ci, value, w->link);
+}
+
 static void check_inline(struct xattr_walk *w)
 {
 	struct lnkfs_cinode *ci = w->ci;
@@ -125,7 +138,7 @@ static void check_inline(struct xattr_walk *w)
 		w->c->res.xattrs++;
 		lnkfs_xattr_entry_key(e, &key);
 		check_user(w, &key);
-		check_acl(w, &key, e->e_name + e->e_name_len, le32_to_cpu(e->e_value_len));
+		check_value(w, &key, e);
 	}
 }
 
@@ -161,7 +174,7 @@ static int check_entry(struct xattr_walk *w, struct lnkfs_xattr_place *pl,
 				  w->ci->xattr_len, key, &off))
 		say(w, "an attribute is inline and outside");
 	if (!e->e_extents) {
-		check_acl(w, key, e->e_name + e->e_name_len, len);
+		check_value(w, key, e);
 		return 0;
 	}
 	err = claim_value(w, e);
@@ -292,16 +305,19 @@ static int check_tree(struct xattr_walk *w, lnkfs_buf *head)
  * @c: check
  * @ci: the inode, which has passed lnkfs_inode_check()
  * @blocks: gets the blocks that they take
+ * @link: gets what a symlink has, as far as it can be read
  *
  * Return: 0, whatever was found; -ENOMEM.
  */
-int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks)
+int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks,
+		      struct lnkfs_fsck_link *link)
 {
-	struct xattr_walk w = { .c = c, .ci = ci };
+	struct xattr_walk w = { .c = c, .ci = ci, .link = link };
 	const struct lnkfs_xattr_block *xb;
 	lnkfs_buf *buf;
 	int err = 0;
 
+	memset(link, 0, sizeof(*link));
 	check_inline(&w);
 	if (ci->xattr_block) {
 		err = open_block(&w, ci->xattr_block, &buf);

@@ -435,6 +435,8 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	mend_name(fs, ci);
 	if (!S_ISREG(ci->mode))
 		ci->lflags &= ~LNKFS_LF_TRUNCATING;
+	if (!S_ISLNK(ci->mode))
+		ci->lflags &= ~LNKFS_LF_LINK;
 	if (lnkfs_xattr_check_inode(fs, ci)) {
 		if (ci->xattr_block && !lnkfs_block_valid(fs, ci->xattr_block, 1))
 			ci->xattr_block = 0;

@@ -147,12 +147,12 @@ static bool claims_others(const struct lnkfs_repair *r)
 }
 
 static int claim_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info,
-			struct lnkfs_cinode *ci)
+			struct lnkfs_cinode *ci, struct lnkfs_fsck_link *link)
 {
 	u64 before = r->c->res.problems, blocks;
 	int err;
 
-	err = lnkfs_fsck_xattrs(r->c, ci, &blocks);
+	err = lnkfs_fsck_xattrs(r->c, ci, &blocks, link);
 	info->xattr_blocks = (u32)blocks;
 	if (err || r->c->res.problems == before)
 		return err;
@@ -285,17 +285,46 @@ static int claim_fork(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct 
 	return 0;
 }
 
+/*
+ * The flag of a symlink says what is there. An attribute that its target cannot have
+ * goes when the attributes are set anew.
+ */
+static int claim_link(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+		      struct lnkfs_cinode *ci, const struct lnkfs_fsck_link *link, bool *changed)
+{
+	bool flag = ci->lflags & LNKFS_LF_LINK;
+	int fits = 1;
+
+	if (!S_ISLNK(ci->mode) || info->flags & (RI_XATTR | RI_GONE))
+		return 0;
+	if (link->there)
+		fits = lnkfs_link_fits(r->fs, ci, &link->la);
+	if (!fits) {
+		info->flags |= RI_XATTR;
+	} else if (fits > 0 && link->there != flag) {
+		ci->lflags ^= LNKFS_LF_LINK;
+		*changed = true;
+		lnkfs_fixed(r, "inode %" PRIu64 ": %s", ci->ino, link->there ?
+			    "flag set that says that the symlink has an attribute" :
+			    "a plain symlink now: its attribute is lost");
+	}
+	return min(fits, 0);
+}
+
 /* @changed: the record is. */
 static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		       struct lnkfs_cinode *ci, bool *changed)
 {
+	struct lnkfs_fsck_link link;
 	u64 blocks;
 	int err;
 
 	r->claims.nr = 0;
-	err = claim_xattrs(r, info, ci);
+	err = claim_xattrs(r, info, ci, &link);
 	if (!err)
 		err = claim_fork(r, info, ci);
+	if (!err)
+		err = claim_link(r, info, ci, &link, changed);
 	if (!err && r->asked == ASKED_DOUBT && claims_others(r)) {
 		info->flags |= RI_GONE;
 		lnkfs_fixed(r, "inode %" PRIu64 ": has no name, and another's blocks: freed",

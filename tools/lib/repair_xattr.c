@@ -47,6 +47,7 @@ struct xwalk {
 static bool may_have(const struct xwalk *w, const struct lnkfs_xattr_key *key, const u8 *value,
 		     u32 len)
 {
+	struct lnkfs_link_attr la;
 	u16 mode = w->ci.mode;
 
 	switch (key->space) {
@@ -56,6 +57,9 @@ static bool may_have(const struct xwalk *w, const struct lnkfs_xattr_key *key, c
 		return !S_ISLNK(mode) && lnkfs_acl_sound(value, len);
 	case LNKFS_XATTR_ACL_DEFAULT:
 		return S_ISDIR(mode) && lnkfs_acl_sound(value, len);
+	case LNKFS_XATTR_LINK:
+		memcpy(&la, value, sizeof(la));
+		return S_ISLNK(mode) && lnkfs_link_attr_sound(w->r->fs, &la);
 	default:
 		return true;
 	}
@@ -250,18 +254,45 @@ int lnkfs_xattrs_claim(struct lnkfs_repair *r, struct lnkfs_cinode *ci)
 	return err < 0 ? err : 0;
 }
 
+static int set_one(struct lnkfs_repair *r, struct lnkfs_cinode *ci, const struct attr *a)
+{
+	const struct lnkfs_xattr_key key = { a->space, a->name_len, a->name };
+	lnkfs_tx tx;
+	int err;
+
+	lnkfs_tx_begin(&tx, r->v, 0);
+	err = lnkfs_xattr_set(&tx, r->fs, ci, &key, a->value, a->len, LNKFS_XS_CREATE);
+	lnkfs_tx_end(&tx);
+	return err;
+}
+
+/* What a symlink is besides its target may contradict that. */
+static int fits_inode(struct lnkfs_repair *r, const struct lnkfs_cinode *ci, const struct attr *a)
+{
+	struct lnkfs_link_attr la;
+
+	if (a->space != LNKFS_XATTR_LINK)
+		return 1;
+	memcpy(&la, a->value, sizeof(la));
+	return lnkfs_link_fits(r->fs, ci, &la);
+}
+
 static int set_all(struct lnkfs_repair *r, struct xwalk *w, struct lnkfs_cinode *ci, u64 *count)
 {
-	struct lnkfs_xattr_key key;
 	const struct attr *a;
-	lnkfs_tx tx;
-	int err = 0;
+	int err = 0, fits;
 
+	ci->lflags &= ~LNKFS_LF_LINK;
 	for (a = w->attrs; a && !err; a = a->next) {
-		key = (struct lnkfs_xattr_key){ a->space, a->name_len, a->name };
-		lnkfs_tx_begin(&tx, r->v, 0);
-		err = lnkfs_xattr_set(&tx, r->fs, ci, &key, a->value, a->len, LNKFS_XS_CREATE);
-		lnkfs_tx_end(&tx);
+		fits = fits_inode(r, ci, a);
+		if (fits <= 0) {
+			w->lost++;
+			err = fits;
+			continue;
+		}
+		err = set_one(r, ci, a);
+		if (!err && a->space == LNKFS_XATTR_LINK)
+			ci->lflags |= LNKFS_LF_LINK;
 		++*count;
 	}
 	return err;
