@@ -13,6 +13,7 @@
 #include "build.h"
 #include "fixture.h"
 #include "journal.h"
+#include "lnkfs.h"
 #include "names_rebuild.h"
 #include "quota_image.h"
 #include "resize.h"
@@ -150,6 +151,18 @@ struct values {
 	struct lnkfs_cinode *ci;
 };
 
+/* A tracked link: what it leads to, instead of the number of that. */
+static void followed(void *value)
+{
+	struct lnkfs_link_attr *la = value;
+	struct lnkfs_node n;
+
+	if (lnkfs_node_load(&img, le64_to_cpu(la->la_ino), &n) ||
+	    n.ci.gen != le32_to_cpu(la->la_gen))
+		return;
+	la->la_ino = cpu_to_le64(crc_of(n.ci.mode, &n.ci.size, sizeof(n.ci.size)));
+}
+
 static int add_value(void *ctx, const struct lnkfs_xattr_key *key, u32 len)
 {
 	static u8 buf[LNKFS_XATTR_VALUE_MAX];
@@ -157,6 +170,8 @@ static int add_value(void *ctx, const struct lnkfs_xattr_key *key, u32 len)
 
 	if (lnkfs_xattr_get(&vol.fs, v->ci, key, buf, sizeof(buf)) != (int)len)
 		v->d->err = -EIO;
+	if (key->space == LNKFS_XATTR_LINK)
+		followed(buf);
 	v->d->sum = crc_of(v->d->sum, buf, len);
 	return add_xattr(v->d, key, len);
 }
@@ -254,6 +269,26 @@ static void put_link(struct lnkfs_builder *b, const char *path, u32 len)
 	REQUIRE(!lnkfs_build_done(b, 0));
 }
 
+/* A symlink to what is at @to, with an attribute inside or outside of the record. */
+static void put_tracked(struct lnkfs_builder *b, const char *path, const char *to, u32 len, u32 gen)
+{
+	char target[LNKFS_SYMLINK_MAX + 1];
+	struct lnkfs_build_attr attr = { .mode = S_IFLNK | 0777, .uid = 70000, .target = target };
+	struct lnkfs_link_attr la = { .la_flags = LNKFS_LINK_TRACKED };
+	struct lnkfs_node old = { .ci.area = old.area }, *n;
+
+	memset(target, 't', len);
+	target[len] = 0;
+	REQUIRE(!lnkfs_build_find(b, to, &old.ci.ino));
+	REQUIRE(!lnkfs_inode_load(&vol.fs, old.ci.ino, 0, &old.ci));
+	la.la_ino = cpu_to_le64(old.ci.ino);
+	la.la_gen = cpu_to_le32(old.ci.gen ^ gen);
+	REQUIRE(!lnkfs_build_add(b, path, &attr, &n));
+	REQUIRE(!lnkfs_build_link_attr(b, n, &la));
+	REQUIRE(!!n->ci.xattr_block == (len == 120));
+	REQUIRE(!lnkfs_build_done(b, 0));
+}
+
 static void put_attrs(struct lnkfs_builder *b, struct lnkfs_node *n, u32 count, u32 len)
 {
 	char name[32];
@@ -305,6 +340,16 @@ static void put_all(struct lnkfs_builder *b, u32 scale)
 	REQUIRE(!lnkfs_build_add(b, "x/large", &file, &n));
 	put_attrs(b, n, 3, 30000);
 	REQUIRE(!lnkfs_build_done(b, 0));
+	put_tracked(b, "t/file", "a/whole", 10, 0);
+	put_tracked(b, "t/again", "a/whole", 100, 0);
+	put_tracked(b, "t/outside", "a/whole", 120, 0);
+	put_tracked(b, "t/slow", "a/slow", 3000, 0);
+	put_tracked(b, "t/dir", "x", 20, 0);
+	put_tracked(b, "t/own", "t", 30, 0);
+	put_tracked(b, "t/fifo", "b/fifo", 40, 0);
+	put_tracked(b, "t/link", "t/own", 50, 0);
+	put_tracked(b, "t/before", "before", 60, 0);
+	put_tracked(b, "t/gone", "a/small", 70, 1);
 	for (i = 0; i < 60 * scale; i++) {
 		snprintf(path, sizeof(path), "big/a name that is not very short, with number %u", i);
 		if (i % 7 == 3)
@@ -971,6 +1016,63 @@ static void test_stays_on(void)
 	done();
 }
 
+/* Symlinks to one inode, all of which change with it. */
+static void make_tracked(u32 count)
+{
+	struct lnkfs_builder *b = calloc(1, sizeof(*b));
+	char path[32];
+	u32 i;
+
+	make(10, 36000, 64 * MIB);
+	REQUIRE(!lnkfs_build_begin(b, &vol));
+	put_file(b, "pad", 0, 26000ULL << vol.fs.block_bits, 0);
+	put_file(b, "far/file", 0, 1000, 0);
+	for (i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "far/link%u", i);
+		put_tracked(b, path, "far/file", 100, 0);
+	}
+	put_tracked(b, "far/gone", "far/file", 20, 1);
+	REQUIRE(!lnkfs_build_end(b));
+	free(b);
+	remove_file("pad");
+	REQUIRE(!lnkfs_cache_flush(&vol));
+	vol.sb.s_free_blocks = cpu_to_le64((u64)vol.free_blocks);
+	REQUIRE(!lnkfs_volume_write_super(&vol, true));
+	REQUIRE(!reopen());
+	REQUIRE(!check());
+}
+
+/* A transaction has room for so many; the volume stays as it is when they are more. */
+static void test_tracked(void)
+{
+	struct lnkfs_link_attr la;
+	struct lnkfs_node n;
+	u64 sum, old, writes;
+
+	make_tracked(200);
+	sum = digest();
+	REQUIRE(!lnkfs_image_find(&img, "far/file", false, &n));
+	old = n.ci.ino;
+	CHECK_EQ(resize(14000), 0);
+	expect(sum, 14000, "many tracked links");
+	REQUIRE(!lnkfs_image_find(&img, "far/file", false, &n));
+	CHECK(n.ci.ino != old);
+	REQUIRE(!lnkfs_image_find(&img, "far/gone", false, &n));
+	REQUIRE(!lnkfs_link_attr_get(&vol.fs, &n.ci, &la));
+	CHECK_EQ(le64_to_cpu(la.la_ino), old);
+	CHECK(!lnkfs_ino_valid(&vol.fs, old));
+	done();
+
+	make_tracked(4000);
+	sum = digest();
+	writes = vol.dev.writes;
+	CHECK_EQ(resize(14000), -E2BIG);
+	CHECK(strstr(why_text, "tracked links"));
+	CHECK_EQ(vol.dev.writes, writes);
+	expect(sum, 36000, "too many tracked links");
+	done();
+}
+
 /* A volume without back references does not get any. */
 static void test_without_backref(void)
 {
@@ -1003,6 +1105,7 @@ static const struct tap_test tests[] = {
 	{ "errors leave all as it was", test_faults },
 	{ "back references stay where they are", test_stays_on },
 	{ "a volume without back references", test_without_backref },
+	{ "tracked links follow what gets another number", test_tracked },
 };
 
 TAP_MAIN(tests)

@@ -396,6 +396,7 @@ static void shrink_end(struct lnkfs_shrink *s)
 	free(s->names);
 	free(s->text);
 	free(s->inos);
+	free(s->tracked);
 	free(s->charges);
 	free(s->trees);
 	free(s->extents);

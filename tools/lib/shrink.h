@@ -43,6 +43,18 @@ struct lnkfs_shrink_ino {
 };
 
 /**
+ * struct lnkfs_shrink_link - a tracked link to an inode that gets another number
+ * @to: the number that it follows
+ * @link: the link, by the number that it had
+ * @blocks: blocks that change with it
+ */
+struct lnkfs_shrink_link {
+	u64 to;
+	u64 link;
+	u32 blocks;
+};
+
+/**
  * struct lnkfs_shrink_charge - blocks that an owner has more than the quota file says
  * @type: LNKFS_QUOTA_*
  * @id: the owner
@@ -78,6 +90,9 @@ struct lnkfs_shrink_charge {
  * @inos: inodes that get other numbers, by number
  * @nr_inos: how many
  * @max_inos: room
+ * @tracked: tracked links to such inodes, by what they follow
+ * @nr_tracked: how many
+ * @max_tracked: room
  * @charges: what quota files have to be told before the next commit
  * @nr_charges: how many
  * @max_charges: room
@@ -113,6 +128,9 @@ struct lnkfs_shrink {
 	struct lnkfs_shrink_ino *inos;
 	size_t nr_inos;
 	size_t max_inos;
+	struct lnkfs_shrink_link *tracked;
+	size_t nr_tracked;
+	size_t max_tracked;
 	struct lnkfs_shrink_charge *charges;
 	size_t nr_charges;
 	size_t max_charges;
@@ -144,7 +162,14 @@ int lnkfs_shrink_blocks(struct lnkfs_shrink *s);
 
 /* shrink_inode.c */
 int lnkfs_shrink_names(struct lnkfs_shrink *s);
+u64 lnkfs_shrink_number(const struct lnkfs_shrink *s, u64 ino);
 int lnkfs_shrink_renumber(struct lnkfs_shrink *s);
+
+/* shrink_link.c */
+int lnkfs_shrink_note_link(struct lnkfs_shrink *s, struct lnkfs_cinode *ci);
+void lnkfs_shrink_sort_links(struct lnkfs_shrink *s);
+u64 lnkfs_shrink_link_blocks(const struct lnkfs_shrink *s, u64 to);
+int lnkfs_shrink_change_links(struct lnkfs_shrink *s, u64 old, const struct lnkfs_cinode *to);
 
 /* shrink_backref.c */
 int lnkfs_shrink_scan_trees(struct lnkfs_shrink *s);

@@ -2,8 +2,8 @@
 /*
  * Making a volume smaller: inodes past the new end get other numbers, since a
  * number is a place. What names an inode (entries of directories, the parent
- * that directories record, headers of its blocks, the superblock) changes with
- * it, in one transaction.
+ * that directories record, headers of its blocks, the superblock, tracked links)
+ * changes with it, in one transaction.
  */
 #include <stdlib.h>
 
@@ -79,6 +79,8 @@ static int note_names(void *ctx, u64 ino)
 	err = lnkfs_shrink_load(s, ino, &n);
 	if (!err)
 		err = check_tail(s, &n.ci);
+	if (!err && S_ISLNK(n.ci.mode))
+		err = lnkfs_shrink_note_link(s, &n.ci);
 	if (err || !S_ISDIR(n.ci.mode))
 		return err;
 	err = lnkfs_dir_iterate(s->fs, &n.ci, &pos, lnkfs_dir_end(s->fs, &n.ci), note_name, &l);
@@ -117,6 +119,22 @@ static u64 count_names(const struct lnkfs_shrink *s, u64 ino)
 	return i - first;
 }
 
+/* How many blocks may change when an inode gets another number. */
+static int count_blocks(struct lnkfs_shrink *s, struct lnkfs_cinode *ci, u64 *blocks)
+{
+	int err;
+
+	s->mode = LNKFS_SHRINK_COUNT;
+	s->count = 0;
+	err = lnkfs_shrink_visit(s, ci);
+	*blocks = s->count + 2 * count_names(s, ci->ino) + FIXED_BLOCKS +
+		  lnkfs_shrink_link_blocks(s, ci->ino);
+	/* The directories in it record their parent. */
+	if (S_ISDIR(ci->mode))
+		*blocks += ci->nlink;
+	return err;
+}
+
 static int note_inode(void *ctx, u64 ino)
 {
 	struct lnkfs_shrink *s = ctx;
@@ -131,20 +149,13 @@ static int note_inode(void *ctx, u64 ino)
 	s->inos = inos;
 	s->inos[s->nr_inos++] = (struct lnkfs_shrink_ino){ .old = ino };
 	err = lnkfs_shrink_load(s, ino, &n);
-	if (err)
+	if (!err)
+		err = count_blocks(s, &n.ci, &blocks);
+	if (err || blocks <= lnkfs_log_room(&s->r->log))
 		return err;
-	s->mode = LNKFS_SHRINK_COUNT;
-	s->count = 0;
-	err = lnkfs_shrink_visit(s, &n.ci);
-	if (err)
-		return err;
-	blocks = s->count + 2 * count_names(s, ino) + FIXED_BLOCKS;
-	/* The directories in it record their parent. */
-	if (S_ISDIR(n.ci.mode))
-		blocks += n.ci.nlink;
-	if (blocks <= lnkfs_log_room(&s->r->log))
-		return 0;
-	s->r->why = "the journal is too small to give a large directory another number";
+	s->r->why = S_ISDIR(n.ci.mode) ?
+		"the journal is too small to give a large directory another number" :
+		"the journal is too small to move a file with very many names or tracked links";
 	return -E2BIG;
 }
 
@@ -163,13 +174,18 @@ int lnkfs_shrink_names(struct lnkfs_shrink *s)
 		return err;
 	if (s->nr_names)
 		qsort(s->names, s->nr_names, sizeof(*s->names), by_ino);
+	lnkfs_shrink_sort_links(s);
 	return lnkfs_volume_inodes(s->v, s->end, note_inode, s);
 }
 
 /* ---- numbers ---- */
 
-/* The number that an inode has by now. */
-static u64 number_now(const struct lnkfs_shrink *s, u64 ino)
+/**
+ * lnkfs_shrink_number() - the number that an inode has by now
+ * @s: change of size
+ * @ino: the number that it had
+ */
+u64 lnkfs_shrink_number(const struct lnkfs_shrink *s, u64 ino)
 {
 	size_t low = 0, high = s->nr_inos;
 
@@ -191,7 +207,7 @@ static int rename_entry(struct lnkfs_shrink *s, const struct lnkfs_shrink_name *
 	struct lnkfs_node dir;
 	int err;
 
-	err = lnkfs_shrink_load(s, number_now(s, name->dir), &dir);
+	err = lnkfs_shrink_load(s, lnkfs_shrink_number(s, name->dir), &dir);
 	if (!err)
 		err = lnkfs_dir_replace(&s->tx, s->fs, &dir.ci, s->text + name->text, name->len, to,
 					name->type);
@@ -312,23 +328,18 @@ static int renumber(struct lnkfs_shrink *s, struct lnkfs_shrink_ino *in,
 		err = rename_entry(s, &s->names[i], new);
 	if (!err && dir)
 		err = change_parent(s, ci);
+	if (!err)
+		err = lnkfs_shrink_change_links(s, old, ci);
 	change_super(s, old, new);
 	/* Half done is not done: nothing of this is to be written. */
 	return err ? -EIO : 0;
 }
 
-/* How many blocks the change may touch; see note_inode(). */
 static int make_room(struct lnkfs_shrink *s, struct lnkfs_node *n)
 {
 	u64 blocks;
-	int err;
+	int err = count_blocks(s, &n->ci, &blocks);
 
-	s->mode = LNKFS_SHRINK_COUNT;
-	s->count = 0;
-	err = lnkfs_shrink_visit(s, &n->ci);
-	blocks = s->count + 2 * count_names(s, n->ci.ino) + FIXED_BLOCKS;
-	if (S_ISDIR(n->ci.mode))
-		blocks += n->ci.nlink;
 	if (!err && s->v->dirty + blocks > lnkfs_log_room(&s->r->log))
 		err = lnkfs_shrink_commit(s);
 	return err;
