@@ -7,8 +7,10 @@ import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import xml.dom.minidom
 
@@ -135,6 +137,41 @@ def references(bs):
     shutil.rmtree("tree")
 
 
+def special_links(bs):
+    """A trusted attribute of a symlink becomes what the symlink is besides its target."""
+    with tarfile.open("links.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("link")
+        info.type, info.linkname = tarfile.SYMTYPE, "/mnt/dir"
+        info.pax_headers = {"SCHILY.xattr.trusted.a": "fifteen letters"}
+        tar.addfile(info)
+    for name, attr, want, ls in (
+            ("tracked", (3, 1, 0, 0xfedcba98, 4711),
+             {"kind": "junction", "flags": "tracked", "inode": 4711, "generation": 0xfedcba98},
+             "/mnt/dir (junction, tracked: 4711)"),
+            ("of a kind", (2, 0, 0, 0, 0), {"kind": "directory", "flags": "none"},
+             "/mnt/dir (directory)")):
+        mkfs("special", "8M", "-b", str(bs), "-d", "links.tar")
+        old = struct.pack("<BBBBI", 2, 1, 0, 0, 15) + b"afifteen letters"
+        new = struct.pack("<BBBBI", 6, 0, 0, 0, 16) + struct.pack("<BBHIQ", *attr)
+        with open("special", "r+b") as f:
+            at = f.read().index(old)
+            f.seek(at)
+            f.write(new)
+        # It sets the checksum and the flag right, without a loss.
+        run = subprocess.run([TOOLS + "/fsck.lnkfs", "-fy", "special"], capture_output=True,
+                             text=True)
+        ino = shown("special", "inode", "/link")["inode"]
+        result(run.returncode == 1 and ino["link"] == want and ino["target"] == "/mnt/dir" and
+               ino["linux_flags"] == "link-attribute", f"{bs}: a symlink, {name}",
+               [run.stdout, ino])
+        text = dump("special", "inode", "/link").stdout
+        result(f"    kind: {want['kind']}\n    flags: {want['flags']}\n" in text,
+               f"{bs}: the same as text", text)
+        text = subprocess.run([TOOLS + "/lnkctl", "ls", "-l", "special:/link"],
+                              capture_output=True, text=True).stdout
+        result(text.endswith(ls + "\n"), f"{bs}: as lnkctl ls shows it", text)
+
+
 def refusals(image, sb, lpf):
     for name, args, status, text in (
             ("no such inode", ("inode", 3), 1, "No such file"),
@@ -198,6 +235,7 @@ def main():
         sb, lpf = healthy(bs)
         damaged(bs, sb, lpf, 25)
         references(bs)
+        special_links(bs)
     refusals("vol", sb, lpf)
     os.chdir("/")
     shutil.rmtree(here)

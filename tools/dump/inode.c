@@ -8,14 +8,19 @@
 #include "../lnkctl/text.h"
 #include "check_dir.h"
 #include "dump.h"
+#include "lnkfs.h"
 
 static const char *const fork_names[] = {
 	"none", "fast-symlink", "slow-symlink", "inline-directory", "directory", "extents",
 	"device",
 };
 static const char *const lflag_bits[32] = {
-	"sync", "dirsync", "noatime", "projinherit", [31] = "truncating",
+	"sync", "dirsync", "noatime", "projinherit", "link-attribute", [31] = "truncating",
 };
+static const char *const link_kinds[LNKFS_LINK_KINDS] = {
+	"plain", "file", "directory", "junction", "remote",
+};
+static const char *const link_flags[8] = { "tracked", "path-first" };
 
 /**
  * dump_find() - the inode that the command line means
@@ -132,6 +137,30 @@ static void show_slow_link(struct dump *d, const struct lnkfs_cinode *ci)
 		out_bytes(o, "target", target, (size_t)ci->size);
 }
 
+/* What a symlink is besides its target. */
+static void show_link_attr(struct dump *d, struct lnkfs_cinode *ci)
+{
+	struct lnkfs_link_attr la;
+	struct out *o = &d->o;
+	int err;
+
+	if (!(ci->lflags & LNKFS_LF_LINK))
+		return;
+	out_object(o, "link");
+	err = lnkfs_link_attr_get(&d->v->fs, ci, &la);
+	if (err) {
+		out_text(o, "problem", strerror(-err));
+	} else {
+		out_text(o, "kind", link_kinds[la.la_kind]);
+		out_bits(o, "flags", la.la_flags, link_flags, ARRAY_SIZE(link_flags));
+	}
+	if (!err && la.la_flags & LNKFS_LINK_TRACKED) {
+		out_u64(o, "inode", le64_to_cpu(la.la_ino));
+		out_hex(o, "generation", le32_to_cpu(la.la_gen));
+	}
+	out_end(o);
+}
+
 /* What the fork holds; the record has been checked. */
 static void show_fork(struct dump *d, struct lnkfs_cinode *ci)
 {
@@ -215,6 +244,7 @@ void dump_record(struct dump *d, const void *data, u64 block, u32 slot)
 	show_fixed(o, di);
 	if (!err) {
 		show_fork(d, &ci);
+		show_link_attr(d, &ci);
 		show_xattrs(d, &ci);
 	}
 	out_end(o);

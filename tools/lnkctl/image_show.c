@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "lnkctl.h"
+#include "lnkfs.h"
 #include "text.h"
 #include "unmounted.h"
-
 
 static const char ls_help[] =
 	"usage: lnkctl ls [OPTION]... IMAGE:PATH...\n"
@@ -21,7 +21,8 @@ static const char ls_help[] =
 	"their bytes. Unusual characters are shown as by ls -b.\n"
 	"\n"
 	"  -d, --directory  list directories themselves, not what is in them\n"
-	"  -l               mode, links, owner, group, size and time as well\n"
+	"  -l               mode, links, owner, group, size and time as well, and what\n"
+	"                   symlinks say and are\n"
 	"  -R, --recursive  directories with all that is in them\n"
 	"      --help       this text\n";
 
@@ -112,7 +113,28 @@ static void print_details(const struct lnkfs_node *node)
 	printf(" %s ", date);
 }
 
-static void print_one(struct ls *ls, const char *name, const struct lnkfs_node *node)
+/* What a symlink is besides its target. */
+static void print_link(struct ls *ls, struct lnkfs_node *node)
+{
+	static const char *const kinds[LNKFS_LINK_KINDS] = {
+		NULL, "file", "directory", "junction", "remote",
+	};
+	struct lnkfs_link_attr la;
+	const char *kind;
+
+	if (lnkfs_link_attr_get(&ls->img->v.fs, &node->ci, &la)) {
+		fputs(" (damaged)", stdout);
+		return;
+	}
+	kind = kinds[la.la_kind];
+	if (la.la_flags & LNKFS_LINK_TRACKED)
+		printf(" (%s%stracked: %" PRIu64 ")", kind ? kind : "", kind ? ", " : "",
+		       (u64)le64_to_cpu(la.la_ino));
+	else if (kind)
+		printf(" (%s)", kind);
+}
+
+static void print_one(struct ls *ls, const char *name, struct lnkfs_node *node)
 {
 	char target[LNKFS_SYMLINK_MAX + 1];
 
@@ -122,6 +144,7 @@ static void print_one(struct ls *ls, const char *name, const struct lnkfs_node *
 	if (ls->details && S_ISLNK(node->ci.mode) && !lnkfs_node_target(ls->img, node, target)) {
 		fputs(" -> ", stdout);
 		text_word(stdout, target);
+		print_link(ls, node);
 	}
 	putchar('\n');
 }
