@@ -409,7 +409,7 @@ static void wrong_inode(FILE *f, const struct volume *v)
 		break;
 	case 5:
 		set(f, o, "i_flags", chance(2) ? 1ULL << chance(32) : extreme());
-		set(f, o, "i_lflags", chance(2) ? chance(16) : extreme());
+		set(f, o, "i_lflags", chance(2) ? chance(32) : extreme());
 		break;
 	case 6:
 		set(f, o, "i_uid", extreme());
@@ -421,6 +421,35 @@ static void wrong_inode(FILE *f, const struct volume *v)
 		set(f, o, "i_atime", extreme());
 		set(f, o, "i_version", extreme());
 	}
+}
+
+/* ---- tracked links: they may lead to any inode that says that it is the one ---- */
+
+static void wrong_link(FILE *f, const struct volume *v)
+{
+	const struct object *o = pick_kind(v, K_LINKATTR), *to = pick_kind(v, K_INODE);
+
+	if (!o)
+		return;
+	if (!chance(4))
+		to = find(v, K_INODE, chance(2) ? o->ino : fs_of(v)->root_ino, 0);
+	if (to && chance(5)) {
+		set(f, o, "la_ino", to->ino);
+		set(f, o, "la_gen", get(v, to, "i_gen"));
+		set(f, o, "la_flags", chance(2) ? 1 : 3);
+	} else {
+		set(f, o, "la_ino", chance(2) ? extreme() : chance64());
+		set(f, o, "la_gen", 1 + chance(3));
+	}
+	if (!chance(3))
+		set(f, o, "la_kind", chance(6));
+	if (!chance(6))
+		set(f, o, "la_flags", chance(256));
+	/* A name without a directory, or an orphan. */
+	if (to && !chance(5))
+		set(f, to, "i_parent", chance(2) ? 0 : extreme());
+	if (to && !chance(5))
+		set(f, to, "i_nlink", 0);
 }
 
 /* ---- attributes that the kernel reads by itself ---- */
@@ -578,7 +607,7 @@ void attack_put(FILE *f, const struct volume *v)
 		tree_loop, tree_chain, tree_chain, hostile_extent, hostile_extent,
 		shared_extent, shared_value, free_in_use, free_in_use, wrong_maps, wrong_desc,
 		orphans, orphans, dir_loop, dir_loop, wrong_lengths, wrong_inode, wrong_inode,
-		wrong_acl, wrong_quota, wrong_super, wrong_super, wrong_journal,
+		wrong_link, wrong_acl, wrong_quota, wrong_super, wrong_super, wrong_journal,
 		elsewhere,
 	};
 

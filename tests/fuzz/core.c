@@ -134,9 +134,22 @@ static void read_file(struct reader *r, struct lnkfs_node *node)
 	}
 }
 
+/* What it is besides, and where it leads by a map that has it in all its lines. */
+static void read_link(struct reader *r, struct lnkfs_node *node, const char *target)
+{
+	u32 len = (u32)strlen(target), map_len;
+	char map[2 * LNKFS_SYMLINK_MAX + 64], path[LNKFS_SYMLINK_MAX + 1];
+	struct lnkfs_link_attr la;
+
+	if (!lnkfs_link_attr_get(&r->img.v.fs, &node->ci, &la))
+		lnkfs_link_text_sound(la.la_kind, la.la_flags, target, len);
+	map_len = (u32)snprintf(map, sizeof(map), "%s=/mnt\n\\\\server\\share=/%s", target, target);
+	lnkfs_remote_map(map, map_len, target, len, path, 1 + chance(sizeof(path)));
+}
+
 static void read_inode(struct reader *r, u64 ino)
 {
-	char target[LNKFS_SYMLINK_MAX + 1];
+	char target[LNKFS_SYMLINK_MAX + 1] = "";
 	struct lnkfs_node node, found;
 	struct reading rd = { r, &node };
 	u64 pos = 0;
@@ -150,6 +163,7 @@ static void read_inode(struct reader *r, u64 ino)
 	} else if (S_ISLNK(node.ci.mode)) {
 		if (!lnkfs_node_target(&r->img, &node, target) && *target)
 			lnkfs_image_find(&r->img, target, true, &found);
+		read_link(r, &node, target);
 	} else if (S_ISREG(node.ci.mode)) {
 		read_file(r, &node);
 	}
@@ -176,7 +190,7 @@ static void dump(void)
 {
 	static const struct { const char *subject, *argument; } what[] = {
 		{ "super", NULL }, { "groups", NULL }, { "free", NULL }, { "journal", NULL },
-		{ "inode", "/slow" }, { "inode", "/heavy" }, { "dir", "/" }, { "dir", "/big" },
+		{ "inode", "/slow" }, { "inode", "/heavy" }, { "inode", "/s/track" }, { "dir", "/" }, { "dir", "/big" },
 		{ "extents", "/frag" }, { "extents", "/hello" }, { "block", "700" },
 	};
 	u32 n = chance(ARRAY_SIZE(what));

@@ -76,6 +76,20 @@ static void look_flags(const struct ops *o, const struct found *f)
 	close(fd);
 }
 
+static void look_link(const struct ops *o, const struct found *f)
+{
+	struct lnkfs_link l = { .l_size = sizeof(l), .l_buf = (u64)(unsigned long)buf };
+
+	step("GETLINK");
+	l.l_fd = openat(o->root, rel(f), O_PATH | O_NOFOLLOW);
+	note(l.l_fd);
+	if (l.l_fd < 0)
+		return;
+	l.l_len = chance(4) ? 4096 : chance(100);
+	note(ioctl(o->root, LNKFS_IOC_GETLINK, &l));
+	close(l.l_fd);
+}
+
 /**
  * look() - all that can be asked of an object
  * @o: image
@@ -93,6 +107,7 @@ void look(struct ops *o, const struct found *f)
 		step("readlink");
 		note(readlinkat(o->root, rel(f), buf, 1 + chance(4096)));
 		note(fstatat(o->root, rel(f), &st, 0));
+		look_link(o, f);
 	}
 	if (S_ISREG(f->mode)) {
 		/* It may be a fifo by now, which nobody will ever write to. */
@@ -285,6 +300,33 @@ static void change_flags(struct ops *o, const struct found *f)
 	close(fd);
 }
 
+/* What a symlink is besides its target; sometimes the map of the volume. */
+static void change_link(struct ops *o, const struct found *f)
+{
+	static const char map[] = "\\\\server\\share=/tmp\n\\\\s\\t=/\n";
+	const struct found *to = &o->found[chance(o->nr)];
+	struct lnkfs_link l = { .l_size = sizeof(l), .l_target = -1 };
+
+	step("SETLINK");
+	if (!chance(4))
+		note(setxattr(o->dir, LNKFS_MAP_XATTR, chance(3) ? map : buf,
+			      chance(3) ? sizeof(map) - 1 : chance(BIG), 0));
+	l.l_fd = openat(o->root, rel(f), O_PATH | O_NOFOLLOW);
+	note(l.l_fd);
+	if (l.l_fd < 0)
+		return;
+	l.l_kind = chance(6);
+	l.l_flags = chance(4);
+	if (l.l_flags)
+		l.l_target = openat(o->root, rel(to), O_PATH | O_NOFOLLOW);
+	note(ioctl(o->root, LNKFS_IOC_SETLINK, &l));
+	if (l.l_target >= 0)
+		close(l.l_target);
+	close(l.l_fd);
+	look_link(o, f);
+	note(readlinkat(o->root, rel(f), buf, 4096));
+}
+
 /**
  * change_attrs() - change what is known of an object
  * @o: image
@@ -294,6 +336,10 @@ void change_attrs(struct ops *o, const struct found *f)
 {
 	struct timespec ts[2] = { { (time_t)chance64() >> chance(40), 0 }, { 0, UTIME_NOW } };
 
+	if (S_ISLNK(f->mode) && chance(2)) {
+		change_link(o, f);
+		return;
+	}
 	switch (chance(6)) {
 	case 0:
 		step("chmod");
