@@ -196,7 +196,7 @@ static int set(const struct lnkfs_link_attr *la)
 	int err;
 
 	lnkfs_tx_begin(&tx, &v, LNKFS_CREDITS_STORE + lnkfs_xattr_set_credits(fs, &ci, 0, len));
-	err = lnkfs_link_attr_set(&tx, fs, &ci, la);
+	err = lnkfs_link_attr_set(&tx, fs, &ci, plain ? NULL : la);
 	memset(&v.fault, 0, offsetof(struct lnkfs_fault, fired));
 	REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
 	lnkfs_tx_end(&tx);
