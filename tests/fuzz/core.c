@@ -190,7 +190,8 @@ static void dump(void)
 {
 	static const struct { const char *subject, *argument; } what[] = {
 		{ "super", NULL }, { "groups", NULL }, { "free", NULL }, { "journal", NULL },
-		{ "inode", "/slow" }, { "inode", "/heavy" }, { "inode", "/s/track" }, { "dir", "/" }, { "dir", "/big" },
+		{ "inode", "/slow" }, { "inode", "/heavy" }, { "inode", "/s/track" },
+		{ "dir", "/" }, { "dir", "/big" },
 		{ "extents", "/frag" }, { "extents", "/hello" }, { "block", "700" },
 	};
 	u32 n = chance(ARRAY_SIZE(what));

@@ -181,7 +181,8 @@ static void test_map(void)
 static void test_maps(void)
 {
 	static const char *const empty[] = {
-		"", "\n", "\n\n\n", "=", "=/", "=/\n", "\\\\", "\\\\s\\t", "\\\\s\\t=", "\\\\s\\t=x",
+		"", "\n", "\n\n\n", "=", "=/", "=/\n", "\\\\", "\\\\s\\t", "\\\\s\\t=",
+		"\\\\s\\t=x",
 		"\\\\s=/x\n", "\\\\\\t=/x\n", "\\\\s\\=/x\n", "s\\t=/x", "/s/t=/x\n", "//s/t=/x\n",
 		"\\\\s\\t =/x\n", "\\\\s\\t\n=/x\n", "smb://s/t=/x", "\\\\s\\t\\u=/x", "\\\\s\\t\\\\=/x",
 	};
@@ -231,7 +232,8 @@ static void test_lengths(void)
 	for (size = 1; size < 30; size++) {
 		CHECK_EQ(map_n("\\\\s\\t=/mnt\n", 11, text, len, size),
 			 size > strlen("/mnt/one/two/three") ? 0 : -ENAMETOOLONG);
-		CHECK_EQ(map_n("\\\\s\\t=/\n", 8, "\\\\s\\t", 5, size), size > 1 ? 0 : -ENAMETOOLONG);
+		CHECK_EQ(map_n("\\\\s\\t=/\n", 8, "\\\\s\\t", 5, size),
+			 size > 1 ? 0 : -ENAMETOOLONG);
 	}
 	/* The path of the line alone is too long. */
 	sprintf(line, "\\\\s\\t=/%05000u\n", 1);
@@ -357,21 +359,20 @@ static int model_path(const struct model *m, const struct part *to, char *buf, u
 	return 0;
 }
 
-static int model_map(const char *lines_, u32 lines_len, const char *text, u32 len, char *buf,
-		     u32 size)
+static int model_map(const char *at, u32 at_len, const char *text, u32 len, char *buf, u32 size)
 {
 	static struct model m;
 	static char share[MAX_TEXT];
-	const char *end = lines_ + lines_len, *next;
+	const char *end = at + at_len, *next;
 	struct part to;
 
 	if (!model_parse(text, len, &m) || model_name(&m, 1, share) < 0)
 		return -EINVAL;
-	for (; lines_ < end; lines_ = next + 1) {
-		next = memchr(lines_, '\n', (size_t)(end - lines_));
+	for (; at < end; at = next + 1) {
+		next = memchr(at, '\n', (size_t)(end - at));
 		if (!next)
 			next = end;
-		if (model_line(lines_, (u32)(next - lines_), &m, share, &to))
+		if (model_line(at, (u32)(next - at), &m, share, &to))
 			return model_path(&m, &to, buf, size);
 	}
 	return -ENOENT;
@@ -389,8 +390,9 @@ static u32 rnd(u32 below)
 
 static const char *const pieces[] = {
 	"\\", "\\", "/", "/", "\\\\", "smb://", "SMB://", "s", "t", "S", "T", "server", "share",
-	"SHARE", ".", "..", "%", "%2", "%2e", "%2F", "%00", "%41", "%e4", "%zz", "@", "=", "=/", "=/m",
-	"=/mnt/x/", "\n", "\n\\\\s\\t=/", "\\\\s\\t=/m\n", "\\\\server\\share=/n/o\n", "\n\\\\", " ", "a",
+	"SHARE", ".", "..", "%", "%2", "%2e", "%2F", "%00", "%41", "%e4", "%zz", "@", "=", "=/",
+	"=/m", "=/mnt/x/", "\n", "\n\\\\s\\t=/", "\\\\s\\t=/m\n", "\\\\server\\share=/n/o\n",
+	"\n\\\\", " ", "a",
 	"\377", "[", "`", "{",
 };
 
@@ -434,7 +436,7 @@ static void test_random(void)
 		len += random_text(text + len, rnd(12));
 		map_len = random_text(m, rnd(30));
 		size = 1 + rnd(rnd(2) ? 30 : 5000);
-		memset(want, 0, 1);
+		want[0] = 0;
 		good = CHECK_EQ(lnkfs_remote_sound(text, len), model_parse(text, len, &parsed));
 		err = model_map(m, map_len, text, len, want, size);
 		good &= CHECK_EQ(map_n(m, map_len, text, len, size), err);
