@@ -187,7 +187,13 @@ static void change_link(struct change_ctx *c)
 {
 	struct lnkfs_cinode *ci = &c->node.ci;
 	char target[LNKFS_SYMLINK_MAX + 1];
+	struct lnkfs_link_attr la = { 0 };
 
+	la.la_kind = (u8)(1 + chance(4));
+	begin(c, lnkfs_xattr_set_credits(&c->v.fs, ci, 0, sizeof(la)));
+	lnkfs_link_attr_set(&c->tx, &c->v.fs, ci, chance(3) ? &la : NULL);
+	end(c);
+	lnkfs_link_attr_get(&c->v.fs, ci, &la);
 	if (ci->fork != LNKFS_FORK_SLOW_LINK)
 		return;
 	lnkfs_symlink_read_slow(&c->v.fs, ci, target);

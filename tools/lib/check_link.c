@@ -69,7 +69,7 @@ int lnkfs_fsck_link(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
 	int fits = link->there ? lnkfs_link_fits(c->fs, ci, &link->la) : 1;
 
 	if (!fits)
-		lnkfs_problem(c, "inode %" PRIu64 ": attribute of a symlink with another target",
+		lnkfs_problem(c, "inode %" PRIu64 ": attribute of a symlink contradicts its target",
 			      ci->ino);
 	else if (link->there && !flag)
 		lnkfs_problem_safe(c, "inode %" PRIu64
