@@ -59,6 +59,24 @@ int lnkfs_setattrat(int dirfd, const char *path, const struct lnkfs_attr *attr,
 		    int atflags);
 
 /*
+ * What a symlink is besides its text: its kind, and what it tracks. @path is always the
+ * link itself; @atflags is 0 or AT_EMPTY_PATH (AT_SYMLINK_NOFOLLOW changes nothing).
+ *
+ * After reading, @link has l_kind, l_flags, l_ino, l_gen, and in l_len the length of the
+ * stored text, which is in @buf with a NUL, unless @size is 0. ERANGE: @size is too
+ * small; l_len is the length then. The text that readlink(2) gives may be another:
+ * that of a tracked link is the present path.
+ *
+ * Setting heeds l_kind, l_flags and, with LNKFS_LINK_TRACKED, l_target, a descriptor of
+ * the target. Lnkfs only: EOPNOTSUPP elsewhere.
+ */
+int lnkfs_getlink(const char *path, struct lnkfs_link *link, char *buf, size_t size);
+int lnkfs_getlinkat(int dirfd, const char *path, struct lnkfs_link *link, char *buf,
+		    size_t size, int atflags);
+int lnkfs_setlink(const char *path, const struct lnkfs_link *link);
+int lnkfs_setlinkat(int dirfd, const char *path, const struct lnkfs_link *link, int atflags);
+
+/*
  * Names of flags, as chflags(1) and ls -lo of FreeBSD know them:
  * "uchg,hidden,nosunlnk", separated by commas, spaces or tabs. The parser
  * understands every alias ("schange", "simmutable"), a leading "no" (dump and
