@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Kinds of links: their names, and what can be a link of which kind.
+ */
+#ifndef LNKCTL_LINKKIND_H
+#define LNKCTL_LINKKIND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+const char *linkkind_name(uint32_t kind);
+bool linkkind_parse(const char *word, uint32_t *kind);
+bool linkkind_parse_how(const char *word, uint32_t *flags);
+const char *linkkind_wrong(uint32_t kind, uint32_t flags, int dirfd, const char *text);
+const char *linkkind_unable(int dirfd, uint32_t flags);
+bool linkkind_on_lnkfs(int fd);
+
+#endif /* LNKCTL_LINKKIND_H */

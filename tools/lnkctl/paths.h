@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Paths as text.
+ */
+#ifndef LNKCTL_PATHS_H
+#define LNKCTL_PATHS_H
+
+#include <stddef.h>
+
+char *path_join(const char *dir, const char *name);
+char *path_relative(const char *dir, const char *to);
+char *path_canonical(const char *path);
+char *path_of(int fd);
+char *path_read(int dirfd, const char *name);
+
+#endif /* LNKCTL_PATHS_H */
