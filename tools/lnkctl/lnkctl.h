@@ -37,6 +37,7 @@ extern const struct lnkctl_command lnkctl_chmod;
 extern const struct lnkctl_command lnkctl_chflags;
 extern const struct lnkctl_command lnkctl_flags;
 extern const struct lnkctl_command lnkctl_ln;
+extern const struct lnkctl_command lnkctl_map;
 extern const struct lnkctl_command lnkctl_names;
 extern const struct lnkctl_command lnkctl_quota;
 extern const struct lnkctl_command lnkctl_stat;

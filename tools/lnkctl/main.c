@@ -25,6 +25,7 @@ static const struct lnkctl_command *const commands[] = {
 	&lnkctl_chflags,
 	&lnkctl_flags,
 	&lnkctl_ln,
+	&lnkctl_map,
 	&lnkctl_names,
 	&lnkctl_quota,
 	&lnkctl_stat,

@@ -134,3 +134,39 @@ int object_setflags(const struct walk_object *object, uint32_t flags)
 		return lnkfs_chflagsat(object->dirfd, object->name, flags, by_name(object));
 	return -1;
 }
+
+/**
+ * object_getlink() - what a symlink is besides its text
+ * @object: it
+ * @link: gets it, as lnkfs_getlinkat() says
+ * @buf: gets the stored text
+ * @size: room there
+ *
+ * Return: 0, or -1 with errno set; EOPNOTSUPP: it is not on lnkfs, or the module knows
+ * only plain ones.
+ */
+int object_getlink(const struct walk_object *object, struct lnkfs_link *link, char *buf,
+		   size_t size)
+{
+	struct lnkfs_link l = {
+		.l_size = sizeof(l),
+		.l_fd = object->fd,
+		.l_buf = (uintptr_t)buf,
+		.l_len = (uint32_t)size,
+	};
+
+	if (has_carrier(object)) {
+		if (ioctl(object->dirfd, LNKFS_IOC_GETLINK, &l)) {
+			if (errno == ENOTTY)
+				errno = EOPNOTSUPP;
+			return -1;
+		}
+		*link = l;
+		return 0;
+	}
+	if (!lnkfs_getlinkat(object->fd, "", link, buf, size, AT_EMPTY_PATH))
+		return 0;
+	if (errno == EACCES)
+		return lnkfs_getlinkat(object->dirfd, object->name, link, buf, size, 0);
+	return -1;
+}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "liblnkfs.h"
+#include "linkkind.h"
 #include "lnkctl.h"
 #include "object.h"
 #include "text.h"
@@ -24,8 +25,8 @@ static const char help[] =
 	"usage: lnkctl stat [OPTION]... FILE...\n"
 	"\n"
 	"Show type, mode, flags, inode, links, size, blocks, times, project and the\n"
-	"attributes of statx(2) of each FILE, and of a symlink its target and how it is\n"
-	"stored: fast (in the inode, 0 blocks) or slow (in blocks of its own).\n"
+	"attributes of statx(2) of each FILE, and of a symlink its target, its kind, what\n"
+	"it tracks, and how it is stored: fast (in the inode, 0 blocks) or slow.\n"
 	"\n"
 	"  -h, --no-dereference  a FILE that is a symlink itself, not what it refers to\n"
 	"  -R, --recursive       also all that is in directories\n"
@@ -58,6 +59,9 @@ struct stat_job {
  * @project: its project
  * @target_len: length of @target, -1: it is no symlink, or cannot be read
  * @target: target of a symlink
+ * @has_link: @link and @text are known
+ * @link: what it is besides its text
+ * @text: its stored text
  */
 struct facts {
 	const struct walk_object *object;
@@ -68,6 +72,9 @@ struct facts {
 	uint32_t project;
 	ssize_t target_len;
 	char target[PATH_MAX + 1];
+	bool has_link;
+	struct lnkfs_link link;
+	char text[PATH_MAX + 1];
 };
 
 static const struct {
@@ -145,7 +152,10 @@ static bool gather(const struct walk_object *object, struct facts *facts)
 		return false;
 	facts->has_project = get_project(object, &facts->project);
 	facts->target_len = -1;
+	facts->has_link = false;
 	if (S_ISLNK(object->st->stx_mode)) {
+		facts->has_link = !object_getlink(object, &facts->link, facts->text,
+						  sizeof(facts->text));
 		facts->target_len = readlinkat(object->fd, "", facts->target, PATH_MAX);
 		if (facts->target_len < 0)
 			lnkctl_failed(object->path, errno);
@@ -196,6 +206,23 @@ static void json_device(const char *name, unsigned int major, unsigned int minor
 	printf("{\"major\": %u, \"minor\": %u}", major, minor);
 }
 
+static void json_link(const struct facts *facts)
+{
+	const struct lnkfs_link *link = &facts->link;
+
+	json_member("kind");
+	printf("\"%s\"", linkkind_name(link->l_kind));
+	json_member("text");
+	text_json(stdout, facts->text, strlen(facts->text));
+	if (!(link->l_flags & LNKFS_LINK_TRACKED))
+		return;
+	json_member("tracked");
+	printf("{\"inode\": %" PRIu64 ", \"generation\": %u, \"path_first\": %s, \"lost\": %s}",
+	       (uint64_t)link->l_ino, link->l_gen,
+	       link->l_flags & LNKFS_LINK_PATH_FIRST ? "true" : "false",
+	       link->l_flags & LNKFS_LINK_LOST ? "true" : "false");
+}
+
 static void json_attributes(const char *name, uint64_t bits)
 {
 	const char *separator = "";
@@ -237,6 +264,8 @@ static void print_json(const struct facts *facts, bool first)
 		json_member("storage");
 		printf("\"%s\"", st->stx_blocks ? "slow" : "fast");
 	}
+	if (facts->has_link)
+		json_link(facts);
 	json_number("inode", st->stx_ino);
 	json_device("device", st->stx_dev_major, st->stx_dev_minor);
 	if (S_ISBLK(st->stx_mode) || S_ISCHR(st->stx_mode))
@@ -273,6 +302,24 @@ static void print_time(const char *name, const struct statx_timestamp *ts)
 		printf("%12s: %s.%09u %s\n", name, date, ts->tv_nsec, zone);
 }
 
+/* What there is to say of a link that is not plain. */
+static void print_link(const struct facts *facts)
+{
+	const struct lnkfs_link *link = &facts->link;
+
+	if (link->l_kind)
+		printf("%12s: %s\n", "kind", linkkind_name(link->l_kind));
+	if (!(link->l_flags & LNKFS_LINK_TRACKED))
+		return;
+	printf("%12s: inode %" PRIu64 ", generation %u, %s%s\n", "tracked",
+	       (uint64_t)link->l_ino, link->l_gen,
+	       link->l_flags & LNKFS_LINK_PATH_FIRST ? "path first" : "identity first",
+	       link->l_flags & LNKFS_LINK_LOST ? ", lost" : "");
+	printf("%12s: ", "text");
+	text_word(stdout, facts->text);
+	putchar('\n');
+}
+
 static void print_type(const struct facts *facts)
 {
 	const struct statx *st = facts->st;
@@ -288,6 +335,8 @@ static void print_type(const struct facts *facts)
 		text_word(stdout, facts->target);
 		putchar('\n');
 	}
+	if (facts->has_link)
+		print_link(facts);
 }
 
 static void print_attributes(uint64_t bits)
