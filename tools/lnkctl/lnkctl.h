@@ -36,6 +36,7 @@ struct lnkctl_command {
 extern const struct lnkctl_command lnkctl_chmod;
 extern const struct lnkctl_command lnkctl_chflags;
 extern const struct lnkctl_command lnkctl_flags;
+extern const struct lnkctl_command lnkctl_links;
 extern const struct lnkctl_command lnkctl_ln;
 extern const struct lnkctl_command lnkctl_map;
 extern const struct lnkctl_command lnkctl_names;

@@ -24,6 +24,7 @@ static const struct lnkctl_command *const commands[] = {
 	&lnkctl_chmod,
 	&lnkctl_chflags,
 	&lnkctl_flags,
+	&lnkctl_links,
 	&lnkctl_ln,
 	&lnkctl_map,
 	&lnkctl_names,
