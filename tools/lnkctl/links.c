@@ -14,6 +14,7 @@
 
 #include "links.h"
 #include "lnkctl.h"
+#include "paths.h"
 
 static const char help[] =
 	"usage: lnkctl links [OPTION]... FILE...\n"
@@ -56,6 +57,7 @@ enum pass {
  * @summary: no single links
  * @json: as JSON
  * @named: what the walk began at
+ * @top: absolute path of the tree
  * @shown: links shown
  * @links: links looked at
  * @count: of them, in each class
@@ -71,6 +73,7 @@ struct links_job {
 	bool summary;
 	bool json;
 	const char *named;
+	char *top;
 	unsigned long long shown;
 	unsigned long long links;
 	unsigned long long count[LINKS_CLASSES];
@@ -95,8 +98,10 @@ static void account(const struct links_finding *f)
 
 static void judge(struct links_finding *f)
 {
-	bool wanted = f->classes & job.classes;
+	bool wanted;
 
+	f->classes &= job.classes | ~LINKS_BIT(LINKS_HARD);
+	wanted = f->classes & job.classes;
 	if (wanted)
 		links_suggest(f, job.suggest);
 	if (wanted && f->repair.class != LINKS_CLASSES && job.fix && links_apply(f))
@@ -117,6 +122,7 @@ static enum walk_verdict visit(const struct walk_object *object, void *arg)
 	if (job.pass == SEARCH || !is_link)
 		return WALK_ON;
 	if (links_look(&f, object)) {
+		f.top = job.top;
 		if (job.pass == LOOK && f.classes & job.suggest & LINKS_BIT(LINKS_DANGLING))
 			links_want(&f);
 		else if (job.pass == LOOK || links_is_wanted(&f))
@@ -223,13 +229,32 @@ static void parse(int argc, char **argv, struct walk *walk)
 		lnkctl_usage("a file is missing");
 }
 
+/* The tree of what was named: a directory, or that which has the link. */
+static char *top_of(const char *named)
+{
+	char *path = path_join("", named), *slash = strrchr(path, '/'), *top;
+	struct stat st;
+
+	if (!lstat(path, &st) && !S_ISDIR(st.st_mode)) {
+		if (!slash)
+			strcpy(path, ".");
+		else
+			slash[slash == path ? 1 : 0] = 0;
+	}
+	top = realpath(path, NULL);
+	free(path);
+	return top;
+}
+
 static void walk_all(const struct walk *walk, int argc, char **argv)
 {
 	int i;
 
 	for (i = optind; i < argc; i++) {
 		job.named = argv[i];
+		job.top = *argv[i] ? top_of(argv[i]) : NULL;
 		walk_tree(walk, argv[i]);
+		free(job.top);
 	}
 }
 

@@ -61,6 +61,7 @@ struct links_repair {
 /**
  * struct links_finding - a link, and what was found about it
  * @object: where it is
+ * @top: absolute path of the tree that it was found in, NULL: not known
  * @dirfd: its directory
  * @name: its name there
  * @text: what it says
@@ -78,6 +79,7 @@ struct links_repair {
  */
 struct links_finding {
 	const struct walk_object *object;
+	const char *top;
 	int dirfd;
 	const char *name;
 	char *text;

@@ -31,45 +31,29 @@ static bool same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Do the first steps up of a relative text stay on the mount? */
-static bool stays(int dirfd, const char *text)
+/* Is an absolute path, as text, below a directory? */
+static bool is_below(const char *path, const char *dir)
 {
-	struct statx begin, st;
-	int fd, up;
-	bool good;
+	size_t len = strlen(dir);
 
-	fd = openat(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	good = fd >= 0 && !statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &begin);
-	for (; good && !strncmp(text, "..", 2) && (text[2] == '/' || !text[2]);
-	     text += text[2] ? 3 : 2) {
-		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		good = up >= 0 && !statx(up, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) &&
-		       st.stx_mnt_id == begin.stx_mnt_id;
-		close(fd);
-		fd = up;
-	}
-	if (fd >= 0)
-		close(fd);
-	return good;
+	return dir[1] ? !strncmp(path, dir, len) && path[len] == '/' : *path == '/';
 }
 
-/* Does a text lead to @to, without leaving the mount on the way up? */
-static bool leads(const struct links_finding *f, const char *text, const struct stat *to)
+static bool climbs(const char *path)
 {
-	struct stat st;
-
-	return !fstatat(f->dirfd, text, &st, 0) && same(&st, to) && stays(f->dirfd, text);
+	return strstr(path, "/../") || (strlen(path) > 2 && !strcmp(strchr(path, 0) - 3, "/.."));
 }
 
-/* The way from the link to an absolute path that leads to @to, or NULL. */
+/* The way from the link to an absolute path that leads to @to, both in the tree. */
 static char *relative_to(const struct links_finding *f, const char *path, const struct stat *to)
 {
 	char *dir = path_of(f->dirfd), *text = NULL;
+	struct stat st;
 
-	if (dir)
+	if (dir && f->top && is_below(path, f->top) && !climbs(path))
 		text = path_relative(dir, path);
 	free(dir);
-	if (text && leads(f, text, to))
+	if (text && !fstatat(f->dirfd, text, &st, 0) && same(&st, to))
 		return text;
 	free(text);
 	return NULL;
@@ -94,7 +78,7 @@ static bool repair_absolute(struct links_finding *f)
 {
 	char *path;
 
-	if (f->fd < 0 || *f->text != '/' || f->link.l_kind == LNKFS_LINK_JUNCTION)
+	if (f->fd < 0 || f->classes & LINKS_BIT(LINKS_CROSS))
 		return false;
 	f->repair.text = relative_to(f, f->text, &f->to);
 	if (f->repair.text)

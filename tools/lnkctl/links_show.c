@@ -26,7 +26,7 @@ static void show_classes(const struct links_finding *f)
 	const char *separator = "";
 	int c;
 
-	for (c = LINKS_HARD + 1; c < LINKS_CLASSES; c++) {
+	for (c = 0; c < LINKS_CLASSES; c++) {
 		if (has(f, (enum links_class)c)) {
 			printf("%s%s", separator, links_class_names[c]);
 			separator = ",";
@@ -48,6 +48,8 @@ static void show_end(const struct links_finding *f)
 			fputs(i ? " -> " : "", stdout);
 			text_word(stdout, f->members[i]);
 		}
+		fputs(" -> ", stdout);
+		text_word(stdout, f->members[0]);
 		putchar('\n');
 	} else if (f->missing) {
 		fputs("    ", stdout);

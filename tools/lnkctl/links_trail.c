@@ -36,6 +36,7 @@ struct step {
  * @where: its path
  * @rest: what is still to be gone
  * @next: how far that has been used
+ * @fresh: a text begins there
  * @step: the links met
  * @steps: how many
  */
@@ -44,6 +45,7 @@ struct trail {
 	char *where;
 	char *rest;
 	const char *next;
+	bool fresh;
 	struct step step[MAX_LINKS + 1];
 	size_t steps;
 };
@@ -92,6 +94,7 @@ static bool turn(struct trail *t, int fd, const struct stat *st, char *path)
 	free(t->rest);
 	t->rest = rest;
 	t->next = rest;
+	t->fresh = true;
 	return true;
 }
 
@@ -125,11 +128,12 @@ static int step_on(struct trail *t)
 	size_t n;
 	int ret;
 
-	if (*t->next == '/') {
+	if (t->fresh && *t->next == '/') {
 		enter(t, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), path_join("/", ""));
 		if (t->fd < 0)
 			return -1;
 	}
+	t->fresh = false;
 	t->next += strspn(t->next, "/");
 	n = strcspn(t->next, "/");
 	if (!n)
@@ -143,21 +147,28 @@ static int step_on(struct trail *t)
 	return ret;
 }
 
-/* The links that lead to each other: from the last time that the last one was met on. */
+static bool same_step(const struct step *a, const struct step *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* The links that lead to each other, the first one that was met first. */
 static void find_members(struct links_finding *f, struct trail *t)
 {
 	const struct step *last = &t->step[t->steps - 1];
-	size_t i = t->steps - 1;
+	size_t first = 0, n;
 
-	while (i && (t->step[i - 1].dev != last->dev || t->step[i - 1].ino != last->ino))
-		i--;
-	if (!i)
+	for (n = 1; n < t->steps && !same_step(last - n, last); n++)
+		;
+	if (n == t->steps)
 		return;
-	f->members_count = t->steps - i;
-	f->members = lnkctl_realloc(NULL, f->members_count * sizeof(*f->members));
-	for (size_t n = 0; n < f->members_count; n++) {
-		f->members[n] = t->step[i - 1 + n].path;
-		t->step[i - 1 + n].path = NULL;
+	while (!same_step(&t->step[first], &t->step[first + n]))
+		first++;
+	f->members_count = n;
+	f->members = lnkctl_realloc(NULL, n * sizeof(*f->members));
+	while (n--) {
+		f->members[n] = t->step[first + n].path;
+		t->step[first + n].path = NULL;
 	}
 }
 
@@ -178,6 +189,7 @@ void links_trail(struct links_finding *f)
 		t.where[slash == path ? 1 : slash - path] = 0;
 	t.rest = path_join("", f->target);
 	t.next = t.rest;
+	t.fresh = true;
 	if (fd < 0 || fstat(f->object->fd, &st))
 		goto out;
 	t.step[t.steps++] = (struct step){ st.st_dev, st.st_ino, path_join("", path) };
