@@ -20,7 +20,8 @@ PAGES = [p for where in ("tools/*", "tools/*/*", "Documentation/man/*")
          for p in sorted(glob.glob(os.path.join(TOP, where + ".[1-8]")))]
 # Programs with a table of options of their own; lnkctl's test is test_lnkctl.py.
 PROGRAMS = ["mkfs.lnkfs", "fsck.lnkfs", "dump.lnkfs", "resize.lnkfs"]
-LNKCTL = ["chmod", "chflags", "flags", "quota", "stat", "ls", "cat", "readlink", "cp"]
+LNKCTL = ["chmod", "chflags", "flags", "links", "ln", "map", "quota", "stat", "ls", "cat",
+          "readlink", "cp"]
 
 
 def run(*command, **kw):

@@ -19,7 +19,7 @@ import threading
 LNKCTL = os.path.join(os.environ["TOOLS"], "lnkctl")
 COMPLETION = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "../../tools/completions/lnkctl")
-COMMANDS = ("chmod", "chflags", "flags", "names", "quota", "stat")
+COMMANDS = ("chmod", "chflags", "flags", "links", "ln", "map", "names", "quota", "stat")
 ENV = dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=1")
 ENV.pop("POSIXLY_CORRECT", None)
 MODES = (0, 0o644, 0o755, 0o100, 0o010, 0o7777, 0o4755, 0o2644, 0o1666, 0o624, 0o2070)
@@ -523,6 +523,255 @@ def test_flags():
     result(p.returncode == 1 and b"lnkctl: chflags: l: " in p.stderr, "-h: not this link", p.stderr)
 
 
+# ---- links ----
+
+def listing(top):
+    """Names, and what they are; the same file by the same number."""
+    found, numbers = {}, {}
+    for path, dirs, files in os.walk(top):
+        for name in sorted(dirs + files):
+            full = os.path.join(path, name)
+            st = os.lstat(full)
+            what = os.readlink(full).replace("/theirs", "/ours") if stat.S_ISLNK(st.st_mode) else \
+                numbers.setdefault(st.st_ino, len(numbers)) if stat.S_ISREG(st.st_mode) else "dir"
+            found[os.path.relpath(full, top)] = what
+    return found
+
+
+def ln_tree(name):
+    top = fresh(name)
+    for d in ("d", "d/e", "g"):
+        os.mkdir("%s/%s" % (top, d))
+    for f in ("a", "b", "d/a", "g/c", "-n"):
+        put("%s/%s" % (top, f))
+    os.link(top + "/b", top + "/b2")
+    for text, link in (("a", "la"), ("d", "ld"), ("../a", "d/up"), ("none", "dangling"), ("loop", "loop")):
+        os.symlink(text, "%s/%s" % (top, link))
+    return top
+
+
+def test_ln():
+    """ln(1) is the oracle, for what it makes."""
+    rng = random.Random(7)
+    names = ["a", "b", "b2", "d", "d/", "d/e", "d/a", "g", "g/c", "la", "ld", "ld/", "ld/e/..", "d/up",
+             "dangling", "loop", "none", "none/x", "new", "d/new", "new/", ".", "a/x", "./a",
+             "d//a", "x" * 255, "x" * 256, ""]
+    wrong, made = [], 0
+    for _ in range(250):
+        options = [o for o in ("-f", "-n", "-v", "-T", "-L") if rng.random() < 0.25]
+        symbolic = rng.random() < 0.6
+        if symbolic:
+            options += ["-s"] if rng.random() < 0.6 else ["-sr"]
+            options = [o for o in options if o != "-L"]
+        words = [rng.choice(names) for _ in range(rng.choice((1, 2, 2, 2, 2, 3)))]
+        if "-sr" in options and set(words) & {"dangling", "loop", "", "x" * 256}:
+            continue        # what these are canonically is anybody's guess
+        got = []
+        for name, program in (("ours", (LNKCTL, "ln")), ("theirs", ("/bin/ln",))):
+            top = ln_tree(name)
+            p = run(*program[1:], *options, "--", *words, cmd=program[0], cwd=top)
+            got.append((p.returncode == 0, listing(top), p.stdout, p.stderr))
+        # ln(1) asks this as if the text of the link were for the working directory
+        if symbolic and (b"lead to" in got[0][3] or b"the same file" in got[1][3]):
+            continue
+        made += got[1][0]
+        if got[0][:3] != got[1][:3]:
+            wrong.append((options, words, *got))
+    result(not wrong and made > 50, "ln as ln(1): %d made" % made, len(wrong), *wrong[:6])
+
+
+def test_ln_special():
+    top = ln_tree("special")
+    for args in (["-d", "d", "new"], ["/D", "d", "new"], ["/J", "/etc", "new"], ["-t", "a", "new"],
+                 ["-t=path-first", "a", "new"], ["-ft=identity-first", "a", "new"],
+                 ["--tracked=path-first", "a", "new"], ["--remote", "//s/h", "new"],
+                 ["--kind=file", "a", "new"], ["-f", "--kind=junction", "/etc", "new"]):
+        fails("%s: lnkfs only" % " ".join(args), 1, rb"lnkctl: ln: new: only lnkfs [^\n]*\n",
+              "ln", *args, cwd=top)
+    result(not os.path.lexists(top + "/new") and not [n for n in os.listdir(top) if n[0] == "."],
+           "and nothing is left")
+    works("/H is -H", "ln", "/H", "a", "new", cwd=top)
+    result(os.path.samefile(top + "/a", top + "/new"), "a hard link")
+    fails("mklink's letters stand before the first name", 1, rb"lnkctl: ln: /D: No such file [^\n]*\n",
+          "ln", "-s", "a", "/H", "/D", cwd=top)
+    fails("-f leaves a file alone that the link would lead to", 1, rb"lnkctl: ln: a: .*\n",
+          "ln", "-sf", "a", "a", cwd=top)
+    fails("and one of the links that were just made", 1, rb"lnkctl: ln: g/a: .*\n",
+          "ln", "-f", "a", "d/a", "g", cwd=top)
+    fails("a directory has no hard links", 1, rb"lnkctl: ln: d: is a directory: .*\n",
+          "ln", "d", "hard", cwd=top)
+    if os.stat("/dev/shm").st_dev != os.stat(top).st_dev:
+        fails("hard links stay on a volume", 1, rb"lnkctl: ln: a: is on another volume: .*\n",
+              "ln", "a", "/dev/shm/lnkctl-test", cwd=top)
+    text = "./" * 2047 + "a"
+    works("4,095 bytes", "ln", "-s", text, "long", cwd=top)
+    result(os.readlink(top + "/long") == text, "all there")
+    fails("4,096 bytes", 1, rb"lnkctl: ln: long2: File name too long\n", "ln", "-s", text + "x",
+          "long2", cwd=top)
+    for name in HOSTILE:
+        works("a link of an awkward name", "ln", "-s", "--", name, b"./" + name, cwd=top)
+        result(os.readlink(os.path.join(os.fsencode(top), name)) == name, "is there")
+
+
+# ---- audits ----
+
+def audit(*args, status=0, **kw):
+    p = run("links", "--json", *args, **kw)
+    found = strict_json(p.stdout)
+    result(p.returncode == status, "links " + " ".join(map(str, args)), p.returncode, p.stderr)
+    return {l["name"]: l for l in found["links"]}, found
+
+
+def test_audit():
+    top = fresh("audit")
+    real = os.path.realpath(top)
+    for d in ("a", "b", "b/sub"):
+        os.mkdir("audit/" + d)
+    put("audit/a/file")
+    put("audit/b/moved")
+    put("audit/a/twice")
+    put("audit/b/twice")
+    for text, link in ((real + "/a/file", "b/abs"), (real + "/b/sub/../../a/file", "b/dots"),
+                       ("/etc/passwd", "outside"), ("moved", "a/gone"), ("twice", "b/sub/tw"),
+                       ("absent", "none"), ("a/file/x", "notdir"), ("y", "x"), ("z", "y"), ("x", "z"),
+                       ("z", "entry"), ("self", "self"), ("a/file", "fine"), ("./" * 1000 + "a", "long"),
+                       ("..", "b/up"), (b"\xff\n", b"bad\xfe\n")):
+        os.symlink(text, os.path.join(os.fsencode(top), os.fsencode(link)))
+    for i in range(45):
+        os.symlink("c%d" % (i + 1), "audit/c%d" % i)
+    put("audit/c45")
+    links, all_of_it = audit("-R", ".", cwd=top)
+    classes = {n: set(l["classes"]) - {"slow"} for n, l in links.items()}
+    expect = {"b/abs": "absolute", "b/dots": "absolute", "outside": "absolute", "a/gone": "dangling",
+              "b/sub/tw": "dangling", "none": "dangling", "notdir": "dangling", "x": "loop",
+              "y": "loop", "z": "loop", "entry": "loop", "self": "loop", "bad\udcfe\n": "dangling"}
+    expect.update({"c%d" % i: "loop" for i in range(5)})
+    expect = {"./" + n: {c} for n, c in expect.items()}
+    if os.stat("/etc/passwd").st_dev != os.stat(top).st_dev:
+        expect["./outside"].add("cross-volume")
+    if os.lstat(top + "/long").st_blocks:
+        expect["./long"] = set()
+        result("slow" in links["./long"]["classes"], "a slow one")
+    result(classes == expect, "each in its classes", classes, expect)
+    result(all_of_it["count"] == 61 and all_of_it["classes"]["loop"]["count"] == 10, "and counted",
+           all_of_it["count"], all_of_it["classes"])
+    result(links["./entry"]["loop"] == ["./z", "./x", "./y"] and links["./self"]["loop"] == ["./self"]
+           and "loop" not in links["./c0"], "who leads to whom", links["./entry"], links["./self"])
+    result([links[n]["missing"] for n in ("./none", "./notdir", "./a/gone")] ==
+           ["./absent", "./a/file", "./a/moved"], "what is missing", links["./notdir"])
+    repairs = {n: l["repair"]["text"] for n, l in links.items() if "repair" in l}
+    result(repairs == {"./b/abs": "../a/file", "./b/dots": "../a/file", "./a/gone": "../b/moved"},
+           "what could be done", repairs)
+    p = works("for people", "links", "-R", ".", cwd=top)
+    result(b"could be ../a/file (--fix=absolute)\n" in p.stdout and
+           b"\n61 links\n" in p.stdout and b"./z -> ./x -> ./y -> ./z\n" in p.stdout, "the same",
+           p.stdout)
+    p = works("a summary", "links", "-Rsc", "loop,dangling", ".", cwd=top)
+    result(re.fullmatch(rb"61 links\n +5 dangling, 1 could be repaired\n +10 loop\n", p.stdout),
+           "three lines", p.stdout)
+    links, _ = audit(".", cwd=top)
+    result("./none" in links and "./b/abs" not in links, "without -R: what is in the directory")
+    links, _ = audit("b/abs", "a/file", cwd=top)
+    result(list(links) == ["b/abs"], "a link that is named")
+    links, _ = audit("-a", "fine", cwd=top)
+    result(links["fine"]["classes"] == [] and links["fine"]["leads_to"]["inode"] ==
+           os.stat("audit/a/file").st_ino, "-a: any link", links)
+    audit("nothing", status=1, cwd=top)
+    # repairs
+    os.utime("audit/b/abs", ns=(10**18, 10**18 + 7), follow_symlinks=False)
+    if not os.geteuid():
+        os.chown("audit/b/abs", 4711, 4712, follow_symlinks=False)
+    before = os.lstat("audit/b/abs")
+    links, _ = audit("-R", "--fix=absolute,dangling", ".", cwd=top)
+    done = {n for n, l in links.items() if l.get("repair", {}).get("done")}
+    after = os.lstat("audit/b/abs")
+    result(done == set(repairs) and os.readlink("audit/b/abs") == "../a/file" and
+           os.readlink("audit/a/gone") == "../b/moved" and
+           os.readlink("audit/outside") == "/etc/passwd", "repaired", done)
+    result((before.st_uid, before.st_gid, before.st_mtime_ns) ==
+           (after.st_uid, after.st_gid, after.st_mtime_ns), "owner and time were kept", before, after)
+    links, _ = audit("-R", "-c", "absolute", ".", cwd=top)
+    result(set(links) == {"./outside"}, "nothing to be repaired is left", links)
+    links, _ = audit("--fix=hard", "fine", cwd=top)
+    result(os.path.samefile("audit/fine", "audit/a/file") and not os.path.islink("audit/fine"),
+           "a hard link instead")
+    result(not [n for n in os.listdir(top) if n.startswith(".lnkctl")], "no temporary names are left")
+
+
+def test_audit_users():
+    """Links that belong to somebody else, directories that cannot be written to."""
+    if os.geteuid():
+        skip("audits as another user", "not root")
+        return
+    top = fresh("users")
+    real = os.path.realpath(top)
+    put(top + "/f")
+    os.mkdir(top + "/mine")
+    os.mkdir(top + "/closed", 0o700)
+    for d in (".", "mine", "closed"):
+        os.symlink(real + "/f", "%s/%s/link" % (top, d))
+    os.chown(top + "/mine", 65534, 65534)
+    p = run("links", "-R", "--fix=absolute", ".", cwd=top, user=65534, group=65534, extra_groups=[])
+    result(p.returncode == 1 and set(p.stderr.splitlines()) == {
+        b"lnkctl: links: ./closed: Permission denied", b"lnkctl: links: ./link: Permission denied",
+        b"lnkctl: links: ./mine/link: Operation not permitted"}, "each has its message", p.stderr)
+    result(os.readlink(top + "/mine/link") == real + "/f" == os.readlink(top + "/link") and
+           os.listdir(top + "/mine") == ["link"], "and nothing has changed")
+
+
+def test_audit_deep():
+    """Below what a path can say, with few descriptors."""
+    depth, name = 300, "m" * 100
+    deep_tree("deep", depth, name)
+    fd = os.open("deep", os.O_RDONLY)
+    for i in range(depth):
+        os.symlink("../z", "up", dir_fd=fd)
+        os.symlink("gone", "dangling", dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+    p = run(*limited((LNKCTL, "links", "-Rs", "deep"), 20), cmd="/bin/bash")
+    # the first "up" leads out of the tree
+    result(p.returncode == 0 and re.match(rb"600 links\n +301 dangling\n", p.stdout), "a deep tree",
+           p.stdout, p.stderr)
+    remove("deep")
+
+
+def test_audit_race():
+    """Links that come, go and change while they are repaired."""
+    top = fresh("race")
+    real = os.path.realpath(top)
+    put(top + "/f")
+    stop = threading.Event()
+
+    def change():
+        i = 0
+        while not stop.is_set():
+            i += 1
+            name = "%s/l%d" % (top, i % 20)
+            try:
+                os.symlink(real + "/f" if i % 3 else "mine", name + ".new")
+                os.rename(name + ".new", name)
+                if not i % 7:
+                    os.unlink(name)
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        runs = [run("links", "--fix=absolute", ".", cwd=top) for _ in range(40)]
+    finally:
+        stop.set()
+        thread.join()
+    said = {line.split(b": ", 3)[-1] for p in runs for line in p.stderr.splitlines()}
+    texts = {os.readlink(os.path.join(top, n)) for n in os.listdir(top) if n != "f"}
+    result(said <= {b"Stale file handle", b"No such file or directory"} and
+           texts <= {real + "/f", "mine", "f"} and
+           not [n for n in os.listdir(top) if n.startswith(".")], "nothing is lost", said, texts)
+
+
 # ---- the command line ----
 
 def test_usage():
@@ -541,6 +790,20 @@ def test_usage():
                  ["quota", "show", ".", "nobody-of-this-name"], ["quota", "show", ".", "4294967295"],
                  ["quota", "show", "-P", "."], ["quota", "grace", ".", "blocks=0"],
                  ["quota", "grace", ".", "blocks=9999999w"], ["quota", "grace", ".", "days=1"],
+                 ["ln"], ["ln", "-s"], ["ln", "-sH", "a", "b"], ["ln", "-dj", "a", "b"],
+                 ["ln", "--kind=blob", "a", "b"], ["ln", "-t=none", "a", "b"], ["ln", "-t=", "x"],
+                 ["ln", "-s=path-first", "a", "b"], ["ln", "--tracked=p", "a", "b"],
+                 ["ln", "/H", "/D", "a", "b"], ["ln", "/J", "/D", "a", "b"], ["ln", "-r", "a", "b"],
+                 ["ln", "-jr", "a", "b"], ["ln", "-t", "--remote", "a", "b"],
+                 ["ln", "-T", "a"], ["ln", "-T", "a", "b", "c"], ["ln", "-q", "a", "b"],
+                 ["ln", "-sT", "--target-directory=.", "a", "b"], ["ln", "-j", "-t=path-first", "a", "b"],
+                 ["ln", "--set", "a"], ["ln", "--set", "-sf", "a"], ["ln", "--set", "-s"],
+                 ["links"], ["links", "-q", "."], ["links", "-c", "bogus", "."],
+                 ["links", "--fix=slow", "."], ["links", "--fix=", "."], ["links", "-c", "loop,", "."],
+                 ["map"], ["map", ".", "x"], ["map", ".", "x", "/y"], ["map", ".", "//s/h", "y"],
+                 ["map", "-d", "."], ["map", ".", "//s/h/x", "/y"], ["map", ".", "smb://s/%41", "/y"],
+                 ["map", ".", "//s/h", "/a\nb"], ["map", "--json", ".", "//s/h", "/y"],
+                 ["map", ".", "//s", "/y"], ["map", ".", "//s/h", "/" + 4096 * "x"],
                  ["chmod", "-RLh", "644", "f"], ["cho\x1bmod"]):
         p = run(*args, cwd=top)
         result(p.returncode == 2 and not p.stdout and p.stderr.startswith(b"lnkctl: ") and
@@ -576,8 +839,10 @@ def complete(*words):
 def test_completion():
     for words, expect in (
             (["ch"], "chmod chflags"), (["chf"], "chflags"), (["--v"], "--version"),
-            (["", ], "chmod chflags flags names quota stat ls cat readlink cp --help --version"),
-            (["quota", "s"], "show set sync state"), (["quota", "set", "-P", "--u"], "--user"),
+            (["", ], "chmod chflags flags links ln map names quota stat ls cat readlink cp --help "
+                   "--version"),
+            (["ln", "--tr"], "--tracked"), (["ln", "--ta"], "--target-directory="),
+            (["links", "-R", "--fi"], "--fix="), (["quota", "s"], "show set sync state"), (["quota", "set", "-P", "--u"], "--user"),
             (["stat", "--j"], "--json"), (["chmod", "--ref"], "--reference="),
             (["chflags", "uc"], "uchg"), (["chflags", "-R", "hid"], "hidden"),
             (["chflags", "hidden,uc"], "hidden,uchg"), (["chflags", "uchg,nosch"], "uchg,noschg"),
@@ -606,7 +871,8 @@ def main():
     try:
         for test in (test_usage, test_modes, test_mode_options, test_reference, test_trees,
                      test_links, test_deep, test_way_back, test_swapped, test_errors, test_list,
-                     test_json, test_flags, test_completion):
+                     test_json, test_flags, test_ln, test_ln_special, test_audit, test_audit_users,
+                     test_audit_deep, test_audit_race, test_completion):
             print("# " + test.__name__)
             sys.stdout.flush()
             test()

@@ -150,8 +150,8 @@ static void summarize(void)
 		if (!(job.classes & LINKS_BIT(c)) || !job.count[c])
 			continue;
 		printf("%8llu %s", job.count[c], links_class_names[c]);
-		if (job.repaired[c])
-			printf(", %llu repaired", job.repaired[c]);
+		if (job.fix & LINKS_BIT(c))
+			printf(", %llu of %llu repaired", job.repaired[c], job.repairable[c]);
 		else if (job.repairable[c])
 			printf(", %llu could be repaired", job.repairable[c]);
 		putchar('\n');

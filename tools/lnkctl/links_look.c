@@ -203,8 +203,13 @@ bool links_look(struct links_finding *f, const struct walk_object *object)
 		return false;
 	}
 	f->target = path_read(object->fd, "");
+	if (!f->target) {
+		lnkctl_failed(object->path, errno);
+		return false;
+	}
+	/* EACCES: nothing that may be read is known to carry the ioctl */
 	f->has_link = !object_getlink(object, &f->link, text, sizeof(text));
-	if (!f->target || (!f->has_link && errno != EOPNOTSUPP)) {
+	if (!f->has_link && errno != EOPNOTSUPP && errno != EACCES) {
 		lnkctl_failed(object->path, errno);
 		return false;
 	}
