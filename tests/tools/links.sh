@@ -99,7 +99,7 @@ fails "not of the form" "no share" lnkctl ln --remote '\\nas' a/y
 fails "No such file" "nothing to track" lnkctl ln -t none a/y
 fails "path-first needs a relative" "an absolute path first" lnkctl ln -t=path-first "$DIR/a/d" a/y
 fails "on the volume of its target" "a target elsewhere" lnkctl ln -t "$EXT4" a/y
-fails "Is a directory" "-f replaces no directory" lnkctl ln -tfT d b/sub
+fails "Is a directory" "-f replaces no directory" lnkctl ln -tfT ../a/d b/sub
 fails "only lnkfs" "ext4 has no kinds" lnkctl ln -d "$DIR/a" "$EXT4/x"
 fails "only lnkfs" "and follows nothing" lnkctl ln -t "$DIR/a" "$EXT4/x"
 fails "hard links stay on one" "hard links stay on a volume" lnkctl ln b/sub/g "$EXT4/x"
@@ -127,7 +127,7 @@ fails "Operation not permitted" "not bob's" as bob lnkctl ln --set -d a/s
 ok "alice's" as alice lnkctl ln --set -d a/s
 lnkctl chflags -h uchg a/s
 fails "Operation not permitted" "an immutable link" lnkctl ln --set -s a/s
-fails "Operation not permitted" "is not replaced" lnkctl ln -sf none a/s
+fails "Operation not permitted" "is not replaced" lnkctl ln -sfT none a/s
 fails "Operation not permitted" "by any kind" lnkctl ln -tfT d a/s
 ok "no temporary names" clean
 lnkctl chflags -h nouchg a/s
@@ -152,13 +152,14 @@ both() # OPTION... NAME...
 	done
 }
 
-for words in "-s f n" "f n" "-s f x" "f x" "-sf f lf" "-f f lf" "-sn f l" "-sfn f l" "-sT f l" \
-	"-sr f x/y/n" "-sr x/y x/n" "-s none n" "none n" "x n" "-f f f" "-L lf n" "lf n" "f l/n" \
-	"-sf f x" "-s f lf x" "f lf x" "-s f n/m" "-sfT f x" "-s x/y"; do
-	# shellcheck disable=SC2086
-	ok "ln $words" both $words
-done
-rm -rf cmp "$EXT4/cmp"
+if [ "$BS" = 4096 ]; then
+	for words in "-s f n" "f n" "-s f x" "-f f lf" "-sfn f l" "-sr f x/y/n" "none n" "x n" \
+		"-f f f" "-L lf n" "lf n" "f lf x" "-sfT f x"; do
+		# shellcheck disable=SC2086
+		ok "ln $words" both $words
+	done
+	rm -rf cmp "$EXT4/cmp"
+fi
 
 # ---- awkward names ----
 
@@ -206,7 +207,6 @@ ok "remove one" lnkctl map -d mnt '\\nas\films'
 fails "there is no entry" "it is gone" lnkctl map -d mnt '\\nas\films'
 ok "and the other" lnkctl map -d mnt '\\nas\music'
 fails "No such attribute" "then there is no map" getfattr -n trusted.lnkfs.map --only-values mnt
-fails "not the root directory" "a directory below" lnkctl map mnt/lost
 mkdir mnt/sub
 fails "not the root directory" "a directory" lnkctl map mnt/sub
 mount --bind mnt/sub other
@@ -225,18 +225,27 @@ mv mnt/g mnt/h
 text=$(printf './%.0s' {1..2000})
 text=${text:0:$((fast - 2))}/f
 dd if=/dev/zero of=mnt/fill bs=64k 2>/dev/null
-dd if=/dev/zero of=mnt/fill2 bs=1k 2>/dev/null
-sync -f mnt
+# shellcheck disable=SC2154 # common.sh's
+until_full() # COMMAND...: with one more name each time
+{
+	for ((i = 0; i < 200; i++)); do
+		tap_run "$@" "mnt/x$i"
+		[ "$tap_status" = 0 ] || break
+	done
+}
+until_full lnkctl ln -s "$long"
 fails "No space left" "no room for the text" lnkctl ln -d "$long" mnt/x
+# each takes a record, and a block for the attribute
+until_full lnkctl ln -t "$text"
 fails "No space left" "no room for the attribute" lnkctl ln -t "$text" mnt/x
 ok "nothing is there" test ! -L mnt/x
 ok "and no temporary name" clean mnt
-rm mnt/fill mnt/fill2
+rm mnt/fill mnt/x*
 ok "with room" lnkctl ln -t "$text" mnt/x
 is "f" "it follows" readlink mnt/x
 mount -o remount,ro mnt
 fails "Read-only file system" "read-only: no link" lnkctl ln -s f mnt/y
-fails "Read-only file system" "no kind" lnkctl ln --set -d mnt/x
+fails "Read-only file system" "no kind" lnkctl ln --set --kind=file mnt/x
 fails "Read-only file system" "no map" lnkctl map mnt '\\s\h' /x
 fails "mnt/abs: Read-only file system" "no repair" lnkctl links --fix=absolute,stale mnt
 is "$PWD/mnt/f" "the link is as it was" readlink mnt/abs
@@ -300,7 +309,8 @@ sorted()
 # A text that is slow on this volume, and one that is on ext4.
 slow=$(printf './%.0s' {1..1000})a
 for d in "$DIR" "$EXT4"; do
-	fs=$(stat -fc %T "$d")
+	[ "$d $BS" = "$EXT4 1024" ] && continue
+	fs=ext4
 	[ "$d" = "$DIR" ] && fs=lnkfs
 	out=/tmp
 	cd "$d" || exit 1
@@ -317,7 +327,7 @@ for d in "$DIR" "$EXT4"; do
 	touch -hd 2001-02-03 t/b/abs
 	chown -h 1000:1001 t/b/abs
 	ok "$fs: repair" lnkctl links -R --fix=absolute,dangling t
-	is "../a/f ../b/moved $out" "$fs: done" sh -c "echo \$(readlink t/b/abs t/a/gone t/out)"
+	is "../a/f ../b/moved $out " "$fs: done" find t/b/abs t/a/gone t/out -printf "%l "
 	is "1000 1001 981158400" "$fs: of the same owner and time" env TZ=UTC stat -c '%u %g %Y' t/b/abs
 	is "9 links
        2 dangling
@@ -364,7 +374,7 @@ lost,tracked
 mismatch
 stale,tracked
 stale,tracked
-tracked" "classes of lnkfs" sh -c "lnkctl links -R t | sed -n 's/  t.*//p' | sort"
+tracked" "classes of lnkfs" sh -c "lnkctl links -R t | sed -n 's/^\([a-z,-]*\)  t.*/\1/p' | sort"
 is "stale,tracked  t/b/stale -> ../moved
     tracks inode $number, generation $generation
     its text: ../a/f

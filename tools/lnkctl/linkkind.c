@@ -186,3 +186,17 @@ const char *linkkind_unable(int dirfd, uint32_t flags)
 		return "the volume has no back references (tune.lnkfs -O backref)";
 	return "this kernel's module does not know links of this kind";
 }
+
+/**
+ * linkkind_json() - print what a link tracks, as JSON
+ * @out: where to
+ * @link: the link, which is tracked
+ */
+void linkkind_json(FILE *out, const struct lnkfs_link *link)
+{
+	fprintf(out, "{\"inode\": %llu, \"generation\": %u, ", (unsigned long long)link->l_ino,
+		link->l_gen);
+	fprintf(out, "\"path_first\": %s, \"lost\": %s}",
+		link->l_flags & LNKFS_LINK_PATH_FIRST ? "true" : "false",
+		link->l_flags & LNKFS_LINK_LOST ? "true" : "false");
+}

@@ -164,7 +164,8 @@ static void summarize_json(void)
 
 	printf("%s],\n  \"count\": %llu,\n  \"classes\": {", job.shown ? "\n  " : "", job.links);
 	for (c = 0; c < LINKS_CLASSES; c++)
-		printf("%s\n    \"%s\": {\"count\": %llu, \"repairable\": %llu, \"repaired\": %llu}",
+		printf("%s\n    \"%s\": {\"count\": %llu, \"repairable\": %llu, "
+		       "\"repaired\": %llu}",
 		       c ? "," : "", links_class_names[c], job.count[c], job.repairable[c],
 		       job.repaired[c]);
 	puts("\n  }\n}");
@@ -232,15 +233,12 @@ static void parse(int argc, char **argv, struct walk *walk)
 /* The tree of what was named: a directory, or that which has the link. */
 static char *top_of(const char *named)
 {
-	char *path = path_join("", named), *slash = strrchr(path, '/'), *top;
+	bool is_dir;
 	struct stat st;
+	char *path, *top;
 
-	if (!lstat(path, &st) && !S_ISDIR(st.st_mode)) {
-		if (!slash)
-			strcpy(path, ".");
-		else
-			slash[slash == path ? 1 : 0] = 0;
-	}
+	is_dir = !lstat(named, &st) && S_ISDIR(st.st_mode);
+	path = is_dir ? path_join("", named) : path_dir(named);
 	top = realpath(path, NULL);
 	free(path);
 	return top;

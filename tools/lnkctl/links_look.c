@@ -54,9 +54,7 @@ static bool find_place(struct links_finding *f)
 	/* a link that was named: with a slash at the end it would not be one */
 	slash = strrchr(path, '/');
 	f->name = slash ? slash + 1 : path;
-	dir = path_join("", slash ? path : ".");
-	if (slash)
-		dir[slash == path ? 1 : slash - path] = 0;
+	dir = path_dir(path);
 	f->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dirfd < 0 && errno == EACCES)
 		f->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -39,18 +39,13 @@ static bool is_below(const char *path, const char *dir)
 	return dir[1] ? !strncmp(path, dir, len) && path[len] == '/' : *path == '/';
 }
 
-static bool climbs(const char *path)
-{
-	return strstr(path, "/../") || (strlen(path) > 2 && !strcmp(strchr(path, 0) - 3, "/.."));
-}
-
 /* The way from the link to an absolute path that leads to @to, both in the tree. */
 static char *relative_to(const struct links_finding *f, const char *path, const struct stat *to)
 {
 	char *dir = path_of(f->dirfd), *text = NULL;
 	struct stat st;
 
-	if (dir && f->top && is_below(path, f->top) && !climbs(path))
+	if (dir && f->top && is_below(path, f->top) && !path_climbs(path))
 		text = path_relative(dir, path);
 	free(dir);
 	if (text && !fstatat(f->dirfd, text, &st, 0) && same(&st, to))
@@ -62,14 +57,13 @@ static char *relative_to(const struct links_finding *f, const char *path, const 
 /* @path with the symlinks in all but its last name resolved. */
 static char *resolve_parent(const char *path)
 {
-	char *dir = path_join("", path), *real, *all = NULL;
-	char *slash = strrchr(dir, '/');
+	char *dir = path_dir(path), *name = path_last(path), *real, *all = NULL;
 
-	slash[slash == dir ? 1 : 0] = 0;
 	real = realpath(dir, NULL);
 	if (real)
-		all = path_join(real, strrchr(path, '/') + 1);
+		all = path_join(real, name);
 	free(real);
+	free(name);
 	free(dir);
 	return all;
 }
@@ -268,7 +262,7 @@ static int dress(const struct links_finding *f, const struct newlink_temp *temp,
 		if (S_ISLNK(st.stx_mode) && st.stx_nlink == 1 && st.stx_uid == geteuid())
 			ret = copy_attributes(f, &new, flags);
 		else
-			errno = ESTALE;
+			errno = EPERM;
 	}
 	close(new.fd);
 	return ret;

@@ -77,17 +77,10 @@ static void free_wanted(void *p)
 }
 
 /* The last name in a text; NULL: it has none that could be looked for. */
-static char *last_name(const char *text)
+static char *name_in(const char *text)
 {
-	size_t end = strlen(text), begin;
-	char *name;
+	char *name = path_last(text);
 
-	while (end && text[end - 1] == '/')
-		end--;
-	for (begin = end; begin && text[begin - 1] != '/'; begin--)
-		;
-	name = path_join("", text + begin);
-	name[end - begin] = 0;
 	if (*name && strcmp(name, ".") && strcmp(name, ".."))
 		return name;
 	free(name);
@@ -114,7 +107,7 @@ static struct waiting key_of(const struct links_finding *f)
 void links_want(const struct links_finding *f)
 {
 	struct waiting *waiting = lnkctl_realloc(NULL, sizeof(*waiting));
-	char *name = last_name(f->text);
+	char *name = name_in(f->text);
 	struct wanted *w;
 
 	*waiting = key_of(f);
@@ -176,7 +169,7 @@ void links_offer(const struct walk_object *object)
  */
 char *links_found(const struct links_finding *f, struct stat *st)
 {
-	struct wanted key = { .name = last_name(f->text) }, **node;
+	struct wanted key = { .name = name_in(f->text) }, **node;
 	char *path = NULL;
 
 	if (!key.name)

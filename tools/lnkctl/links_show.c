@@ -3,7 +3,6 @@
  * lnkctl links: findings, for people and as JSON.
  */
 #define _GNU_SOURCE
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +63,7 @@ static void show_tracked(const struct links_finding *f)
 {
 	if (!has(f, LINKS_TRACKED))
 		return;
-	printf("    tracks inode %" PRIu64 ", generation %u%s%s\n", (uint64_t)f->link.l_ino,
+	printf("    tracks inode %llu, generation %u%s%s\n", (unsigned long long)f->link.l_ino,
 	       f->link.l_gen, f->link.l_flags & LNKFS_LINK_PATH_FIRST ? ", path first" : "",
 	       has(f, LINKS_LOST) ? ", which is gone" : "");
 	if (strcmp(f->text, f->target)) {
@@ -131,11 +130,10 @@ static void json_link(const struct links_finding *f)
 	if (!f->has_link)
 		return;
 	member("kind", linkkind_name(f->link.l_kind));
-	if (f->link.l_flags & LNKFS_LINK_TRACKED)
-		printf(",\n      \"tracked\": {\"inode\": %" PRIu64 ", \"generation\": %u, "
-		       "\"path_first\": %s, \"lost\": %s}", (uint64_t)f->link.l_ino, f->link.l_gen,
-		       f->link.l_flags & LNKFS_LINK_PATH_FIRST ? "true" : "false",
-		       f->link.l_flags & LNKFS_LINK_LOST ? "true" : "false");
+	if (f->link.l_flags & LNKFS_LINK_TRACKED) {
+		fputs(",\n      \"tracked\": ", stdout);
+		linkkind_json(stdout, &f->link);
+	}
 }
 
 static void json_array(const char *name, char *const *word, size_t count)
@@ -184,8 +182,8 @@ static void show_json(const struct links_finding *f)
 	json_link(f);
 	json_classes(f);
 	if (f->fd >= 0)
-		printf(",\n      \"leads_to\": {\"inode\": %" PRIu64 ", \"major\": %u, \"minor\": %u}",
-		       (uint64_t)f->to.st_ino, major(f->to.st_dev), minor(f->to.st_dev));
+		printf(",\n      \"leads_to\": {\"inode\": %llu, \"major\": %u, \"minor\": %u}",
+		       (unsigned long long)f->to.st_ino, major(f->to.st_dev), minor(f->to.st_dev));
 	else
 		member("error", strerror(f->error));
 	if (f->missing)

@@ -178,21 +178,18 @@ static void find_members(struct links_finding *f, struct trail *t)
  */
 void links_trail(struct links_finding *f)
 {
-	const char *path = f->object->path, *slash = strrchr(path, '/');
 	struct trail t = { .fd = -1 };
 	struct stat st;
 	int fd, ret;
 
 	fd = openat(f->dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	enter(&t, fd, path_join("", slash ? path : "."));
-	if (slash)
-		t.where[slash == path ? 1 : slash - path] = 0;
+	enter(&t, fd, path_dir(f->object->path));
 	t.rest = path_join("", f->target);
 	t.next = t.rest;
 	t.fresh = true;
 	if (fd < 0 || fstat(f->object->fd, &st))
 		goto out;
-	t.step[t.steps++] = (struct step){ st.st_dev, st.st_ino, path_join("", path) };
+	t.step[t.steps++] = (struct step){ st.st_dev, st.st_ino, path_join("", f->object->path) };
 	do
 		ret = step_on(&t);
 	while (ret > 0);

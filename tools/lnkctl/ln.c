@@ -109,27 +109,11 @@ struct place {
 
 /* ---- where a link is to be ---- */
 
-/* Directory and name of a path; slashes at its end do not count. */
-static void split(const char *path, char **dir, char **name)
-{
-	size_t end = strlen(path), begin;
-
-	while (end > 1 && path[end - 1] == '/')
-		end--;
-	for (begin = end; begin && path[begin - 1] != '/'; begin--)
-		;
-	*dir = begin ? strndup(path, begin) : strdup(".");
-	*name = strndup(path + begin, end - begin);
-	if (!*dir || !*name) {
-		lnkctl_failed(path, ENOMEM);
-		exit(LNKCTL_FAILED);
-	}
-}
-
 static bool open_place(struct place *place, const char *path)
 {
 	place->path = path;
-	split(path, &place->dir, &place->name);
+	place->dir = path_dir(path);
+	place->name = path_last(path);
 	place->dirfd = open(place->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (place->dirfd >= 0 && *place->name)
 		return true;
@@ -153,11 +137,10 @@ static bool same_object(const struct stat *a, const struct stat *b)
 /* Is @target, from @dirfd on, this very name? */
 static bool is_place(const struct place *place, int dirfd, const char *target)
 {
+	char *dir = path_dir(target), *name = path_last(target);
 	struct stat a, b;
-	char *dir, *name;
 	bool same;
 
-	split(target, &dir, &name);
 	same = !strcmp(name, place->name) && !fstatat(dirfd, dir, &a, 0) &&
 	       !fstat(place->dirfd, &b) && same_object(&a, &b);
 	free(dir);

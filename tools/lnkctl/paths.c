@@ -36,12 +36,64 @@ char *path_join(const char *dir, const char *name)
 	return p;
 }
 
+/* Where the last name of a path begins and ends. */
+static size_t last_name(const char *path, size_t *end)
+{
+	size_t begin;
+
+	for (*end = strlen(path); *end > 1 && path[*end - 1] == '/'; --*end)
+		;
+	for (begin = *end; begin && path[begin - 1] != '/'; begin--)
+		;
+	return begin;
+}
+
+/**
+ * path_dir() - the directory that a path names its last name in
+ * @path: the path; slashes at its end do not count
+ */
+char *path_dir(const char *path)
+{
+	size_t end, begin = last_name(path, &end);
+
+	while (begin > 1 && path[begin - 1] == '/')
+		begin--;
+	return begin ? copy(path, begin) : copy(".", 1);
+}
+
+/**
+ * path_last() - the last name of a path
+ * @path: the path; slashes at its end do not count
+ *
+ * Return: the name; empty: it has none.
+ */
+char *path_last(const char *path)
+{
+	size_t end, begin = last_name(path, &end);
+
+	return copy(path + begin, end - begin);
+}
+
 /* The next component of @path, and its length; 0: there is none. */
 static size_t component(const char **path)
 {
 	while (**path == '/')
 		++*path;
 	return strcspn(*path, "/");
+}
+
+/**
+ * path_climbs() - is there a ".." in a path?
+ * @path: the path
+ */
+bool path_climbs(const char *path)
+{
+	size_t n;
+
+	for (; (n = component(&path)); path += n)
+		if (n == 2 && !memcmp(path, "..", 2))
+			return true;
+	return false;
 }
 
 /* Skip what two paths have in common; the directories left in @dir. */
@@ -83,17 +135,6 @@ char *path_relative(const char *dir, const char *to)
 	return p;
 }
 
-/* Is there a ".." in a path? Of what is not there, nothing is known above it. */
-static bool climbs(const char *path)
-{
-	size_t n;
-
-	for (; (n = component(&path)); path += n)
-		if (n == 2 && !memcmp(path, "..", 2))
-			return true;
-	return false;
-}
-
 /**
  * path_canonical() - the absolute path of something that need not be there
  * @path: its path
@@ -116,7 +157,8 @@ char *path_canonical(const char *path)
 			len--;
 		while (len && path[len - 1] != '/')
 			len--;
-		if (climbs(path + len))
+		/* of what is not there, nothing is known above it */
+		if (path_climbs(path + len))
 			return NULL;
 	}
 	if (!real)

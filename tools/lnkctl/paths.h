@@ -5,9 +5,12 @@
 #ifndef LNKCTL_PATHS_H
 #define LNKCTL_PATHS_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 char *path_join(const char *dir, const char *name);
+char *path_dir(const char *path);
+char *path_last(const char *path);
+bool path_climbs(const char *path);
 char *path_relative(const char *dir, const char *to);
 char *path_canonical(const char *path);
 char *path_of(int fd);

@@ -214,13 +214,10 @@ static void json_link(const struct facts *facts)
 	printf("\"%s\"", linkkind_name(link->l_kind));
 	json_member("text");
 	text_json(stdout, facts->text, strlen(facts->text));
-	if (!(link->l_flags & LNKFS_LINK_TRACKED))
-		return;
-	json_member("tracked");
-	printf("{\"inode\": %" PRIu64 ", \"generation\": %u, \"path_first\": %s, \"lost\": %s}",
-	       (uint64_t)link->l_ino, link->l_gen,
-	       link->l_flags & LNKFS_LINK_PATH_FIRST ? "true" : "false",
-	       link->l_flags & LNKFS_LINK_LOST ? "true" : "false");
+	if (link->l_flags & LNKFS_LINK_TRACKED) {
+		json_member("tracked");
+		linkkind_json(stdout, link);
+	}
 }
 
 static void json_attributes(const char *name, uint64_t bits)
