@@ -71,6 +71,8 @@ is "{\"inode\": $number, \"generation\": $generation, \"path_first\": false, \"l
 	"stat says what is tracked" json a/tracked tracked
 is "     tracked: inode $number, generation $generation, path first
         text: ../a/f" "for people, too" sh -c "lnkctl stat -h b/first | grep -A1 tracked"
+is "inode $number, identity first" "generations are not for everybody" \
+	as alice sh -c "lnkctl stat -h a/tracked | sed -n 's/ *tracked: //p'"
 ok "move it" mv a/f b/sub/g
 is "../b/sub/g" "the link follows" readlink a/tracked
 is "text" "and leads there" cat a/tracked
@@ -376,7 +378,7 @@ stale,tracked
 stale,tracked
 tracked" "classes of lnkfs" sh -c "lnkctl links -R t | sed -n 's/^\([a-z,-]*\)  t.*/\1/p' | sort"
 is "stale,tracked  t/b/stale -> ../moved
-    tracks inode $number, generation $generation
+    tracks inode $number, generation $generation, identity first
     its text: ../a/f
     could be ../moved (--fix=stale)" "one that has been moved" audit t/b/stale
 ok "repair them" lnkctl links -R --fix=stale,lost,mismatch,absolute t

@@ -188,14 +188,29 @@ const char *linkkind_unable(int dirfd, uint32_t flags)
 }
 
 /**
+ * linkkind_print() - print what a link tracks, for people
+ * @out: where to
+ * @link: the link, which is tracked; not everybody is told the generation
+ */
+void linkkind_print(FILE *out, const struct lnkfs_link *link)
+{
+	fprintf(out, "inode %llu", (unsigned long long)link->l_ino);
+	if (link->l_gen)
+		fprintf(out, ", generation %u", link->l_gen);
+	fprintf(out, ", %s first%s", link->l_flags & LNKFS_LINK_PATH_FIRST ? "path" : "identity",
+		link->l_flags & LNKFS_LINK_LOST ? ", lost" : "");
+}
+
+/**
  * linkkind_json() - print what a link tracks, as JSON
  * @out: where to
  * @link: the link, which is tracked
  */
 void linkkind_json(FILE *out, const struct lnkfs_link *link)
 {
-	fprintf(out, "{\"inode\": %llu, \"generation\": %u, ", (unsigned long long)link->l_ino,
-		link->l_gen);
+	fprintf(out, "{\"inode\": %llu, ", (unsigned long long)link->l_ino);
+	if (link->l_gen)
+		fprintf(out, "\"generation\": %u, ", link->l_gen);
 	fprintf(out, "\"path_first\": %s, \"lost\": %s}",
 		link->l_flags & LNKFS_LINK_PATH_FIRST ? "true" : "false",
 		link->l_flags & LNKFS_LINK_LOST ? "true" : "false");

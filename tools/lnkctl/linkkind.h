@@ -16,6 +16,7 @@ bool linkkind_parse(const char *word, uint32_t *kind);
 bool linkkind_parse_how(const char *word, uint32_t *flags);
 const char *linkkind_wrong(uint32_t kind, uint32_t flags, int dirfd, const char *text);
 const char *linkkind_unable(int dirfd, uint32_t flags);
+void linkkind_print(FILE *out, const struct lnkfs_link *link);
 void linkkind_json(FILE *out, const struct lnkfs_link *link);
 bool linkkind_on_lnkfs(int fd);
 

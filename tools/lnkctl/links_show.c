@@ -63,9 +63,9 @@ static void show_tracked(const struct links_finding *f)
 {
 	if (!has(f, LINKS_TRACKED))
 		return;
-	printf("    tracks inode %llu, generation %u%s%s\n", (unsigned long long)f->link.l_ino,
-	       f->link.l_gen, f->link.l_flags & LNKFS_LINK_PATH_FIRST ? ", path first" : "",
-	       has(f, LINKS_LOST) ? ", which is gone" : "");
+	fputs("    tracks ", stdout);
+	linkkind_print(stdout, &f->link);
+	putchar('\n');
 	if (strcmp(f->text, f->target)) {
 		fputs("    its text: ", stdout);
 		text_word(stdout, f->text);

@@ -308,11 +308,9 @@ static void print_link(const struct facts *facts)
 		printf("%12s: %s\n", "kind", linkkind_name(link->l_kind));
 	if (!(link->l_flags & LNKFS_LINK_TRACKED))
 		return;
-	printf("%12s: inode %" PRIu64 ", generation %u, %s%s\n", "tracked",
-	       (uint64_t)link->l_ino, link->l_gen,
-	       link->l_flags & LNKFS_LINK_PATH_FIRST ? "path first" : "identity first",
-	       link->l_flags & LNKFS_LINK_LOST ? ", lost" : "");
-	printf("%12s: ", "text");
+	printf("%12s: ", "tracked");
+	linkkind_print(stdout, link);
+	printf("\n%12s: ", "text");
 	text_word(stdout, facts->text);
 	putchar('\n');
 }
