@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -20,6 +21,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "lnkfs.h"
 #include "marks.h"
 #include "ops.h"
 
@@ -209,6 +211,35 @@ static int make_tmpfile(struct op *op)
 	return 0;
 }
 
+static int do_setlink(struct op *op)
+{
+	struct lnkfs_link l = {
+		.l_size = sizeof(l),
+		.l_kind = (u8)op->off,
+		.l_flags = (u8)(op->off >> 8),
+	};
+	int dir = open(".", O_RDONLY), ret, err;
+
+	l.l_fd = open(op->a, O_PATH | O_NOFOLLOW);
+	l.l_target = *op->b ? open(op->b, O_PATH | O_NOFOLLOW) : -1;
+	ret = ioctl(dir, LNKFS_IOC_SETLINK, &l);
+	err = errno;
+	if (*op->b)
+		close(l.l_target);
+	if (!ret) {
+		/* Which generation is it? */
+		l = (struct lnkfs_link){ .l_size = sizeof(l), .l_fd = l.l_fd };
+		if (ioctl(dir, LNKFS_IOC_GETLINK, &l))
+			die("%s: GETLINK", op->a);
+		op->ino = l.l_ino;
+		op->len = l.l_gen;
+	}
+	close(l.l_fd);
+	close(dir);
+	errno = err;
+	return ret;
+}
+
 static int do_name(struct op *op)
 {
 	char target[4096];
@@ -233,6 +264,8 @@ static int do_name(struct op *op)
 		return rmdir(op->a);
 	case OP_RENAME:
 		return rename(op->a, op->b);
+	case OP_SETLINK:
+		return do_setlink(op);
 	default:
 		return renameat2(AT_FDCWD, op->a, AT_FDCWD, op->b, RENAME_EXCHANGE);
 	}
@@ -643,6 +676,46 @@ static void replace_links(void)
 	}
 }
 
+/* What a symlink is besides its target: something that it tracks, a kind, nothing. */
+static bool op_setlink(struct mname *l)
+{
+	struct op op = { .code = OP_SETLINK };
+	struct mname *to = any_name(rnd(3) ? 0 : S_IFDIR);
+
+	if (!path_of(l, op.a))
+		return false;
+	op.id = l->id;
+	op.off = rnd(LNKFS_LINK_JUNCTION);
+	if (rnd(4) && path_of(to, op.b) && to->id != l->id)
+		op.off |= (rnd(3) ? LNKFS_LINK_TRACKED :
+			   LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST) << 8;
+	else
+		op.b[0] = '\0';
+	return run(&op);
+}
+
+/* As lnkctl ln makes them: complete before they have their name. And other changes. */
+static void tracked_links(void)
+{
+	char path[PATH_ROOM], tmp[PATH_ROOM];
+	u32 n = 2 + rnd(6);
+
+	while (n--) {
+		if (rnd(2)) {
+			op_setlink(any_name(S_IFLNK));
+		} else {
+			any_path(path);
+			free_path(tmp);
+			if (op_make(OP_SYMLINK, tmp) && op_setlink(model_find(&model, tmp)))
+				op_rename(model_find(&model, tmp), path);
+		}
+		/* Its directory, or whatever else. */
+		if (!rnd(4))
+			op_sync(OP_FSYNC, any_name(S_IFDIR)->id);
+		maybe_sync(6);
+	}
+}
+
 static void replace_files(void)
 {
 	char path[PATH_ROOM], tmp[PATH_ROOM];
@@ -777,7 +850,8 @@ static void prune(void)
 static void work(u64 seed)
 {
 	static void (*const scenes[])(void) = {
-		mixed, mixed, mixed, link_farm, big_directory, replace_links, replace_files,
+		mixed, mixed, mixed, link_farm, big_directory, replace_links, tracked_links,
+		tracked_links, replace_files,
 		replace_files, one_file, one_file, attributes, without_name, without_name,
 		renamed_ancestors
 	};

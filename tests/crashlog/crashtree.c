@@ -9,10 +9,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "lnkfs.h"
 #include "tree.h"
 
 #define EPOCH	2147483648u	/* seconds from the volume's first moment to 1970 */
@@ -65,6 +67,27 @@ static void attrs(int dir, const char *name, const char *path)
 	free(full);
 }
 
+/* The stored text of a symlink; what it is besides is shown as an attribute. */
+static void read_link(int dir, const char *name, const char *path, char target[4096])
+{
+	struct lnkfs_link l = { .l_size = sizeof(l), .l_buf = (uintptr_t)target, .l_len = 4096 };
+	struct lnkfs_link_attr la;
+
+	l.l_fd = openat(dir, name, O_PATH | O_NOFOLLOW);
+	if (ioctl(dir, LNKFS_IOC_GETLINK, &l))
+		die("%s: reading the link: %s", path, strerror(errno));
+	close(l.l_fd);
+	if (!l.l_kind && !l.l_flags)
+		return;
+	la = (struct lnkfs_link_attr){
+		.la_kind = (u8)l.l_kind,
+		.la_flags = (u8)(l.l_flags & ~LNKFS_LINK_LOST),
+		.la_gen = cpu_to_le32(l.l_gen),
+		.la_ino = cpu_to_le64(l.l_ino),
+	};
+	tree_attr(stdout, path, CRASH_LINK, &la, sizeof(la));
+}
+
 static void directory(int fd, const char *path);
 
 static void one_name(int dir, const char *name, const char *path)
@@ -85,8 +108,8 @@ static void one_name(int dir, const char *name, const char *path)
 		.size = (u64)st.st_size,
 		.mtime = ((u64)st.st_mtim.tv_sec + EPOCH) * 1000000000u + (u64)st.st_mtim.tv_nsec,
 	};
-	if (S_ISLNK(s.mode) && readlinkat(dir, name, target, sizeof(target) - 1) <= 0)
-		die("%s: reading the link: %s", path, strerror(errno));
+	if (S_ISLNK(s.mode))
+		read_link(dir, name, path, target);
 	if (S_ISREG(s.mode))
 		sum = sum_of(dir, name, path);
 	tree_line(stdout, path, &s, sum, target);

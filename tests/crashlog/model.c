@@ -3,7 +3,7 @@
  * What must be there after a crash, according to a model of the recorded workload.
  *
  * Each process works in a directory of its own, one operation after the other. As the
- * journal keeps their order, names, inodes, link targets and attributes must be what
+ * journal keeps their order, names, inodes, links and attributes must be what
  * they were after one of the operations, not before the last one that something has made
  * durable, and not after the last one that had begun. That is compared by a sum over all
  * names and inodes, which the model has for each operation. It says that nothing is half
@@ -251,7 +251,9 @@ static int walk_attr(void *ctx, const char *name, const u8 *value, u32 len)
 	struct walk *w = ctx;
 	u32 k = 0;
 
-	if (sscanf(name, "user.%u", &k) != 1)
+	if (!strcmp(name, CRASH_LINK))
+		k = SUM_LINK;
+	else if (sscanf(name, "user.%u", &k) != 1)
 		k = ATTR_NAMES;
 	add_item(&w->list, sum_bytes(w->seen[w->nr_seen - 1], k, value, len),
 		 "inode %" PRIu64 " %s of %u bytes", w->seen[w->nr_seen - 1], name, len);
@@ -303,6 +305,16 @@ static int walk_name(void *ctx, const char *name, u64 ino, u8 type)
 	return 0;
 }
 
+static void model_link(const struct mfile *f, struct items *list)
+{
+	struct lnkfs_link_attr la = link_attr(&f->link);
+
+	if (f->link.what)
+		add_item(list, sum_bytes(f->ino, SUM_LINK, (u8 *)&la, sizeof(la)),
+			 "inode %" PRIu64 " link kind %u flags %u inode %" PRIu64 ":%u", f->ino,
+			 la.la_kind, la.la_flags, f->link.ino, f->link.gen);
+}
+
 /* The same of the model. */
 static void model_items(struct model *m, struct items *list)
 {
@@ -329,6 +341,7 @@ static void model_items(struct model *m, struct items *list)
 			add_item(list, sum_bytes(f->ino, SUM_TARGET, (u8 *)target, f->len),
 				 "inode %" PRIu64 " target of %u bytes, %.20s", f->ino, f->len,
 				 target);
+			model_link(f, list);
 		}
 		for (k = 0; k < ATTR_NAMES; k++) {
 			u8 value[65536];

@@ -8,7 +8,7 @@ void die(const char *fmt, ...) __printf(1, 2) __attribute__((noreturn));
 
 const char *const op_names[OP_CODES] = {
 	"mkdir", "create", "tmpfile", "symlink", "fifo",
-	"link", "linkfd", "unlink", "rmdir", "rename", "exchange",
+	"link", "linkfd", "unlink", "rmdir", "rename", "exchange", "setlink",
 	"setx", "rmx", "chmod", "chown",
 	"write", "dwrite", "trunc", "punch", "zero", "alloc", "collapse", "insert",
 	"fsync", "fdatasync", "sync", "drop", "end"
@@ -144,9 +144,9 @@ u64 sum_inode(u64 ino, u32 mode, u32 uid, u32 nlink)
 }
 
 /**
- * sum_bytes() - what a target or an attribute adds
+ * sum_bytes() - what a target, an attribute, or what a link is besides adds
  * @ino: number of the inode
- * @what: SUM_TARGET, or the number of the attribute
+ * @what: SUM_TARGET, SUM_LINK, or the number of the attribute
  * @data: its bytes
  * @len: how many
  */
@@ -156,6 +156,20 @@ u64 sum_bytes(u64 ino, u32 what, const u8 *data, size_t len)
 }
 
 /* ---- the model ---- */
+
+/**
+ * link_attr() - what a symlink is besides its target, as it is on the volume
+ * @l: the same in the model
+ */
+struct lnkfs_link_attr link_attr(const struct mlink *l)
+{
+	return (struct lnkfs_link_attr){
+		.la_kind = (u8)l->what,
+		.la_flags = (u8)(l->what >> 8),
+		.la_gen = cpu_to_le32(l->gen),
+		.la_ino = cpu_to_le64(l->ino),
+	};
+}
 
 static u64 attr_sum(const struct mfile *f, u32 k)
 {
@@ -173,6 +187,13 @@ static u64 attr_sum(const struct mfile *f, u32 k)
 	return sum;
 }
 
+static u64 link_sum(const struct mfile *f)
+{
+	struct lnkfs_link_attr la = link_attr(&f->link);
+
+	return f->link.what ? sum_bytes(f->ino, SUM_LINK, (u8 *)&la, sizeof(la)) : 0;
+}
+
 static u64 file_sum(const struct mfile *f)
 {
 	char target[4096];
@@ -185,6 +206,7 @@ static u64 file_sum(const struct mfile *f)
 	if (S_ISLNK(f->mode)) {
 		content_target(target, f->id, f->len);
 		sum += sum_bytes(f->ino, SUM_TARGET, (u8 *)target, f->len);
+		sum += link_sum(f);
 	}
 	for (k = 0; k < ATTR_NAMES; k++)
 		sum += attr_sum(f, k);
@@ -427,6 +449,9 @@ static void set(struct model *m, const struct op *op, u32 index)
 		f->attr[op->off].mark = 0;
 		f->named = index;
 		break;
+	case OP_SETLINK:
+		f->link = (struct mlink){ op->ino, (u32)op->len, (u32)op->off };
+		break;
 	case OP_CHMOD:
 		f->mode = (f->mode & S_IFMT) | (u32)op->off;
 		break;
@@ -494,6 +519,7 @@ void model_apply(struct model *m, const struct op *op, u32 index)
 	case OP_EXCHANGE:
 		exchange(m, op, index);
 		break;
+	case OP_SETLINK:
 	case OP_SETX:
 	case OP_RMX:
 	case OP_CHMOD:

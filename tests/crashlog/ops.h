@@ -8,16 +8,19 @@
 #define LNKFS_CRASHLOG_OPS_H
 
 #include "host_user_types.h"
+#include "lnkfs_format.h"
 
 #define PROCS		3	/* processes, each in a directory of its own */
 #define PATH_ROOM	160
 #define ATTR_NAMES	6	/* user.0 and so on */
 #define MAX_SIZE	49152	/* bytes of a file */
 #define SUM_TARGET	100	/* what sum_bytes() is about; attributes have their number */
+#define SUM_LINK	101	/* what a symlink is besides its target */
 
 enum opcode {
 	OP_MKDIR, OP_CREATE, OP_TMPFILE, OP_SYMLINK, OP_FIFO,	/* new inodes */
 	OP_LINK, OP_LINKFD, OP_UNLINK, OP_RMDIR, OP_RENAME, OP_EXCHANGE,
+	OP_SETLINK,
 	OP_SETX, OP_RMX, OP_CHMOD, OP_CHOWN,
 	OP_WRITE, OP_DWRITE, OP_TRUNC, OP_PUNCH, OP_ZERO, OP_ALLOC, OP_COLLAPSE, OP_INSERT,
 	OP_FSYNC, OP_FDATASYNC, OP_SYNC, OP_DROP, OP_END, OP_CODES
@@ -32,11 +35,11 @@ extern const char *const op_names[OP_CODES];
  * @code: what it is
  * @ret: 0, or the negative error number: then it has done nothing
  * @id: inode that it is about, or 0
- * @ino: number that a new inode got
+ * @ino: number that a new inode got, or that a link tracks
  * @a: path
  * @b: second path
- * @off: offset, new size, mode, owner, number of an attribute
- * @len: length
+ * @off: offset, new size, mode, owner, number of an attribute, kind and flags of a link
+ * @len: length, generation of what a link tracks
  */
 struct op {
 	u32 mark;
@@ -65,6 +68,18 @@ struct mval {
 };
 
 /**
+ * struct mlink - what a symlink of the model is besides its target
+ * @ino: number of what it tracks
+ * @gen: its generation
+ * @what: kind, and flags << 8
+ */
+struct mlink {
+	u64 ino;
+	u32 gen;
+	u32 what;
+};
+
+/**
  * struct mfile - an inode of the model
  * @id: mark of the operation that made it
  * @ino: its number on the volume
@@ -72,6 +87,7 @@ struct mval {
  * @uid: owner
  * @nlink: links
  * @len: of a symlink's target
+ * @link: what a symlink is besides
  * @attr: its attributes
  * @size: of a regular file
  * @touched: last operation that changed the inode's record or a name of it
@@ -84,6 +100,7 @@ struct mfile {
 	u32 uid;
 	u32 nlink;
 	u32 len;
+	struct mlink link;
 	struct mval attr[ATTR_NAMES];
 	u64 size;
 	u32 touched;
@@ -129,6 +146,8 @@ void model_free(struct model *m);
 u64 sum_name(u64 dir, const char *name, u64 ino);
 u64 sum_inode(u64 ino, u32 mode, u32 uid, u32 nlink);
 u64 sum_bytes(u64 ino, u32 what, const u8 *data, size_t len);
+
+struct lnkfs_link_attr link_attr(const struct mlink *l);
 
 /* What stands in files, targets and attributes: @mark is that of the operation. */
 void content_fill(u8 *buf, u32 id, u32 mark, u64 off, size_t len);

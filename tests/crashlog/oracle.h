@@ -119,7 +119,11 @@ int crash_read_ino(struct crash_state *st, u64 ino, u8 **data, u64 *size);
 int crash_readlink_ino(struct crash_state *st, u64 ino, char target[LNKFS_SYMLINK_MAX + 1]);
 int crash_list_ino(struct crash_state *st, u64 ino,
 		   int (*each)(void *ctx, const char *name, u64 ino, u8 type), void *ctx);
-/* @each gets every attribute with its namespace and its value. */
+/*
+ * @each gets every attribute with its namespace and its value; CRASH_LINK is what a
+ * symlink is besides its target (struct lnkfs_link_attr).
+ */
+#define CRASH_LINK	"link"
 int crash_xattrs_ino(struct crash_state *st, u64 ino,
 		     int (*each)(void *ctx, const char *name, const u8 *value, u32 len),
 		     void *ctx);

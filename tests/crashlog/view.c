@@ -176,7 +176,8 @@ int crash_list_ino(struct crash_state *st, u64 ino,
 }
 
 static const char *const spaces[] = {
-	"", "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default"
+	"", "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default",
+	CRASH_LINK
 };
 
 /**

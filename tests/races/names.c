@@ -144,7 +144,7 @@ void op_readlink(struct worker *w)
 	len = may(w, "readlink", readlink(path, target, sizeof(target)));
 	if (len < 0)
 		return;
-	why = bad_target(target, len);
+	why = w->traits & OP_TRACK ? bad_lead(target, len) : bad_target(target, len);
 	if (why)
 		fail("%s: a target of %zd bytes: %s", path, len, why);
 }

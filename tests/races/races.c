@@ -48,6 +48,9 @@
 /* And what opening one without following links may. */
 #define OPEN		PATH, ELOOP, ENXIO, EISDIR
 
+/* What tracked links, which may lead to each other, bring upon every walk (track.c). */
+#define TRACKED		((const int []) { ELOOP, ESTALE, 0 })
+
 #define E(...)		((const int []) { __VA_ARGS__, 0 })
 #define NONE		((const int []) { 0 })
 
@@ -67,6 +70,14 @@ const struct op ops[] = {
 	{ "exchange", op_exchange, 0, E(PATH, EINVAL, ENOTEMPTY), NONE },
 	/* EEXIST: the volume was read-only when the last try was to be removed. */
 	{ "replace", op_replace, 0, E(EEXIST), NONE },
+	{ "track", op_track, OP_TRACK, E(PATH, EINVAL, ELOOP), TRACKED },
+	{ "newtrack", op_new_track, OP_TRACK, E(PATH, EEXIST, EISDIR, ELOOP), TRACKED },
+	{ "untrack", op_untrack, OP_TRACK, E(PATH, EINVAL), TRACKED },
+	{ "lead", op_follow_track, 0, E(PATH), NONE },
+	{ "getlink", op_getlink, 0, E(PATH, EINVAL), NONE },
+	/* ERANGE: a buffer that is too small for a path, as the test wants it. */
+	{ "getnames", op_getnames, 0, E(PATH, ESTALE, ERANGE), NONE },
+	{ "move", op_move, 0, E(PATH, EEXIST), E(ESTALE) },
 	{ "list", op_list, 0, E(OPEN, ENOENT), NONE },
 	{ "lookup", op_lookup, 0, E(PATH), NONE },
 	/* ENOMEM: all that iget_locked() says of a number that is being given away. */
@@ -348,6 +359,9 @@ static void populate(void)
 		strcat(path, "/n0");
 		put(path, "");
 	}
+	sprintf(dir, "%s/a", opt.mount);
+	populate_tracked(dir);
+	note_texts(opt.mount);
 	sync();
 }
 
@@ -452,6 +466,8 @@ static void print_case(const struct mix *m, bool ok)
 		printf("%s %s (%lu, %lu refusals)", i ? "," : "", m->op[i]->name, shared->calls[i],
 		       shared->refused[i]);
 	printf("\n");
+	if (shared->stale)
+		printf("# ESTALE when a link was followed: %lu\n", shared->stale);
 	if (!ok) {
 		failed_cases++;
 		printf("# repeat with -s %u -f %u %s\n", opt.seed, m->number,
@@ -498,6 +514,10 @@ static const char *const groups[] = {
 	"flags,unlink,rename,link,chmod,write,acl,symlink",
 	"write,direct write,mapped write,truncate,fallocate,copy,map,read",
 	"list,create,rename,exchange,replace,unlink,link,lookup",
+	/* links are followed while they, and what they lead to, are moved */
+	"lead,lead,move,move,rename,drop,mkdir,rmdir",
+	"track,newtrack,untrack,getlink,getnames,rename,exchange,unlink",
+	"newtrack,newtrack,lead,readlink,getnames,link,rename,orphan",
 	"shutdown,rename,exchange,write,orphan,truncate,sync,unlink",
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the race test share. Operations (names.c, data.c, attrs.c,
+ * What the files of the race test share. Operations (names.c, track.c, data.c, attrs.c,
  * volume.c) are run by several processes at once on the few names that
  * pick_path() gives, in the current directory; verify.c judges what they leave.
  */
@@ -19,6 +19,8 @@
 #define HANDLES		64
 #define MAX_ERRNO	140
 #define TARGET_MAX	4096
+#define KNOWN		4	/* tracked links of which is known where they lead */
+#define NAMES_ROOM	8192	/* bytes for names of an inode */
 
 /* struct op.traits */
 #define OP_MMAP		0x1	/* stores through a mapping */
@@ -26,6 +28,7 @@
 #define OP_CRASH	0x4	/* may shut the volume down */
 #define OP_QUOTA	0x8	/* wants a volume with quota */
 #define OP_FREEZE	0x10	/* may leave the volume frozen */
+#define OP_TRACK	0x20	/* makes tracked links */
 
 struct worker;
 
@@ -63,6 +66,9 @@ struct shared {
 	int shut;
 	unsigned long calls[8];
 	unsigned long refused[8];
+	unsigned long stale;
+	uint64_t tracked[KNOWN];	/* inodes that the known links track */
+	uint64_t texts[KNOWN][DIRS];	/* those that their text names */
 	struct noted handles[HANDLES];
 };
 
@@ -112,6 +118,25 @@ void op_replace(struct worker *w);
 void op_list(struct worker *w);
 void op_lookup(struct worker *w);
 void op_handle(struct worker *w);
+
+/* track.c */
+struct lnkfs_link;
+struct lnkfs_name_record;
+
+void populate_tracked(const char *dir);
+void note_texts(const char *root);
+const char *bad_lead(const char *target, size_t len);
+const char *bad_link(const struct lnkfs_link *l, const char *text);
+long get_link(int carrier, const char *path, struct lnkfs_link *l, char *text);
+long get_names(int carrier, int fd, uint64_t ino, uint32_t gen, uint32_t room,
+	       void (*each)(void *ctx, const struct lnkfs_name_record *r), void *ctx);
+void op_track(struct worker *w);
+void op_new_track(struct worker *w);
+void op_untrack(struct worker *w);
+void op_follow_track(struct worker *w);
+void op_getlink(struct worker *w);
+void op_getnames(struct worker *w);
+void op_move(struct worker *w);
 
 /* data.c */
 uint64_t file_id(int fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What is on a volume when nobody works on it: link counts equal the names found,
- * each target, attribute and byte is one that was written, and all of it is the
+ * inodes know these, tracked links lead to what they track, each target, attribute and byte is one that was written, and all of it is the
  * same when it is read from the disk.
  */
 #define _GNU_SOURCE
@@ -90,22 +90,55 @@ static uint64_t judge_data(struct snapshot *s, const char *path, int fd)
 	return h;
 }
 
-static void judge_links(const char *path, char *facts, const struct stat *st)
+/* A tracked link leads to its inode as long as there is one, and nobody moves it. */
+static void judge_tracked(const char *path, const struct lnkfs_link *l, const char *text,
+			  const char *target)
 {
-	char target[TARGET_MAX];
-	ssize_t len = readlink(path, target, sizeof(target));
+	int dir = (int)(strrchr(path, '/') - path);
+	char *lead = NULL, *first = NULL;
+	struct stat st;
+
+	if (asprintf(&lead, "%.*s/%s", dir, path, target) < 0 ||
+	    asprintf(&first, "%.*s/%s", dir, path, text) < 0)
+		abort();
+	if (l->l_flags & LNKFS_LINK_LOST) {
+		if (strcmp(text, target))
+			fail("%s: what it tracks is gone, and it leads to %s", path, target);
+	} else if ((l->l_flags & LNKFS_LINK_PATH_FIRST) && !lstat(first, &st)) {
+		if (strcmp(text, target))
+			fail("%s: its text leads to something, and it leads to %s", path, target);
+	} else if (lstat(lead, &st) || st.st_ino != l->l_ino) {
+		fail("%s leads to %s, and tracks inode %lu: %m", path, target,
+		     (unsigned long)l->l_ino);
+	}
+	free(lead);
+	free(first);
+}
+
+static void judge_links(struct snapshot *s, const char *path, char *facts, const struct stat *st)
+{
+	char target[TARGET_MAX + 1], text[TARGET_MAX];
+	ssize_t len = readlink(path, target, TARGET_MAX);
+	struct lnkfs_link l;
 	const char *why;
 
-	if (len < 0) {
-		fail("%s: readlink: %m", path);
+	if (len < 0 || get_link(s->carrier, path, &l, text)) {
+		fail("%s: readlink or GETLINK: %m", path);
 		return;
 	}
-	why = bad_target(target, len);
-	if (!why && len != st->st_size)
+	target[len] = 0;
+	why = bad_link(&l, text);
+	if (!why && l.l_len != st->st_size)
 		why = "not as long as its inode says";
+	if (!why && !l.l_flags && strcmp(text, target))
+		why = "not the text";
 	if (why)
 		fail("%s: a target of %zd bytes: %s", path, len, why);
-	sprintf(facts, " target %lx", (unsigned long)hash(target, len, 1));
+	if (l.l_flags)
+		judge_tracked(path, &l, text, target);
+	sprintf(facts, " target %lx kind %u flags %#x %lu:%u",
+		(unsigned long)hash(text, l.l_len, 1), l.l_kind, l.l_flags,
+		(unsigned long)l.l_ino, l.l_gen);
 }
 
 /* The attributes, whatever their order; their names are part of the sum. */
@@ -175,7 +208,7 @@ static void note(struct snapshot *s, const char *path, const struct stat *st)
 	judge_xattrs(path, facts + len);
 	judge_attrs(s, path, facts + strlen(facts));
 	if (S_ISLNK(st->st_mode))
-		judge_links(path, facts + strlen(facts), st);
+		judge_links(s, path, facts + strlen(facts), st);
 	else if (S_ISREG(st->st_mode))
 		judge_file(s, path, facts + strlen(facts));
 	s->names = realloc(s->names, (s->nr + 1) * sizeof(*s->names));
@@ -234,7 +267,44 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct found *)a)->path, ((const struct found *)b)->path);
 }
 
-static void judge_counts(struct snapshot *s)
+/**
+ * struct told - the names that LNKFS_IOC_GETNAMES has told of an inode
+ * @names: those that the walk found
+ * @nr: how many
+ * @skip: bytes of their paths before the volume's root
+ * @told: names told
+ */
+struct told {
+	const struct found *names;
+	size_t nr;
+	size_t skip;
+	size_t told;
+};
+
+static void one_told(void *ctx, const struct lnkfs_name_record *r)
+{
+	struct told *t = ctx;
+	size_t i;
+
+	for (i = 0; i < t->nr && strcmp(t->names[i].path + t->skip, r->r_path); i++)
+		;
+	if (i == t->nr)
+		fail("%s is called a name of inode %lu", r->r_path, (unsigned long)t->names->ino);
+	t->told++;
+}
+
+/* An inode tells the names that were found, each once. */
+static void judge_told(struct snapshot *s, const char *root, size_t from, size_t end)
+{
+	struct told t = { s->names + from, end - from, strlen(root) + 1, 0 };
+
+	if (get_names(s->carrier, -1, t.names->ino, 0, NAMES_ROOM, one_told, &t))
+		fail("%s: GETNAMES: %m", t.names->path);
+	else if (t.told != t.nr)
+		fail("%s: %zu names are told, %zu are there", t.names->path, t.told, t.nr);
+}
+
+static void judge_counts(struct snapshot *s, const char *root)
 {
 	size_t i, end;
 
@@ -245,6 +315,7 @@ static void judge_counts(struct snapshot *s)
 		if (s->names[i].is_dir ? end - i != 1 : s->names[i].links != end - i)
 			fail("%s: %u links, %zu names", s->names[i].path, s->names[i].links,
 			     end - i);
+		judge_told(s, root, i, end);
 	}
 }
 
@@ -276,7 +347,7 @@ struct snapshot *snapshot_take(const char *root, unsigned int traits)
 	s->traits = traits;
 	s->carrier = open(root, O_RDONLY | O_DIRECTORY);
 	walk(s, root, 0);
-	judge_counts(s);
+	judge_counts(s, root);
 	qsort(s->names, s->nr, sizeof(*s->names), by_path);
 	judge_names(s, root);
 	close(s->carrier);
