@@ -452,6 +452,47 @@ static void wrong_link(FILE *f, const struct volume *v)
 		set(f, to, "i_nlink", 0);
 }
 
+/* ---- back references: names that stand elsewhere, or nowhere ---- */
+
+/* The number of something, or none that there can be. */
+static u64 some_ino_or_none(const struct volume *v)
+{
+	return chance(6) ? pick_kind(v, chance(2) ? K_INODE : K_DIRENT)->ino : extreme();
+}
+
+static void wrong_names(FILE *f, const struct volume *v)
+{
+	static const enum kind_nr nodes[] = { K_NAMENODE, K_NAMES };
+	const struct object *o = pick_kind(v, K_INODE);
+	const struct object *node = pick_one_of(v, nodes, ARRAY_SIZE(nodes));
+	const struct object *rec = pick_kind(v, K_NAMEREC), *idx = pick_kind(v, K_NAMEIDX);
+	const struct object *desc = find(v, K_GDESC, 0, chance(fs_of(v)->groups));
+
+	if (chance(2)) {
+		set(f, o, "i_parent", some_ino_or_none(v));
+		if (chance(2))
+			set(f, o, "i_parent_pos", chance(2) ? 8 * chance(64) : extreme());
+		/* Two directories, each of which is in the other. */
+		if (!chance(4))
+			set(f, pick_kind(v, K_INODE), "i_parent", o->ino);
+	}
+	if (rec && chance(3)) {
+		set(f, rec, "value", (u64)chance(20) << LNKFS_NAMES_DIR_BITS |
+		    (some_ino_or_none(v) & ((1ULL << LNKFS_NAMES_DIR_BITS) - 1)));
+		if (!chance(3))
+			set(f, rec, "key", chance(2) ? extreme() :
+			    (u64)chance(1u << 17) << LNKFS_NAMES_SHIFT | chance(1u << 31));
+	}
+	if (node && !chance(3)) {
+		set(f, node, node->kind == &kinds[K_NAMES] ? "bt_level" : "n_level", chance(14));
+		set(f, node, node->kind == &kinds[K_NAMES] ? "bt_count" : "n_count", chance(300));
+	}
+	if (idx && node && !chance(2))
+		set(f, idx, "child", chance(3) ? block_of(v, node) : some_block(v));
+	if (desc && !chance(4))
+		set(f, desc, "bg_names", node && chance(2) ? block_of(v, node) : some_block(v));
+}
+
 /* ---- attributes that the kernel reads by itself ---- */
 
 static void wrong_acl(FILE *f, const struct volume *v)
@@ -604,9 +645,9 @@ static void elsewhere(FILE *f, const struct volume *v)
 void attack_put(FILE *f, const struct volume *v)
 {
 	static void (*const attacks[])(FILE *f, const struct volume *v) = {
-		tree_loop, tree_chain, tree_chain, hostile_extent, hostile_extent,
+		tree_loop, tree_chain, tree_chain, hostile_extent, wrong_names,
 		shared_extent, shared_value, free_in_use, free_in_use, wrong_maps, wrong_desc,
-		orphans, orphans, dir_loop, dir_loop, wrong_lengths, wrong_inode, wrong_inode,
+		orphans, orphans, dir_loop, dir_loop, wrong_lengths, wrong_inode, wrong_names,
 		wrong_link, wrong_acl, wrong_quota, wrong_super, wrong_super, wrong_journal,
 		elsewhere,
 	};

@@ -94,8 +94,10 @@ static void one(struct ops *o, u32 what)
 		f = &o->found[chance(o->nr)];
 	switch (what) {
 	case 0:
-	case 1:
 		look(o, f);
+		break;
+	case 1:
+		ask_names(o, f);
 		break;
 	case 2:
 		list_oddly(o, f);
@@ -153,8 +155,10 @@ void exercise(int root, const char *dir, const char *dev, bool writable, u64 bud
 	o.writable = writable;
 	o.end = now_ms() + budget_ms;
 	walk(&o);
-	for (i = 0; i < o.nr && !time_is_up(&o) && i < 24; i++)
+	for (i = 0; i < o.nr && !time_is_up(&o) && i < 24; i++) {
 		look(&o, &o.found[i]);
+		ask_names(&o, &o.found[i]);
+	}
 	for (i = 0; i < n && !time_is_up(&o); i++)
 		one(&o, chance(writable || !chance(8) ? 16 : 8));
 }

@@ -64,6 +64,9 @@ void change_dir(struct ops *o, const struct found *f);
 void change_attrs(struct ops *o, const struct found *f);
 void change_names(struct ops *o, const struct found *f);
 
+/* ---- backref.c: names of inodes ---- */
+void ask_names(struct ops *o, const struct found *f);
+
 /* ---- volume.c: calls that concern the volume ---- */
 void use_handles(struct ops *o);
 void use_quota(struct ops *o);
