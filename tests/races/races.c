@@ -14,6 +14,7 @@
  *	-n PAIRS	so many pairs, drawn by the seed (all)
  *	-m MIXES	then so many of three to six operations (0)
  *	-g ROUNDS	then so many rounds of the groups below, each for four times as long (0)
+ *	-x NUMBER	then the group of this number, from 20000 on
  *	-f NUMBER	begin with the pair or mix of this number; the pairs are not drawn
  *	-o OP[,OP...]	one mix of these, -n times
  *	-c CASE		number of the last case before; where the next program goes on
@@ -123,6 +124,7 @@ static struct {
 	unsigned int pairs;
 	unsigned int mixes;
 	unsigned int rounds;
+	unsigned int group;
 	unsigned int first;
 	bool in_order;
 	char *only;
@@ -550,19 +552,26 @@ static void run_only(void)
 	}
 }
 
+static void run_group(unsigned int i)
+{
+	struct mix m;
+
+	parse_mix(groups[i % (sizeof(groups) / sizeof(groups[0]))], &m);
+	m.number = FIRST_GROUP + i;
+	run_mix(&m);
+}
+
 static void run_groups(void)
 {
 	const unsigned int nr = sizeof(groups) / sizeof(groups[0]);
 	unsigned int i = opt.first > FIRST_GROUP ? opt.first - FIRST_GROUP : 0;
-	struct mix m;
 
 	opt.ms *= 4;
 	opt.processes = MAX_MIX;
-	for (; i < nr * opt.rounds; i++) {
-		parse_mix(groups[i % nr], &m);
-		m.number = FIRST_GROUP + i;
-		run_mix(&m);
-	}
+	if (opt.group)
+		run_group(opt.group - FIRST_GROUP);
+	for (; i < nr * opt.rounds; i++)
+		run_group(i);
 }
 
 /* Pair @nr of all: each with each, itself included. */
@@ -616,7 +625,7 @@ static void options(int argc, char **argv)
 	unsigned int i;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:t:p:n:m:g:f:o:c:l")) != -1) {
+	while ((c = getopt(argc, argv, "s:t:p:n:m:g:x:f:o:c:l")) != -1) {
 		switch (c) {
 		case 's':
 			opt.seed = atoi(optarg);
@@ -640,6 +649,9 @@ static void options(int argc, char **argv)
 		case 'g':
 			opt.rounds = atoi(optarg);
 			break;
+		case 'x':
+			opt.group = atoi(optarg);
+			break;
 		case 'f':
 			opt.first = atoi(optarg);
 			break;
@@ -654,7 +666,8 @@ static void options(int argc, char **argv)
 			errx(2, "see races.c");
 		}
 	}
-	if (optind + 2 != argc || opt.processes < 1 || opt.processes > MAX_PROCESSES)
+	if (optind + 2 != argc || (opt.group && opt.group < FIRST_GROUP) ||
+	    opt.processes < 1 || opt.processes > MAX_PROCESSES)
 		errx(2, "usage: races [OPTION]... DEVICE MOUNTPOINT");
 	opt.device = argv[optind];
 	opt.mount = argv[optind + 1];
