@@ -493,6 +493,24 @@ static void op_exchange(void)
 	run(&op);
 }
 
+/* What a symlink is besides its target: something that it tracks, a kind, nothing. */
+static bool op_setlink(struct mname *l)
+{
+	struct op op = { .code = OP_SETLINK };
+	struct mname *to = any_name(rnd(3) ? 0 : S_IFDIR);
+
+	if (!path_of(l, op.a))
+		return false;
+	op.id = l->id;
+	op.off = rnd(LNKFS_LINK_JUNCTION);
+	if (rnd(4) && path_of(to, op.b) && to->id != l->id)
+		op.off |= (rnd(3) ? LNKFS_LINK_TRACKED :
+			   LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST) << 8;
+	else
+		op.b[0] = '\0';
+	return run(&op);
+}
+
 /* ---- data ---- */
 
 static void op_data(u32 id, enum opcode code)
@@ -605,6 +623,9 @@ static void mixed(void)
 		case 6:
 			op_exchange();
 			break;
+		case 7:
+			op_setlink(any_name(S_IFLNK));
+			break;
 		default:
 			if (f)
 				data(f->id);
@@ -674,24 +695,6 @@ static void replace_links(void)
 			op_rename(model_find(&model, tmp), path);
 		maybe_sync(6);
 	}
-}
-
-/* What a symlink is besides its target: something that it tracks, a kind, nothing. */
-static bool op_setlink(struct mname *l)
-{
-	struct op op = { .code = OP_SETLINK };
-	struct mname *to = any_name(rnd(3) ? 0 : S_IFDIR);
-
-	if (!path_of(l, op.a))
-		return false;
-	op.id = l->id;
-	op.off = rnd(LNKFS_LINK_JUNCTION);
-	if (rnd(4) && path_of(to, op.b) && to->id != l->id)
-		op.off |= (rnd(3) ? LNKFS_LINK_TRACKED :
-			   LNKFS_LINK_TRACKED | LNKFS_LINK_PATH_FIRST) << 8;
-	else
-		op.b[0] = '\0';
-	return run(&op);
 }
 
 /* As lnkctl ln makes them: complete before they have their name. And other changes. */
