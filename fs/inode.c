@@ -86,6 +86,20 @@ static void lnkfs_fill_inode(struct inode *inode)
 	lnkfs_set_ops(inode);
 }
 
+/*
+ * Why iget_locked() has no inode: the number is being given to a new one, which is not
+ * there yet for whoever knows it from before, or there is no memory.
+ */
+static int lnkfs_iget_error(struct super_block *sb, u64 ino)
+{
+	bool being_made;
+
+	rcu_read_lock();
+	being_made = find_inode_by_ino_rcu(sb, ino);
+	rcu_read_unlock();
+	return being_made ? -ESTALE : -ENOMEM;
+}
+
 /**
  * lnkfs_iget() - get an inode by its number
  * @sb: volume
@@ -110,7 +124,7 @@ struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags)
 		return ERR_PTR(-ESTALE);
 	inode = iget_locked(sb, ino);
 	if (!inode)
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(lnkfs_iget_error(sb, ino));
 	if (!(inode->i_state & I_NEW)) {
 		if (!inode->i_nlink && !(flags & LNKFS_IL_ORPHAN)) {
 			iput(inode);

@@ -81,8 +81,7 @@ const struct op ops[] = {
 	{ "move", op_move, 0, E(PATH, EEXIST), E(ESTALE) },
 	{ "list", op_list, 0, E(OPEN, ENOENT), NONE },
 	{ "lookup", op_lookup, 0, E(PATH), NONE },
-	/* ENOMEM: all that iget_locked() says of a number that is being given away. */
-	{ "handle", op_handle, 0, E(PATH, ESTALE, ENOMEM), NONE },
+	{ "handle", op_handle, 0, E(PATH, ESTALE), NONE },
 	{ "chmod", op_chmod, 0, E(PATH), NONE },
 	{ "chown", op_chown, OP_QUOTA, E(PATH), NONE },
 	{ "flags", op_flags, 0, E(PATH, EPERM, EOPNOTSUPP), E(EPERM, EACCES) },
