@@ -345,7 +345,7 @@ static bool take_records(const struct lnkfs_names *n, const char *buf,
 		    sizeof(*r) + r->r_path_len >= r->r_len || r->r_path[r->r_path_len] ||
 		    strlen(r->r_path) != r->r_path_len || r->r_flags || !r->r_dir ||
 		    !is_path(r->r_path, r->r_path_len)) {
-			fail("record %u of %u is none: length %u, path of %u, flags %#x, '%.60s'", i,
+			fail("record %u of %u: length %u, path of %u, flags %#x, '%.60s'", i,
 			     n->n_count, r->r_len, r->r_path_len, r->r_flags, r->r_path);
 			return false;
 		}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What is on a volume when nobody works on it: link counts equal the names found,
- * inodes know these, tracked links lead to what they track, each target, attribute and byte is one that was written, and all of it is the
- * same when it is read from the disk.
+ * inodes know these, tracked links lead to what they track, each target, attribute and
+ * byte is one that was written, and all of it is the same when it is read from the disk.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
