@@ -47,7 +47,8 @@ static void test_attr_sound(void)
 			la = attr(kind, flags, 0, 0);
 			CHECK_EQ(lnkfs_link_attr_sound(fs, &la), kind && kind < 5 && !flags);
 			la = attr(kind, flags, 4711, 1);
-			CHECK_EQ(lnkfs_link_attr_sound(fs, &la), kind < 5 && tracked);
+			CHECK_EQ(lnkfs_link_attr_sound(fs, &la),
+				 kind < LNKFS_LINK_REMOTE && tracked);
 			la = attr(kind, flags, 4711, 0);
 			CHECK(!lnkfs_link_attr_sound(fs, &la));
 			la = attr(kind, flags, 0, 1);
