@@ -279,6 +279,54 @@ static void attributes_at_once(void)
 	FAILS(EINVAL, lnkfs_setattrat(AT_FDCWD, "file", &attr, 0));
 }
 
+static void kinds_of_links(void)
+{
+	struct lnkfs_link link = { .l_kind = LNKFS_LINK_FILE, .l_fd = 99, .l_len = 7 }, got;
+	char text[8];
+	struct stat st;
+	int fd;
+
+	populate(lnkfs_dir, "kinds", 0);
+	WORKS(lnkfs_setlink("fast", &link));
+	WORKS(lnkfs_getlink("fast", &got, text, sizeof(text)));
+	CHECK_EQ(got.l_kind, LNKFS_LINK_FILE);
+	CHECK_EQ(got.l_flags, 0);
+	CHECK_EQ(got.l_fd, -1);
+	CHECK_EQ(got.l_len, 4);
+	CHECK(!strcmp(text, "file"));
+	/* the length alone, and room for no more than that */
+	WORKS(lnkfs_getlink("slow", &got, NULL, 0));
+	CHECK_EQ(got.l_len, 3000);
+	FAILS(ERANGE, lnkfs_getlink("fast", &got, text, 4));
+	CHECK_EQ(got.l_len, 4);
+	/* tracked: the text is what it was, and another than readlink's */
+	fd = open("file", O_PATH | O_CLOEXEC);
+	REQUIRE(fd >= 0 && !fstat(fd, &st));
+	link = (struct lnkfs_link){ .l_flags = LNKFS_LINK_TRACKED, .l_target = fd };
+	WORKS(lnkfs_setlinkat(AT_FDCWD, "fast", &link, 0));
+	close(fd);
+	REQUIRE(!rename("file", "f"));
+	WORKS(lnkfs_getlinkat(AT_FDCWD, "fast", &got, text, sizeof(text), 0));
+	CHECK_EQ(got.l_ino, st.st_ino);
+	CHECK_EQ(got.l_flags, LNKFS_LINK_TRACKED);
+	CHECK(!strcmp(text, "file"));
+	CHECK_EQ(readlink("fast", text, sizeof(text)), 1);
+	/* by a descriptor of the link */
+	fd = open("fast", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	REQUIRE(fd >= 0);
+	WORKS(lnkfs_getlinkat(fd, "", &got, NULL, 0, EMPTY));
+	CHECK_EQ(got.l_flags, LNKFS_LINK_TRACKED);
+	close(fd);
+	FAILS(EINVAL, lnkfs_getlink("dir", &got, NULL, 0));
+	FAILS(EINVAL, lnkfs_setlink("f", &link));
+	link = (struct lnkfs_link){ .l_kind = LNKFS_LINK_JUNCTION };
+	FAILS(EINVAL, lnkfs_setlink("fast", &link));
+	FAILS(EINVAL, lnkfs_getlinkat(AT_FDCWD, "fast", &got, NULL, 0, AT_REMOVEDIR));
+	FAILS(ENOENT, lnkfs_getlink("nix", &got, NULL, 0));
+	FAILS(EOPNOTSUPP, lnkfs_getlink(ext4_dir, &got, NULL, 0));
+	FAILS(EOPNOTSUPP, lnkfs_setlink(ext4_dir, &link));
+}
+
 /* Every call that takes a path, with a path that leads nowhere. */
 static void all_fail(int err, int dirfd, const char *path)
 {
@@ -822,6 +870,7 @@ static const struct tap_test tests[] = {
 	{ "flags of objects of every type, set and seen in every way", flags_every_type },
 	{ "flags of what links lead to", flags_follow },
 	{ "mode and flags of a link in one call", attributes_at_once },
+	{ "kinds of links", kinds_of_links },
 	{ "paths and descriptors that lead nowhere: the kernel's errors", path_errors },
 	{ "flags that nobody sets, and flags that forbid", flag_errors },
 	{ "a read-only mount", read_only_mount },

@@ -767,7 +767,7 @@ def test_audit_race():
         thread.join()
     said = {line.split(b": ", 3)[-1] for p in runs for line in p.stderr.splitlines()}
     texts = {os.readlink(os.path.join(top, n)) for n in os.listdir(top) if n != "f"}
-    result(said <= {b"Stale file handle", b"No such file or directory"} and
+    result(said <= {b"has been changed meanwhile", b"No such file or directory"} and
            texts <= {real + "/f", "mine", "f"} and
            not [n for n in os.listdir(top) if n.startswith(".")], "nothing is lost", said, texts)
 

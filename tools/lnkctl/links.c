@@ -104,8 +104,12 @@ static void judge(struct links_finding *f)
 	wanted = f->classes & job.classes;
 	if (wanted)
 		links_suggest(f, job.suggest);
-	if (wanted && f->repair.class != LINKS_CLASSES && job.fix && links_apply(f))
-		lnkctl_failed(f->object->path, errno);
+	if (wanted && f->repair.class != LINKS_CLASSES && job.fix && links_apply(f)) {
+		if (errno == ESTALE)
+			lnkctl_complain(f->object->path, "has been changed meanwhile");
+		else
+			lnkctl_failed(f->object->path, errno);
+	}
 	account(f);
 	if (!job.summary && (wanted || job.all))
 		links_show(f, job.json, !job.shown++);
