@@ -51,17 +51,17 @@ ok "a tracked link" lnkctl ln -t f a/tracked
 ok "path first" lnkctl ln -t=path-first ../a/f b/first
 ok "a tracked directory link" lnkctl ln -td ../a/d b/both
 is "plain" "plain" kind a/plain
-is "dir" "a directory link" kind a/dir
+is "directory" "a directory link" kind a/dir
 is "file" "a file link" kind a/file
 is "junction" "a junction" kind a/junction
 is "remote" "a remote link" kind a/remote
 is "plain tracked" "a tracked link" kind a/tracked
-is "dir tracked" "both" kind b/both
+is "directory tracked" "both" kind b/both
 is "text" "file link leads to it" cat a/file
 is '\\nas\films\2026' "the text of a remote link is kept" readlink a/remote
 ok "no temporary names" clean
 ok "mklink's letters" sh -c "lnkctl ln /D d a/D && lnkctl ln /H a/f a/H && lnkctl ln /J $DIR/a/d a/J"
-is "dir junction 3" "are kinds" sh -c \
+is "directory junction 3" "are kinds" sh -c \
 	"echo \$(lnkctl stat -h a/D a/J | sed -n 's/.* kind: //p') \$(stat -c %h a/H)"
 is "'a/v' -> 'f'" "-v" lnkctl ln -tv f a/v
 
@@ -94,7 +94,7 @@ fails "Windows could not follow" "a file link to a directory" lnkctl ln --kind=f
 fails "Windows could not follow" "a directory link to a file" lnkctl ln -d ../b/sub/g a/x
 ok "one that dangles can be either" lnkctl ln -d none a/x
 fails "File exists" "what is there stays" lnkctl ln -t d a/x
-is "dir" "as it is" kind a/x
+is "directory" "as it is" kind a/x
 ok "-f replaces it" lnkctl ln -tf d a/x
 is "plain tracked" "at once" kind a/x
 fails "not of the form" "no share" lnkctl ln --remote '\\nas' a/y
@@ -118,7 +118,7 @@ fi
 
 ln -s d a/s
 ok "--set" lnkctl ln --set -t -d a/s
-is "dir tracked" "makes it so" kind a/s
+is "directory tracked" "makes it so" kind a/s
 ok "--set -s" lnkctl ln --set -s a/s a/x
 is "plain" "makes it plain" kind a/s
 fails "is no symlink" "not a file" lnkctl ln --set -d b/sub/g
@@ -395,8 +395,8 @@ is "700 981158400 hidden" "mode, time and flags are the same" sh -c \
 is "inode $(stat -c %i t/moved2)" "path first as well" \
 	sh -c "lnkctl stat -h t/b/first | sed -n 's/ *tracked: \(.*\), gen.*path first/\1/p'"
 is "$(stat -c %i t/a/h)" "what has the name is tracked now" sh -c "mv t/a/h t/k; stat -Lc %i t/b/replaced"
-is "dir" "the right kind" kind t/b/mismatch
-is "dir" "kept" kind t/b/abs
+is "directory" "the right kind" kind t/b/mismatch
+is "directory" "kept" kind t/b/abs
 is "../d" "relative" readlink t/b/abs
 lnkctl ln -s "$DIR/t/d" t/b/abs2
 for flag in uchg uappnd uunlnk; do

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "linkkind.h"
 #include "lnkctl.h"
 #include "lnkfs.h"
 #include "text.h"
@@ -116,9 +117,6 @@ static void print_details(const struct lnkfs_node *node)
 /* What a symlink is besides its target. */
 static void print_link(struct ls *ls, struct lnkfs_node *node)
 {
-	static const char *const kinds[LNKFS_LINK_KINDS] = {
-		NULL, "file", "directory", "junction", "remote",
-	};
 	struct lnkfs_link_attr la;
 	const char *kind;
 
@@ -126,7 +124,7 @@ static void print_link(struct ls *ls, struct lnkfs_node *node)
 		fputs(" (damaged)", stdout);
 		return;
 	}
-	kind = kinds[la.la_kind];
+	kind = la.la_kind ? linkkind_name(la.la_kind) : NULL;
 	if (la.la_flags & LNKFS_LINK_TRACKED)
 		printf(" (%s%stracked: %" PRIu64 ")", kind ? kind : "", kind ? ", " : "",
 		       (u64)le64_to_cpu(la.la_ino));

@@ -17,7 +17,7 @@
 #include "linkkind.h"
 
 static const char *const kinds[LNKFS_LINK_KINDS] = {
-	"plain", "file", "dir", "junction", "remote",
+	"plain", "file", "directory", "junction", "remote",
 };
 
 /* f_type of filesystems that are on another computer, or may be anywhere. */
@@ -52,11 +52,13 @@ const char *linkkind_name(uint32_t kind)
 
 /**
  * linkkind_parse() - the kind that a word names
- * @word: the word
+ * @word: the word; dir stands for directory
  * @kind: gets it
  */
 bool linkkind_parse(const char *word, uint32_t *kind)
 {
+	if (!strcmp(word, "dir"))
+		word = "directory";
 	for (*kind = 0; *kind < LNKFS_LINK_KINDS; ++*kind)
 		if (!strcmp(word, kinds[*kind]))
 			return true;
