@@ -517,7 +517,7 @@ static const char *const groups[] = {
 	"list,create,rename,exchange,replace,unlink,link,lookup",
 	/* links are followed while they, and what they lead to, are moved */
 	"lead,lead,move,move,rename,drop,mkdir,rmdir",
-	"track,newtrack,untrack,getlink,getnames,rename,exchange,unlink",
+	"track,newtrack,newtrack,untrack,getlink,getnames,rename,exchange",
 	"newtrack,newtrack,lead,readlink,getnames,link,rename,orphan",
 	"shutdown,rename,exchange,write,orphan,truncate,sync,unlink",
 };
