@@ -256,6 +256,7 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
  */
 int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type)
 {
+	struct jbd2_buffer_trigger_type *trigger;
 	int err;
 
 	if (unlikely(buffer_lnkfs_bad(buf)))
@@ -263,8 +264,10 @@ int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_
 	err = jbd2_journal_get_write_access(tx, buf);
 	if (err)
 		return err;
-	jbd2_journal_set_triggers(buf, type == LNKFS_B_RAW ? NULL :
-				  &to_sbi(fs)->trigger[type].jbd);
+	trigger = type == LNKFS_B_RAW ? NULL : &to_sbi(fs)->trigger[type].jbd;
+	/* The journal head stays: the running transaction has it. */
+	if (READ_ONCE(bh2jh(buf)->b_triggers) != trigger)
+		jbd2_journal_set_triggers(buf, trigger);
 	return 0;
 }
 

@@ -22,6 +22,9 @@
 /* Bytes of the largest record. */
 #define BT_MAX_RECORD		24
 
+/* What stands where no record is. */
+static const u64 bt_no_record[BT_MAX_RECORD / 8];
+
 /* The inode to name in a report; back references have a group for an owner. */
 static u64 bt_ino(const struct lnkfs_btree *bt)
 {
@@ -42,6 +45,19 @@ static u32 bt_search(const struct bt_view *v, u64 key, u32 from)
 			hi = mid;
 	}
 	return lo;
+}
+
+/* bt_search() in all records, of which @near are expected to be at or below @key. */
+static u32 bt_search_near(const struct bt_view *v, u64 key, u32 near)
+{
+	u32 count = bt_count(v), pos = min(near, count), end = min(pos + 2, count);
+
+	if (pos && bt_key(v, pos - 1) > key)
+		return bt_search(v, key, 0);
+	for (; pos < end; pos++)
+		if (bt_key(v, pos) > key)
+			return pos;
+	return bt_search(v, key, pos);
 }
 
 /* Index of the child of an interior node whose range @key lies in. */
@@ -573,12 +589,37 @@ static void bt_cut(const struct bt_view *v, u32 count)
 	bt_set_count(v, count);
 }
 
+/*
+ * Copy records, of which those at @to may lie before those at @from in the same
+ * node. Not with memmove(): where that is "rep movsb", as on most x86, it takes ten
+ * times as long when the two are less than a cache line apart. Accesses are marked
+ * so that the compiler does not put memmove() here.
+ */
+static void bt_copy(u8 *to, const u8 *from, size_t bytes)
+{
+	const u64 *s = (const u64 *)from;
+	u64 *d = (u64 *)to;
+
+	for (; bytes >= 64; bytes -= 64, d += 8, s += 8) {
+		WRITE_ONCE(d[0], READ_ONCE(s[0]));
+		WRITE_ONCE(d[1], READ_ONCE(s[1]));
+		WRITE_ONCE(d[2], READ_ONCE(s[2]));
+		WRITE_ONCE(d[3], READ_ONCE(s[3]));
+		WRITE_ONCE(d[4], READ_ONCE(s[4]));
+		WRITE_ONCE(d[5], READ_ONCE(s[5]));
+		WRITE_ONCE(d[6], READ_ONCE(s[6]));
+		WRITE_ONCE(d[7], READ_ONCE(s[7]));
+	}
+	for (; bytes; bytes -= 8)
+		WRITE_ONCE(*d++, READ_ONCE(*s++));
+}
+
 static void bt_insert_at(const struct bt_view *v, u32 pos, const u8 *record)
 {
 	u32 count = bt_count(v);
 
 	memmove(bt_record(v, pos + 1), bt_record(v, pos), (size_t)(count - pos) * v->rsize);
-	memcpy(bt_record(v, pos), record, v->rsize);
+	bt_copy(bt_record(v, pos), record, v->rsize);
 	bt_set_count(v, count + 1);
 }
 
@@ -586,8 +627,9 @@ static void bt_remove_at(const struct bt_view *v, u32 pos)
 {
 	u32 count = bt_count(v) - 1;
 
-	memmove(bt_record(v, pos), bt_record(v, pos + 1), (size_t)(count - pos) * v->rsize);
-	bt_cut(v, count);
+	bt_copy(bt_record(v, pos), bt_record(v, pos + 1), (size_t)(count - pos) * v->rsize);
+	bt_copy(bt_record(v, count), (const u8 *)bt_no_record, v->rsize);
+	bt_set_count(v, count);
 }
 
 /* Append the @n first records of @from to @to. */
@@ -1215,16 +1257,18 @@ int lnkfs_btree_seek(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **leaf, u6
  * @leaf: from lnkfs_btree_seek()
  * @key: key in its range
  * @value: its value
+ * @near: where in the leaf to look first, any number; gets where a key that follows
+ *	may be
  *
  * Return: 0; -EEXIST; -EAGAIN when there is no room: lnkfs_btree_insert() is needed;
  * an error of lnkfs_baccess().
  */
 int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
-			    const void *value)
+			    const void *value, u32 *near)
 {
 	struct bt_view v = bt_node_view(fs, lnkfs_bdata(leaf));
 	__le64 record[BT_MAX_RECORD / 8];
-	u32 pos = bt_search(&v, key, 0);
+	u32 pos = bt_search_near(&v, key, *near);
 	int err;
 
 	if (pos && bt_key(&v, pos - 1) == key)
@@ -1237,6 +1281,7 @@ int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, 
 	record[0] = cpu_to_le64(key);
 	memcpy(&record[1], value, v.rsize - sizeof(record[0]));
 	bt_insert_at(&v, pos, (u8 *)record);
+	*near = pos + 1;
 	lnkfs_bdirty(tx, fs, leaf);
 	return 0;
 }
@@ -1248,16 +1293,17 @@ int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, 
  * @leaf: from lnkfs_btree_seek()
  * @key: key in its range
  * @value: what its value has to be
+ * @near: as for lnkfs_btree_leaf_insert()
  *
  * Return: 0; -ENOENT when there is no such record; -EAGAIN when the leaf would have
  * to be joined with another one: lnkfs_btree_delete_record() is needed; an error of
  * lnkfs_baccess().
  */
 int lnkfs_btree_leaf_delete(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
-			    const void *value)
+			    const void *value, u32 *near)
 {
 	struct bt_view v = bt_node_view(fs, lnkfs_bdata(leaf));
-	u32 pos = bt_search(&v, key, 0);
+	u32 pos = bt_search_near(&v, key, *near);
 	int err;
 
 	if (!pos-- || bt_key(&v, pos) != key ||
@@ -1269,6 +1315,7 @@ int lnkfs_btree_leaf_delete(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, 
 	if (err)
 		return err;
 	bt_remove_at(&v, pos);
+	*near = pos + 1;
 	lnkfs_bdirty(tx, fs, leaf);
 	return 0;
 }

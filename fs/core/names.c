@@ -238,23 +238,13 @@ void lnkfs_names_forget(struct lnkfs_fs *fs)
 		drop_leaf(lnkfs_names_lane(fs, i));
 }
 
-/*
- * The leaf that a key belongs to, kept from the last time or found now. NULL: the
- * tree has none, or there is no tree.
- */
-static int seek_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane, u32 group, u64 key)
+/* Search the tree for the leaf that a key belongs to; NULL: the root is it. */
+static noinline_for_stack int find_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane,
+					u32 group, u64 key)
 {
-	const struct lnkfs_group *g = lnkfs_group(fs, group);
 	struct names_tree t;
 	int err;
 
-	if (lane->leaf && lane->group == group && key >= lane->lo && key <= lane->hi &&
-	    lnkfs_bsame(fs, lane->leaf, LNKFS_B_BTREE, group, 0))
-		return 0;
-	drop_leaf(lane);
-	/* Most groups have a few such names, which all stand in the root. */
-	if (!g->names || !g->names_level)
-		return 0;
 	err = tree_open(fs, group, &t);
 	if (err)
 		return err;
@@ -264,9 +254,28 @@ static int seek_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane, u32 gro
 	return err;
 }
 
+/*
+ * The leaf that a key belongs to, kept from the last time or found now. NULL: the
+ * tree has none, or there is no tree.
+ */
+static int seek_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane, u32 group, u64 key)
+{
+	const struct lnkfs_group *g;
+
+	if (lane->leaf && lane->group == group && key >= lane->lo && key <= lane->hi &&
+	    lnkfs_bsame(fs, lane->leaf, LNKFS_B_BTREE, group, 0))
+		return 0;
+	drop_leaf(lane);
+	g = lnkfs_group(fs, group);
+	/* Most groups have a few such names, which all stand in the root. */
+	if (!g->names || !g->names_level)
+		return 0;
+	return find_leaf(fs, lane, group, key);
+}
+
 /* Insert (@add) or delete a record in a way that may change the shape of the tree. */
-static int tree_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool add, u64 key,
-		       const __le64 *value)
+static noinline_for_stack int tree_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group,
+					  bool add, u64 key, const __le64 *value)
 {
 	struct names_tree t;
 	int err;
@@ -289,10 +298,9 @@ static int tree_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool add, u
 }
 
 /* Insert (@add) or delete a record. */
-static int record_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool add, u64 key,
-			 const __le64 *value)
+static int record_change(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_names_lane *lane,
+			 u32 group, bool add, u64 key, const __le64 *value)
 {
-	struct lnkfs_names_lane *lane = lnkfs_names_lane(fs, group);
 	int err;
 
 	err = seek_leaf(fs, lane, group, key);
@@ -300,9 +308,11 @@ static int record_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool add,
 		return err;
 	if (lane->leaf) {
 		if (add)
-			err = lnkfs_btree_leaf_insert(tx, fs, lane->leaf, key, value);
+			err = lnkfs_btree_leaf_insert(tx, fs, lane->leaf, key, value,
+						      &lane->near);
 		else
-			err = lnkfs_btree_leaf_delete(tx, fs, lane->leaf, key, value);
+			err = lnkfs_btree_leaf_delete(tx, fs, lane->leaf, key, value,
+						      &lane->near);
 		if (err != -EAGAIN)
 			return err;
 		drop_leaf(lane);
@@ -314,10 +324,9 @@ static int record_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool add,
  * Insert (@add) or delete the record of a reference: of an insertion the first
  * displacement that is free decides, of a deletion the one that it has.
  */
-static int ref_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, bool add,
+static int ref_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u64 ino, bool add,
 		      const struct lnkfs_ref *ref)
 {
-	u32 group = group_of(fs, ino);
 	struct lnkfs_names_lane *lane = lnkfs_names_lane(fs, group);
 	int again = add ? -EEXIST : -ENOENT, err = again;
 	u64 first = first_key(fs, group, ino), place, disp;
@@ -330,7 +339,7 @@ static int ref_change(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 ino, bool add,
 	place = lane->place + ref->pos / 8;
 	for (disp = 0; disp <= LNKFS_NAMES_MAX_DISP && err == again; disp++) {
 		value = ref_value(ref, disp);
-		err = record_change(tx, fs, group, add, ref_key(first, place, disp), &value);
+		err = record_change(tx, fs, lane, group, add, ref_key(first, place, disp), &value);
 	}
 	return err == -EEXIST ? -EMLINK : err;
 }
@@ -349,10 +358,10 @@ static int refs_change(lnkfs_tx *tx, struct lnkfs_fs *fs, const struct lnkfs_cin
 	if (del && !lnkfs_group(fs, group)->names)
 		err = -ENOENT;
 	else if (add)
-		err = ref_change(tx, fs, ci->ino, true, add);
+		err = ref_change(tx, fs, group, ci->ino, true, add);
 	if (!err && del) {
-		err = ref_change(tx, fs, ci->ino, false, del);
-		if (err && add && ref_change(tx, fs, ci->ino, false, add))
+		err = ref_change(tx, fs, group, ci->ino, false, del);
+		if (err && add && ref_change(tx, fs, group, ci->ino, false, add))
 			lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
 				     "a back reference is left over");
 	}
@@ -550,6 +559,22 @@ out:
 	return err;
 }
 
+/* Level of the root of a group's tree that has not been used yet, read now. */
+static noinline_for_stack u32 read_level(struct lnkfs_fs *fs, u32 group)
+{
+	struct lnkfs_group *g = lnkfs_group(fs, group);
+	struct names_tree t;
+	u32 level;
+
+	lnkfs_names_lock(fs, group);
+	if (!tree_open(fs, group, &t))
+		lnkfs_bput(t.head);
+	level = g->names_level;
+	lnkfs_names_unlock(fs, group);
+	/* A tree that cannot be read is not going to be changed. */
+	return level == LNKFS_NAMES_UNREAD ? 0 : level;
+}
+
 /*
  * Level that the root of a group's tree has at most when a transaction that is
  * about to begin uses it: others may add thousands of names until then.
@@ -557,21 +582,12 @@ out:
 static u32 names_level(struct lnkfs_fs *fs, u32 group)
 {
 	struct lnkfs_group *g = lnkfs_group(fs, group);
-	struct names_tree t;
 	u32 level = 0;
 
 	if (READ_ONCE(g->names)) {
 		level = READ_ONCE(g->names_level);
-		if (level == LNKFS_NAMES_UNREAD) {
-			lnkfs_names_lock(fs, group);
-			if (!tree_open(fs, group, &t))
-				lnkfs_bput(t.head);
-			level = g->names_level;
-			lnkfs_names_unlock(fs, group);
-		}
-		/* A tree that cannot be read is not going to be changed. */
 		if (level == LNKFS_NAMES_UNREAD)
-			level = 0;
+			level = read_level(fs, group);
 	}
 	return max(level + 1, 3u);
 }

@@ -99,6 +99,15 @@ static u64 get64(const u8 *p)
 
 static void walk_records(struct walk *w, const u8 *rec, u32 level, u32 count, u64 lo, u64 hi);
 
+/* Where no record is, is zero. */
+static void walk_rest(const u8 *rec, u32 level, u32 count, u32 size)
+{
+	u32 used = count * (level ? 16 : 8 + tree.vsize);
+
+	REQUIRE(used <= size);
+	CHECK(!memchr_inv(rec + used, 0, size - used));
+}
+
 static void walk_node(struct walk *w, u64 block, u32 level, u64 lo, u64 hi)
 {
 	u32 cap = (vol.fs.block_size - 64) / (level ? 16 : 8 + tree.vsize);
@@ -117,6 +126,7 @@ static void walk_node(struct walk *w, u64 block, u32 level, u64 lo, u64 hi)
 		CHECK(count >= cap / 3);
 	w->nodes++;
 	walk_records(w, node->n_records, level, count, lo, hi);
+	walk_rest(node->n_records, level, count, vol.fs.block_size - 64);
 	lnkfs_bput(buf);
 }
 
@@ -150,6 +160,8 @@ static void walk(void)
 	CHECK_EQ(lnkfs_btree_check_root(&tree), 0);
 	walk_records(&w, (const u8 *)tree.root + 8, le16_to_cpu(root->bt_level),
 		     le16_to_cpu(root->bt_count), 0, ~0ULL);
+	walk_rest((const u8 *)tree.root + 8, le16_to_cpu(root->bt_level),
+		  le16_to_cpu(root->bt_count), tree.root_size - 8);
 	CHECK_EQ(w.next, records);
 	CHECK_EQ(w.nodes, inode.blocks);
 	CHECK_EQ(free_at_start - vol.free_blocks, inode.blocks + lost);
