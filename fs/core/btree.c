@@ -22,9 +22,6 @@
 /* Bytes of the largest record. */
 #define BT_MAX_RECORD		24
 
-/* What stands where no record is. */
-static const u64 bt_no_record[BT_MAX_RECORD / 8];
-
 /* The inode to name in a report; back references have a group for an owner. */
 static u64 bt_ino(const struct lnkfs_btree *bt)
 {
@@ -352,6 +349,20 @@ static int bt_find_leaf(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **out,
 	return bt_find_leaf_how(bt, false, key, out, left, right);
 }
 
+/* Is record @i of a leaf that of @key, with this value? */
+static bool bt_is_record(const struct bt_view *v, u32 i, u64 key, const __le64 *value)
+{
+	const __le64 *record = (const __le64 *)bt_record(v, i);
+	u32 j;
+
+	if (record[0] != cpu_to_le64(key))
+		return false;
+	for (j = 1; j < v->rsize / 8; j++)
+		if (record[j] != value[j - 1])
+			return false;
+	return true;
+}
+
 static void bt_take(const struct lnkfs_btree *bt, const struct bt_view *v, u32 i, u64 *found,
 		    void *value)
 {
@@ -625,10 +636,11 @@ static void bt_insert_at(const struct bt_view *v, u32 pos, const u8 *record)
 
 static void bt_remove_at(const struct bt_view *v, u32 pos)
 {
-	u32 count = bt_count(v) - 1;
+	u32 count = bt_count(v) - 1, i;
 
 	bt_copy(bt_record(v, pos), bt_record(v, pos + 1), (size_t)(count - pos) * v->rsize);
-	bt_copy(bt_record(v, count), (const u8 *)bt_no_record, v->rsize);
+	for (i = 0; i < v->rsize / 8; i++)
+		((u64 *)bt_record(v, count))[i] = 0;
 	bt_set_count(v, count);
 }
 
@@ -952,10 +964,15 @@ static int bt_read_sibling(const struct lnkfs_btree *bt, struct bt_path *path, u
 	return bt_read(bt, bt_child(&parent, i), l, lo, hi, &step->sib);
 }
 
-/* Has a node that loses a record too few left to stay as it is? */
+/*
+ * Has a node that loses a record too few left to stay as it is? Back references,
+ * which go in their order, leave nodes emptier: fewer of those behind have to move.
+ */
 static bool bt_few_left(const struct bt_view *v)
 {
-	return bt_count(v) - 1 < v->cap / 3;
+	u32 part = v->head->bt_tree == LNKFS_TREE_NAMES ? 6 : 3;
+
+	return bt_count(v) - 1 < v->cap / part;
 }
 
 /*
@@ -1264,7 +1281,7 @@ int lnkfs_btree_seek(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **leaf, u6
  * an error of lnkfs_baccess().
  */
 int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
-			    const void *value, u32 *near)
+			    const __le64 *value, u32 *near)
 {
 	struct bt_view v = bt_node_view(fs, lnkfs_bdata(leaf));
 	__le64 record[BT_MAX_RECORD / 8];
@@ -1300,14 +1317,13 @@ int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, 
  * lnkfs_baccess().
  */
 int lnkfs_btree_leaf_delete(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
-			    const void *value, u32 *near)
+			    const __le64 *value, u32 *near)
 {
 	struct bt_view v = bt_node_view(fs, lnkfs_bdata(leaf));
 	u32 pos = bt_search_near(&v, key, *near);
 	int err;
 
-	if (!pos-- || bt_key(&v, pos) != key ||
-	    memcmp(bt_record(&v, pos) + 8, value, v.rsize - 8))
+	if (!pos-- || !bt_is_record(&v, pos, key, value))
 		return -ENOENT;
 	if (bt_few_left(&v))
 		return -EAGAIN;

@@ -508,9 +508,9 @@ int lnkfs_btree_shift(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct lnkfs_s
 		      u32 budget);
 int lnkfs_btree_seek(const struct lnkfs_btree *bt, u64 key, lnkfs_buf **leaf, u64 *lo, u64 *hi);
 int lnkfs_btree_leaf_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
-			    const void *value, u32 *near);
+			    const __le64 *value, u32 *near);
 int lnkfs_btree_leaf_delete(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *leaf, u64 key,
-			    const void *value, u32 *near);
+			    const __le64 *value, u32 *near);
 u32 lnkfs_btree_level(const struct lnkfs_btree *bt);
 u32 lnkfs_btree_insert_credits(u32 level);
 u32 lnkfs_btree_delete_credits(u32 level);

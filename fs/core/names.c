@@ -54,7 +54,7 @@ static u64 first_key(const struct lnkfs_fs *fs, u32 group, u64 ino)
 }
 
 /* Where the names in a directory begin, among the places of an inode's names. */
-static u64 dir_place(const struct lnkfs_fs *fs, u64 dir)
+static noinline_for_stack u64 dir_place(const struct lnkfs_fs *fs, u64 dir)
 {
 	__le64 text = cpu_to_le64(dir);
 

@@ -39,7 +39,8 @@ static void setup_tree(u32 root_size, u32 vsize)
 		.root = area,
 		.root_size = root_size,
 		.vsize = (u8)vsize,
-		.tree = vsize ? LNKFS_TREE_EXTENT : LNKFS_TREE_DIR,
+		.tree = vsize == 16 ? LNKFS_TREE_EXTENT : vsize ? LNKFS_TREE_NAMES :
+			LNKFS_TREE_DIR,
 	};
 	lnkfs_btree_init_root(&tree);
 	records = 0;
@@ -123,7 +124,7 @@ static void walk_node(struct walk *w, u64 block, u32 level, u64 lo, u64 hi)
 	REQUIRE(count >= 1 && count <= cap);
 	/* Only the right edge may hold nodes that are nearly empty. */
 	if (hi != ~0ULL)
-		CHECK(count >= cap / 3);
+		CHECK(count >= cap / (tree.tree == LNKFS_TREE_NAMES ? 6 : 3));
 	w->nodes++;
 	walk_records(w, node->n_records, level, count, lo, hi);
 	walk_rest(node->n_records, level, count, vol.fs.block_size - 64);
@@ -170,12 +171,54 @@ static void walk(void)
 /*
  * The operations, each in a transaction with exactly its credits.
  */
+
+/* Insert (@add) or delete a record in its leaf alone, wherever that is looked at first. */
+static int leaf_change(bool add, u64 key, const u8 *value)
+{
+	static u32 near;
+	__le64 copy[2];
+	lnkfs_buf *leaf;
+	lnkfs_tx tx;
+	u64 lo, hi;
+	int err;
+
+	err = lnkfs_btree_seek(&tree, key, &leaf, &lo, &hi);
+	if (err)
+		return err;
+	if (!leaf)
+		return -EAGAIN;
+	CHECK(key >= lo && key <= hi);
+	if (below(4) == 0)
+		near = below(2) ? below(MAX_RECORDS) : (u32)rnd();
+	memcpy(copy, value, sizeof(copy));
+	lnkfs_tx_begin(&tx, &vol, 1);
+	if (add) {
+		err = lnkfs_btree_leaf_insert(&tx, &vol.fs, leaf, key, copy, &near);
+	} else {
+		copy[0] ^= cpu_to_le64(1ULL << below(64));
+		if (tree.vsize)
+			CHECK_EQ(lnkfs_btree_leaf_delete(&tx, &vol.fs, leaf, key, copy, &near),
+				 -ENOENT);
+		memcpy(copy, value, sizeof(copy));
+		err = lnkfs_btree_leaf_delete(&tx, &vol.fs, leaf, key, copy, &near);
+	}
+	CHECK_EQ(tx.revokes, 0);
+	lnkfs_tx_end(&tx);
+	lnkfs_bput(leaf);
+	return err;
+}
+
 static int do_insert(u64 key, const u8 *value)
 {
 	u32 level = lnkfs_btree_level(&tree);
 	lnkfs_tx tx;
 	int err;
 
+	if (below(2)) {
+		err = leaf_change(true, key, value);
+		if (err != -EAGAIN)
+			return err;
+	}
 	lnkfs_tx_begin(&tx, &vol, lnkfs_btree_insert_credits(level));
 	err = lnkfs_btree_insert(&tx, &tree, key, value);
 	CHECK(tx.revokes <= lnkfs_btree_revokes(level));
@@ -185,10 +228,16 @@ static int do_insert(u64 key, const u8 *value)
 
 static int do_delete(u64 key)
 {
-	u32 level = lnkfs_btree_level(&tree);
+	u32 level = lnkfs_btree_level(&tree), at;
+	static const u8 none[16];
 	lnkfs_tx tx;
 	int err;
 
+	if (below(2)) {
+		err = leaf_change(false, key, model_has(key, &at) ? model[at].value : none);
+		if (err != -EAGAIN)
+			return err;
+	}
 	/* A transaction without credits may do anything: 1 stands for 0. */
 	lnkfs_tx_begin(&tx, &vol, level ? lnkfs_btree_delete_credits(level) : 1);
 	err = lnkfs_btree_delete(&tx, &tree, key);
