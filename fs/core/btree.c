@@ -601,10 +601,10 @@ static void bt_cut(const struct bt_view *v, u32 count)
 }
 
 /*
- * Copy records, of which those at @to may lie before those at @from in the same
- * node. Not with memmove(): where that is "rep movsb", as on most x86, it takes ten
- * times as long when the two are less than a cache line apart. Accesses are marked
- * so that the compiler does not put memmove() here.
+ * Copy records; @to may lie before @from in the same node. Not with memmove(): x86 has
+ * "rep movsb" for that (ERMS), which takes a cycle a byte when the two are less than a
+ * cache line apart, ten times what this takes. The accesses are marked so that the
+ * compiler does not make a memmove() of it.
  */
 static void bt_copy(u8 *to, const u8 *from, size_t bytes)
 {
@@ -965,8 +965,9 @@ static int bt_read_sibling(const struct lnkfs_btree *bt, struct bt_path *path, u
 }
 
 /*
- * Has a node that loses a record too few left to stay as it is? Back references,
- * which go in their order, leave nodes emptier: fewer of those behind have to move.
+ * Has a node that loses a record too few left to stay as it is? Back references go in
+ * their order more often than not, from the front of a leaf: the fewer it may have,
+ * the fewer have to move up.
  */
 static bool bt_few_left(const struct bt_view *v)
 {

@@ -221,6 +221,7 @@ void lnkfs_names_init(struct lnkfs_fs *fs)
 		lane = lnkfs_names_lane(fs, i);
 		lnkfs_lock_init(&lane->lock);
 		lane->leaf = NULL;
+		lane->near = 0;
 		lane->dir = 0;
 	}
 }
