@@ -15,9 +15,7 @@
  * the link. When that has been moved since, the path would begin in the wrong
  * directory. So a rename marks the dentry of a symlink that gets into another directory
  * (d_fsdata); lookups do not find it any more (->d_revalidate), and whoever has found it
- * before gets -ESTALE, on which path walk starts again. Who keeps dentries, as
- * overlayfs does, comes again with the same one: a task that has been told once is let
- * pass.
+ * before gets -ESTALE, on which path walk starts again.
  */
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -179,15 +177,15 @@ void lnkfs_track_forget(struct inode *inode)
 	lnkfs_keep_track(inode, NULL);
 }
 
-/* A dentry that has been moved is not found again; its keeper is let pass. */
+/*
+ * A dentry that has been moved is not found again. Overlayfs asks about those it keeps;
+ * what is said in RCU path walk would use up the one time that the VFS starts again.
+ */
 static int lnkfs_link_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	if (likely(!READ_ONCE(dentry->d_fsdata)))
 		return 1;
-	if (!d_unhashed(dentry))
-		return 0;
-	WRITE_ONCE(dentry->d_fsdata, current);
-	return 1;
+	return flags & LOOKUP_RCU ? -ECHILD : d_unhashed(dentry);
 }
 
 static const struct dentry_operations lnkfs_link_dops = {
@@ -241,15 +239,16 @@ void lnkfs_track_moved(struct inode *old_dir, struct dentry *old_dentry,
 }
 
 /*
- * Has the link been moved since path walk found it? Each task is told once. nfsd has
- * the dentry from a file handle, so it is not asked; other kernel threads (ksmbd)
- * cannot be told from it.
+ * Has the link been moved since path walk found it? It has not where it has been let
+ * go of since and is asked about by overlayfs, which keeps dentries, and acts with the
+ * credentials of whoever mounted it; nor where nfsd has it from a file handle. Other
+ * kernel threads (ksmbd) cannot be told from nfsd.
  */
 static bool lnkfs_found_elsewhere(struct dentry *dentry)
 {
 	if (!READ_ONCE(dentry->d_fsdata) || (current->flags & PF_KTHREAD))
 		return false;
-	return xchg(&dentry->d_fsdata, (void *)current) != current;
+	return !d_unhashed(dentry) || current_cred() == current_real_cred();
 }
 
 /* Is a path that was made for an inode still right? Looked up without waiting. */
@@ -565,15 +564,18 @@ static int lnkfs_read_attr(struct inode *inode, struct lnkfs_link_attr *la)
 	return err;
 }
 
-/* The directory that holds the link, as far as @dentry tells. */
+/*
+ * The directory that holds the link. A dentry from a file handle may have none; one that
+ * has been let go of, but is kept by somebody, does not hear of moves.
+ */
 static u64 lnkfs_link_dir(struct dentry *dentry)
 {
+	u64 named = READ_ONCE(LNKFS_I(d_inode(dentry))->ci.parent);
 	struct dentry *parent = dget_parent(dentry);
 	u64 ino = d_inode(parent)->i_ino;
 
-	/* A file handle may lead to an inode without a directory. */
-	if (parent == dentry)
-		ino = READ_ONCE(LNKFS_I(d_inode(dentry))->ci.parent);
+	if (named && (parent == dentry || d_unhashed(dentry)))
+		ino = named;
 	dput(parent);
 	return ino;
 }

@@ -103,6 +103,19 @@ cases() # VERSION
 	ln -s "$long" $export/d/fresh
 	is "$long" "$v the server's new names are seen" readlink fresh
 
+	# links that are more than their text
+	lnkctl ln --remote '\\server\share\x' $export/d/remote
+	lnkctl map $export '\\server\share' "$export"
+	is '\\server\share\x' "$v a remote link is its text" readlink remote
+	lnkctl map -d $export '\\server\share'
+	lnkctl ln -t seen $export/d/track
+	mkdir $export/d/sub && mv $export/d/track $export/d/sub/track
+	is ../seen "$v a tracked link is its path" readlink sub/track
+	is "two two" "$v a tracked link is followed" cat sub/track
+	ok "$v a tracked link is moved" mv sub/track track
+	ok "$v cold caches" drop
+	is "two two" "$v a tracked link is followed" cat track
+
 	# open here, removed there
 	echo text >open
 	exec 5<open

@@ -114,6 +114,23 @@ is y "it is opaque" getfattr -h --only-values -n user.overlay.opaque upper/dir
 ok "unmount" umount $merged
 ok "lower directories alone" mount -t overlay overlay -o lowerdir=upper:lower $merged
 ok "unmount" umount $merged
+
+# Links in the upper directory that are more than their text.
+rm -rf upper work && mkdir -p upper/a upper/b work
+echo right >upper/t
+lnkctl ln -t ../t upper/a/l
+ok "tracked links: mount" overlay ""
+is right "followed" cat $merged/a/l
+mv $merged/a/l $merged/b/l
+is right "moved" cat $merged/b/l
+is right "and once more" cat $merged/b/l
+mv $merged/b/l $merged/a/m
+is ../t "moved back, and read" readlink $merged/a/m
+mv $merged/t $merged/a/u
+is right "its target moved" cat $merged/a/m
+is u "and read" readlink $merged/a/m
+ok "unmount" umount $merged
+
 cd "$DIR" || exit
 ok "remove all" rm -r ovl
 finish
