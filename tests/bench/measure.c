@@ -182,19 +182,35 @@ void slab_object(const char *phase, const char *cache)
 	fclose(f);
 }
 
-/* Page cache, that of block devices included. */
-uint64_t page_bytes(void)
+/* The sum of some lines of /proc/meminfo, in bytes. */
+static uint64_t meminfo(const char *const *names)
 {
 	FILE *f = fopen("/proc/meminfo", "r");
 	unsigned long kb;
 	uint64_t sum = 0;
-	char line[128];
+	char line[128], name[64];
+	int i;
 
 	if (!f)
 		die("open", "/proc/meminfo");
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Buffers: %lu", &kb) == 1 || sscanf(line, "Cached: %lu", &kb) == 1)
-			sum += kb << 10;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63[^:]: %lu", name, &kb) != 2)
+			continue;
+		for (i = 0; names[i]; i++)
+			if (!strcmp(name, names[i]))
+				sum += (uint64_t)kb << 10;
+	}
 	fclose(f);
 	return sum;
+}
+
+/* Page cache, that of block devices included. */
+uint64_t page_bytes(void)
+{
+	return meminfo((const char *const []){ "Buffers", "Cached", NULL });
+}
+
+uint64_t memory_free(void)
+{
+	return meminfo((const char *const []){ "MemFree", NULL });
 }

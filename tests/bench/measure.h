@@ -42,6 +42,7 @@ uint64_t vol_used(void);
 void drop_caches(void);
 uint64_t slab_bytes(void);
 uint64_t page_bytes(void);
+uint64_t memory_free(void);
 void slab_object(const char *phase, const char *cache);
 
 #endif

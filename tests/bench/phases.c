@@ -64,7 +64,7 @@ static void target_of(char *buf, int i)
 	}
 	if (k < pad)
 		buf[k++] = '/';
-	snprintf(buf + k, NAME_LEN + 1, "t%07d", i / 8);
+	sprintf(buf + k, "t%07d", i / 8);
 }
 
 static void enter(const char *sub)
@@ -372,17 +372,19 @@ static void create_links(void)
 /* Cold lstat of all, with the memory that the inodes take then. */
 static void cached_links(void)
 {
-	uint64_t slab, page;
+	uint64_t slab, page, free_bytes;
 
 	vol_mount();
 	drop_caches();
 	drop_caches();
 	slab = slab_bytes();
 	page = page_bytes();
+	free_bytes = memory_free();
 	enter("d");
 	simple("cold lstat", do_traverse_lstat);
 	value("cached", "slab", (double)(int64_t)(slab_bytes() - slab) / count);
 	value("cached", "pages", (double)(int64_t)(page_bytes() - page) / count);
+	value("cached", "memory", (double)(int64_t)(free_bytes - memory_free()) / count);
 	simple("warm readdir readlink", do_traverse_readlink);
 	value("cached", "slab and targets", (double)(int64_t)(slab_bytes() - slab) / count);
 	umount_now();
