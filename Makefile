@@ -59,6 +59,7 @@ help:
 	@echo 'check-faults  devices that fail or go away, allocations that fail (debug kernel) (TEST_KERNELS=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
+	@echo 'bench         lnkfs beside tmpfs, ext4, XFS and btrfs: instructions, I/O, memory; an hour or two (QUICK=1: minutes; TEST_KERNELS=, BENCH=options of tests/bench/bench)'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
 	@echo 'test-programs the tests that run in virtual machines'
@@ -159,9 +160,13 @@ check-faults: deps
 	$(Q)LNKFS_SLOW=8 KERNELS=debug tests/check faults
 	$(Q)IOERR_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check ioerr
 
+bench: test-modules tools
+	$(Q)set -e; for k in $(TEST_KERNELS); do \
+		tests/bench/bench -k $$k $(if $(QUICK),--quick) $(BENCH); done
+
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
-		$(build)/fuzz $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
+		$(build)/fuzz $(build)/bench $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
 		$(build)/logs lnkfs.ko
 
 distclean: clean
@@ -169,4 +174,4 @@ distclean: clean
 
 .PHONY: all help modules tools install deps test-modules test-programs run check \
 	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
-	check-crash check-races check-fuzz check-faults clean distclean
+	check-crash check-races check-fuzz check-faults bench clean distclean

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tables and plots of what tests/bench/bench has measured.
 
-usage: report.py [--json FILE] [--plots DIR] [--document FILE] RESULT.tsv
+usage: report.py [--json FILE] [--plots DIR] [--document FILE] RESULT.tsv...
 
 The input is described in phases.c, the goals in goals.tab.
 """
@@ -92,11 +92,13 @@ SECTIONS = [
 Row = collections.namedtuple("Row", "section set phase unit values goal missed")
 
 
-def load(path):
-    """What the guest printed: cells[set, phase, unit][peer], the guest, the notes."""
+def load(paths):
+    """What the guests printed: cells[set, phase, unit][peer], the guest, the notes."""
     cells, info, notes = collections.OrderedDict(), {}, []
-    with open(path, encoding="utf-8") as f:
-        for line in f:
+    for path in paths:
+        with open(path, encoding="utf-8") as f:
+            lines = f.readlines()
+        for line in lines:
             words = line.rstrip("\n").split("\t")
             if words[0] == "R" and len(words) == 12:
                 peer, setting, phase = words[1:4]
@@ -361,7 +363,7 @@ def main():
     p.add_argument("--json")
     p.add_argument("--plots")
     p.add_argument("--document")
-    p.add_argument("result")
+    p.add_argument("result", nargs="+")
     args = p.parse_args()
     cells, info, notes = load(args.result)
     rows = rows_of(cells)

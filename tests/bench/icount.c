@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A plugin for QEMU (its interface, version 1, is declared here: Debian has no header):
+ * how many instructions the guest executes in each block of code, between two marks.
+ *
+ * A mark is a no-op with a certain displacement (see mark() in measure.c). The first kind
+ * sets all counters to zero, the second appends them to the file given with out=FILE:
+ * "= number", then "address instructions" of each block in use. One processor only.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+typedef uint64_t qemu_plugin_id_t;
+typedef struct qemu_info_t qemu_info_t;
+
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
+		void (*cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb));
+void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op, void *ptr,
+		uint64_t imm);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
+		void (*cb)(unsigned int cpu, void *data), int flags, void *data);
+
+EXPORT int qemu_plugin_version = 1;
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
+			       char **argv);
+
+#define SLOTS (1u << 20)
+
+static struct {
+	uint64_t address, count;
+} slots[SLOTS];
+static unsigned int used;
+static unsigned int marks;
+static FILE *out;
+
+static const uint8_t mark[] = { 0x0f, 0x1f, 0x80, 'L', 'N', 'K' };
+
+/* The counter of the block at @address; all of userspace has one. */
+static uint64_t *slot_of(uint64_t address)
+{
+	unsigned int i;
+
+	if (!(address >> 63))
+		address = 1;
+	i = (address * 0x9e3779b97f4a7c15ULL) >> 44;
+	while (slots[i].address && slots[i].address != address)
+		i = (i + 1) % SLOTS;
+	if (!slots[i].address && used < SLOTS / 2) {
+		slots[i].address = address;
+		used++;
+	}
+	return &slots[i].count;
+}
+
+static void marked(unsigned int cpu, void *data)
+{
+	unsigned int i;
+
+	(void)cpu;
+	if (data) {
+		fprintf(out, "= %u\n", ++marks);
+		for (i = 0; i < SLOTS; i++)
+			if (slots[i].count)
+				fprintf(out, "%" PRIx64 " %" PRIu64 "\n", slots[i].address,
+					slots[i].count);
+		fflush(out);
+		return;
+	}
+	for (i = 0; i < SLOTS; i++)
+		slots[i].count = 0;
+}
+
+static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	size_t n = qemu_plugin_tb_n_insns(tb), i;
+
+	(void)id;
+	qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, slot_of(qemu_plugin_tb_vaddr(tb)), n);
+	for (i = 0; i < n; i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		const uint8_t *bytes = qemu_plugin_insn_data(insn);
+
+		if (qemu_plugin_insn_size(insn) == 7 && !memcmp(bytes, mark, sizeof(mark)))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, 0,
+							       bytes[6] == 2 ? slots : NULL);
+	}
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+	int i;
+
+	(void)info;
+	for (i = 0; i < argc; i++)
+		if (!strncmp(argv[i], "out=", 4))
+			out = fopen(argv[i] + 4, "w");
+	if (!out) {
+		fputs("icount: no file to write to (out=FILE)\n", stderr);
+		return -1;
+	}
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	return 0;
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What icount.c counted, by function: profile.py FUNCTIONS SAID COUNTS.
+
+SAID is what phases.c said (the n-th line "R" belongs to the n-th set of counts) and the
+guest's /proc/kallsyms, each line with "K" and a tab before it.
+"""
+
+import bisect
+import collections
+import re
+import sys
+
+
+def load_symbols(lines):
+    found = []
+    for line in lines:
+        m = re.match(r"K\t([0-9a-f]+) [tTwW] (\S+)(?:\s+\[(\S+)\])?", line)
+        if m:
+            found.append((int(m[1], 16), m[2], m[3] or "kernel"))
+    return sorted(found)
+
+
+def main():
+    most = int(sys.argv[1])
+    with open(sys.argv[2], encoding="utf-8", errors="replace") as f:
+        said = f.readlines()
+    symbols = load_symbols(said)
+    starts = [s[0] for s in symbols]
+    phases = [line.split("\t") for line in said if line.startswith("R\t")]
+    counts, number = collections.defaultdict(dict), 0
+    with open(sys.argv[3], encoding="ascii") as f:
+        for line in f:
+            a, b = line.split()
+            if a == "=":
+                number = int(b)
+            else:
+                counts[number][int(a, 16)] = int(b)
+    for i, words in enumerate(phases, 1):
+        if words[3].endswith(".total"):
+            continue
+        ops = int(words[4])
+        functions, parts = collections.Counter(), collections.Counter()
+        for address, n in counts[i].items():
+            at = bisect.bisect_right(starts, address) - 1
+            if address == 1 or at < 0:
+                name, part = "(userspace)", "userspace"
+            else:
+                name, part = symbols[at][1:]
+            functions[name, part] += n
+            parts[part] += n
+        total = sum(functions.values())
+        print("\n%s %s: %d instructions each" % (words[2], words[3], total / ops))
+        print("  " + ", ".join("%s %.0f" % (p, n / ops) for p, n in parts.most_common()))
+        for (name, part), n in functions.most_common(most):
+            print("  %9.1f  %5.1f%%  %s%s" % (n / ops, 100 * n / total, name,
+                                            "" if part == "kernel" else " [%s]" % part))
+
+
+main()
