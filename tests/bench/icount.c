@@ -6,11 +6,15 @@
  * A mark is a no-op with a certain displacement (see mark() in measure.c). The first kind
  * sets all counters to zero, the second appends them to the file given with out=FILE:
  * "= number", then "address instructions" of each block in use. One processor only.
+ *
+ * With callers=ADDRESS, of a function, what is counted is not instructions, but how often
+ * each block went over to that function.
  */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -29,6 +33,8 @@ void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 		void (*cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb));
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op, void *ptr,
 		uint64_t imm);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
+		void (*cb)(unsigned int cpu, void *data), int flags, void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 		void (*cb)(unsigned int cpu, void *data), int flags, void *data);
 
@@ -44,6 +50,8 @@ static struct {
 static unsigned int used;
 static unsigned int marks;
 static FILE *out;
+static uint64_t callee;
+static uint64_t last;			/* block executed last */
 
 static const uint8_t mark[] = { 0x0f, 0x1f, 0x80, 'L', 'N', 'K' };
 
@@ -82,12 +90,25 @@ static void marked(unsigned int cpu, void *data)
 		slots[i].count = 0;
 }
 
+/* With callers=: a block is executed. */
+static void executed(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	if ((uint64_t)data == callee)
+		++*slot_of(last);
+	last = (uint64_t)data;
+}
+
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t n = qemu_plugin_tb_n_insns(tb), i;
 
 	(void)id;
-	qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, slot_of(qemu_plugin_tb_vaddr(tb)), n);
+	if (callee)
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, 0,
+						     (void *)qemu_plugin_tb_vaddr(tb));
+	else
+		qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, slot_of(qemu_plugin_tb_vaddr(tb)), n);
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		const uint8_t *bytes = qemu_plugin_insn_data(insn);
@@ -103,9 +124,12 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 	int i;
 
 	(void)info;
-	for (i = 0; i < argc; i++)
+	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			out = fopen(argv[i] + 4, "w");
+		else if (!strncmp(argv[i], "callers=", 8))
+			callee = strtoull(argv[i] + 8, NULL, 16);
+	}
 	if (!out) {
 		fputs("icount: no file to write to (out=FILE)\n", stderr);
 		return -1;

@@ -18,9 +18,9 @@ def text(x, y, s, anchor="middle", size=11, extra=""):
 def nice(top):
     """A round number that is not below, and the step of its marks."""
     step = 10 ** math.floor(math.log10(top))
-    for k in (1, 2, 5, 10):
+    for k, marks in ((1, 5), (1.5, 3), (2, 4), (3, 3), (4, 4), (5, 5), (6, 3), (8, 4)):
         if top <= step * k:
-            return step * k, step * k / 5 if k != 2 else step * k / 4
+            return step * k, step * k / marks
     return step * 10, step * 2
 
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What icount.c counted, by function: profile.py FUNCTIONS SAID COUNTS.
+"""What icount.c counted, by function: profile.py LINES SAID COUNTS [FUNCTION].
 
 SAID is what phases.c said (the n-th line "R" belongs to the n-th set of counts) and the
-guest's /proc/kallsyms, each line with "K" and a tab before it.
+guest's /proc/kallsyms, each line with "K" and a tab before it. With a FUNCTION, what was
+counted are its callers.
 """
 
 import bisect
@@ -23,6 +24,7 @@ def load_symbols(lines):
 
 def main():
     most = int(sys.argv[1])
+    what = "calls of %s" % sys.argv[4] if len(sys.argv) > 4 else "instructions"
     with open(sys.argv[2], encoding="utf-8", errors="replace") as f:
         said = f.readlines()
     symbols = load_symbols(said)
@@ -49,11 +51,11 @@ def main():
                 name, part = symbols[at][1:]
             functions[name, part] += n
             parts[part] += n
-        total = sum(functions.values())
-        print("\n%s %s: %d instructions each" % (words[2], words[3], total / ops))
+        total = sum(functions.values()) or 1
+        print("\n%s %s: %.4g %s each" % (words[2], words[3], total / ops, what))
         print("  " + ", ".join("%s %.0f" % (p, n / ops) for p, n in parts.most_common()))
         for (name, part), n in functions.most_common(most):
-            print("  %9.1f  %5.1f%%  %s%s" % (n / ops, 100 * n / total, name,
+            print("  %9.2f  %5.1f%%  %s%s" % (n / ops, 100 * n / total, name,
                                             "" if part == "kernel" else " [%s]" % part))
 
 
