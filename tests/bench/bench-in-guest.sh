@@ -73,7 +73,11 @@ trees()
 		command_on "$peer" "find -size" "$n" find "$mnt/include" -size +1000M
 		command_on "$peer" "read all" "$n" \
 			sh -c "find $mnt/include -type f -exec cat {} + >/dev/null"
-		command_on "$peer" "rm -rf of links" "$n" rm -rf "$mnt/links"
+		command_on "$peer" "cp -as" "$n" cp -as "$mnt/include" "$mnt/farm"
+		command_on "$peer" "read all through symlinks" "$n" \
+			sh -c "find -L $mnt/farm -type f -exec cat {} + >/dev/null"
+		command_on "$peer" "rm -rf of symlinks" "$n" rm -rf "$mnt/farm"
+		command_on "$peer" "rm -rf of hard links" "$n" rm -rf "$mnt/links"
 		command_on "$peer" "rm -rf" "$n" rm -rf "$mnt/include" "$mnt/backup"
 		[ "$peer" != tmpfs ] || umount "$mnt"
 	done

@@ -70,11 +70,13 @@ SECTIONS = [
       ("append fsync", "writes"), ("append fsync", "written"), ("append fsync", "flushes")]),
     ("Part of a kernel's source: instructions for each file, mount to unmount", "command *",
      [(p + ".total", "insn") for p in ("untar", "cp -al", "rsync --link-dest", "find -size",
-                                       "read all", "rm -rf of links", "rm -rf")]),
+                                       "read all", "cp -as", "read all through symlinks",
+                                       "rm -rf of symlinks", "rm -rf of hard links", "rm -rf")]),
     ("Part of a kernel's source: I/O for each file, mount to unmount", "command *",
      [("untar.total", "written"), ("cp -al.total", "written"),
       ("rsync --link-dest.total", "written"), ("find -size.total", "read"),
-      ("read all.total", "read"), ("rm -rf of links.total", "written"),
+      ("read all.total", "read"), ("cp -as.total", "written"),
+      ("rm -rf of symlinks.total", "written"), ("rm -rf of hard links.total", "written"),
       ("rm -rf.total", "written")]),
     ("fio, buffered: instructions for each operation", "command *",
      [("%s buffered" % r, "clat") for r in (
@@ -342,7 +344,7 @@ def write_plots(directory, kernel, rows, cells):
              [("symlink.total", "written"), ("cold readlink", "read"), ("space", "bytes")], 1),
             ("trees", "Part of a kernel's source: thousands of instructions for each file",
              "command *", [(p + ".total", "insn") for p in (
-                 "untar", "cp -al", "rsync --link-dest", "read all", "rm -rf")], 1e3)):
+                 "untar", "cp -al", "rsync --link-dest", "cp -as", "read all", "rm -rf")], 1e3)):
         groups = bar_groups(rows, sets, wanted)
         put(stem, title, plot.bars(title, groups, PEERS, unit))
     for stem, phase in (("growth-create", "symlink"), ("growth-unlink", "unlink at random")):
