@@ -8,7 +8,9 @@
  * "= number", then "address instructions" of each block in use. One processor only.
  *
  * With callers=ADDRESS, of a function, what is counted is not instructions, but how often
- * each block went over to that function.
+ * each block went over to that function. With whole=ADDRESS:ADDRESS... it is the
+ * instructions of these functions with all that they call, "address instructions calls".
+ * Functions that are reached by a jump (tail calls) cannot be seen that way.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -51,7 +53,24 @@ static unsigned int used;
 static unsigned int marks;
 static FILE *out;
 static uint64_t callee;
-static uint64_t last;			/* block executed last */
+
+struct block {
+	uint64_t start, end;
+	uint64_t insns;
+};
+
+static struct block nowhere;
+static struct block *last = &nowhere;	/* executed last */
+
+/* Functions whose calls are measured as a whole. */
+static struct {
+	uint64_t address;
+	uint64_t back;			/* where the call returns to, 0: not in it */
+	uint64_t since;			/* what had been executed then */
+	uint64_t insns, calls;
+} whole[64];
+static unsigned int wholes;
+static uint64_t executed_insns;
 
 static const uint8_t mark[] = { 0x0f, 0x1f, 0x80, 'L', 'N', 'K' };
 
@@ -83,9 +102,14 @@ static void marked(unsigned int cpu, void *data)
 			if (slots[i].count)
 				fprintf(out, "%" PRIx64 " %" PRIu64 "\n", slots[i].address,
 					slots[i].count);
+		for (i = 0; i < wholes; i++)
+			fprintf(out, "%" PRIx64 " %" PRIu64 " %" PRIu64 "\n", whole[i].address,
+				whole[i].insns, whole[i].calls);
 		fflush(out);
 		return;
 	}
+	for (i = 0; i < wholes; i++)
+		whole[i].insns = whole[i].calls = 0;
 	for (i = 0; i < SLOTS; i++)
 		slots[i].count = 0;
 }
@@ -93,10 +117,48 @@ static void marked(unsigned int cpu, void *data)
 /* With callers=: a block is executed. */
 static void executed(unsigned int cpu, void *data)
 {
+	struct block *b = data;
+
 	(void)cpu;
-	if ((uint64_t)data == callee)
-		++*slot_of(last);
-	last = (uint64_t)data;
+	if (b->start == callee)
+		++*slot_of(last->start);
+	last = b;
+}
+
+/* With whole=: a block is executed. */
+static void counted(unsigned int cpu, void *data)
+{
+	struct block *b = data;
+	unsigned int i;
+
+	(void)cpu;
+	for (i = 0; i < wholes; i++) {
+		if (whole[i].back == b->start) {
+			whole[i].insns += executed_insns - whole[i].since;
+			whole[i].calls++;
+			whole[i].back = 0;
+		} else if (whole[i].address == b->start && !whole[i].back) {
+			whole[i].back = last->end;
+			whole[i].since = executed_insns;
+		}
+	}
+	executed_insns += b->insns;
+	last = b;
+}
+
+static struct block *block_of(const struct qemu_plugin_tb *tb, size_t n)
+{
+	struct block *b = malloc(sizeof(*b));
+	size_t i;
+
+	if (!b)
+		abort();
+	b->start = qemu_plugin_tb_vaddr(tb);
+	b->end = b->start;
+	b->insns = n;
+	for (i = 0; i < n; i++)
+		b->end += qemu_plugin_insn_size(qemu_plugin_tb_get_insn(tb, i));
+	return b;
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -105,8 +167,9 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 	(void)id;
 	if (callee)
-		qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, 0,
-						     (void *)qemu_plugin_tb_vaddr(tb));
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, 0, block_of(tb, n));
+	else if (wholes)
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, counted, 0, block_of(tb, n));
 	else
 		qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, slot_of(qemu_plugin_tb_vaddr(tb)), n);
 	for (i = 0; i < n; i++) {
@@ -121,6 +184,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
+	char *p;
 	int i;
 
 	(void)info;
@@ -129,6 +193,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 			out = fopen(argv[i] + 4, "w");
 		else if (!strncmp(argv[i], "callers=", 8))
 			callee = strtoull(argv[i] + 8, NULL, 16);
+		else if (!strncmp(argv[i], "whole=", 6))
+			for (p = argv[i] + 5; *p && wholes < 64; wholes++)
+				whole[wholes].address = strtoull(p + 1, &p, 16);
 	}
 	if (!out) {
 		fputs("icount: no file to write to (out=FILE)\n", stderr);

@@ -31,17 +31,26 @@ def main():
     starts = [s[0] for s in symbols]
     phases = [line.split("\t") for line in said if line.startswith("R\t")]
     counts, number = collections.defaultdict(dict), 0
+    wholes = collections.defaultdict(list)
     with open(sys.argv[3], encoding="ascii") as f:
         for line in f:
-            a, b = line.split()
+            a, b, *calls = line.split()
             if a == "=":
                 number = int(b)
+            elif calls:
+                wholes[number].append((int(a, 16), int(b), int(calls[0])))
             else:
                 counts[number][int(a, 16)] = int(b)
     for i, words in enumerate(phases, 1):
         if words[3].endswith(".total"):
             continue
         ops = int(words[4])
+        if wholes:
+            print("\n%s %s: instructions with all that is called, calls" % (words[2], words[3]))
+            for address, n, calls in sorted(wholes[i], key=lambda w: -w[1]):
+                name = symbols[bisect.bisect_right(starts, address) - 1][1]
+                print("  %9.1f  %7.2f  %s" % (n / ops, calls / ops, name))
+            continue
         functions, parts = collections.Counter(), collections.Counter()
         for address, n in counts[i].items():
             at = bisect.bisect_right(starts, address) - 1

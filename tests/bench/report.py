@@ -194,7 +194,7 @@ def figure(v):
         return "%.1fk" % (v / 1e3) if abs(v) < 1e6 else "%.0fk" % (v / 1e3)
     if abs(v) >= 1e4:
         return "%.1fk" % (v / 1e3)
-    return "%.0f" % v if abs(v) >= 100 else "%.2f" % v if abs(v) >= 1 else "%.4f" % v
+    return "%.0f" % v if abs(v) >= 10 else "%.2f" % v if abs(v) >= 1 else "%.4f" % v
 
 
 def label_of(row):
