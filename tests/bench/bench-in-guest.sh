@@ -26,7 +26,7 @@ make_volume() # PEER
 	# nothing is left to be done by the kernel after the first mount
 	ext4)  mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$dev" ;;
 	xfs)   mkfs.xfs -q -f "$dev" ;;
-	btrfs) "$in/mkfs.btrfs" -q -f "$dev" ;;
+	btrfs) "$in/mkfs.btrfs" -q -f "$dev" >/dev/null ;;
 	esac
 }
 
@@ -83,7 +83,7 @@ trees()
 	done
 }
 
-# fio's own figure of a buffered operation is the mean latency: instructions, here.
+# fio's own figure of a buffered write is the mean latency: instructions, here.
 fio_job() # PEER LABEL RW BS SIZE DIRECT
 {
 	local peer=$1 label=$2 rw=$3 bs=$4 size=$5 direct=$6 n
