@@ -607,6 +607,61 @@ static void group_files(void)
 	umount_now();
 }
 
+/* Data of one file */
+
+static int big = 64 << 20;		/* bytes moved by 1 MiB */
+static int small = 16 << 20;		/* and by 4 KiB */
+static struct {
+	int block, blocks;
+	bool write, random, direct;
+} data;
+
+static unsigned long do_data(void)
+{
+	char path[PATH_LEN + 8];
+	int fd, i, at;
+	long done;
+	void *buf = NULL;
+
+	snprintf(path, sizeof(path), "%s/data", here);
+	fd = open(path, O_CREAT | O_RDWR | (data.direct ? O_DIRECT : 0), 0644);
+	if (fd < 0 || posix_memalign(&buf, 4096, data.block))
+		die("open", path);
+	memset(buf, 'x', data.block);
+	for (i = 0; i < data.blocks; i++) {
+		/* the number of blocks is a power of two */
+		at = data.random ? (i * 7919 + 13) & (data.blocks - 1) : i;
+		done = data.write ? pwrite(fd, buf, data.block, (off_t)at * data.block) :
+				    pread(fd, buf, data.block, (off_t)at * data.block);
+		if (done != data.block)
+			die(data.write ? "write" : "read", path);
+	}
+	free(buf);
+	close(fd);
+	return data.blocks;
+}
+
+static void group_data(void)
+{
+	char name[64];
+	int k;
+
+	prepare();
+	/* tmpfs has direct I/O since 6.6 only, and it is none */
+	for (k = 0; k < (vol.mem ? 8 : 16); k++) {
+		data.write = !(k & 1);
+		data.random = k & 2;
+		data.block = k & 4 ? 4096 : 1 << 20;
+		data.blocks = (k & 4 ? small : big) / data.block;
+		data.direct = k & 8;
+		snprintf(name, sizeof(name), "%s %s%s %s", k & 4 ? "4K" : "1M",
+			 data.random ? "random " : "", data.write ? "write" : "read",
+			 data.direct ? "direct" : "buffered");
+		drop_caches();
+		life("f", name, do_data);
+	}
+}
+
 /* A command, from mount to unmount */
 
 static unsigned long do_command(void)
@@ -639,7 +694,7 @@ static void group_command(void)
 static void group_sizes(void)
 {
 	static const char *const caches[] = {
-		"lnkfs_inode_cache", "ext4_inode_cache", "xfs_inode", "xfs_ili", "btrfs_inode",
+		"lnkfs_inode", "ext4_inode_cache", "xfs_inode", "xfs_ili", "btrfs_inode",
 		"shmem_inode_cache", "dentry",
 	};
 	unsigned int i;
@@ -657,6 +712,7 @@ static const struct {
 	{ "hard", group_hard },
 	{ "growth", group_growth },
 	{ "files", group_files },
+	{ "data", group_data },
 	{ "command", group_command },
 	{ "sizes", group_sizes },
 };
@@ -684,6 +740,10 @@ static void setting(char *arg)
 		count = atoi(v);
 	else if (!strcmp(arg, "fsyncs"))
 		fsyncs = atoi(v);
+	else if (!strcmp(arg, "big"))
+		big = atoi(v);
+	else if (!strcmp(arg, "small"))
+		small = atoi(v);
 	else if (!strcmp(arg, "size"))
 		size = atoi(v);
 	else if (!strcmp(arg, "dir"))

@@ -68,6 +68,14 @@ SECTIONS = [
      [("create and write.total", "written"), ("create and write.total", "writes"),
       ("cold read", "read"), ("cold read", "reads"), ("rm files.total", "written"),
       ("append fsync", "writes"), ("append fsync", "written"), ("append fsync", "flushes")]),
+    ("Data of one file: instructions for each operation", "data *",
+     [("%s %s%s" % (r, k, t), "insn") for k in ("buffered", "direct") for r in (
+         "1M write", "1M read", "1M random write", "1M random read",
+         "4K write", "4K read", "4K random write", "4K random read")
+      for t in (("", ".sync") if "write" in r and k == "buffered" else ("",))]),
+    ("Data of one file: bytes written, mount to unmount, for each operation", "data *",
+     [("%s %s.total" % (r, k), "written") for k in ("buffered", "direct") for r in (
+         "1M write", "1M random write", "4K write", "4K random write")]),
     ("Part of a kernel's source: instructions for each file, mount to unmount", "command *",
      [(p + ".total", "insn") for p in ("untar", "cp -al", "rsync --link-dest", "find -size",
                                        "read all", "cp -as", "read all through symlinks",
@@ -82,10 +90,6 @@ SECTIONS = [
     ("fio, buffered: instructions for each write, by fio", "command *",
      [("%s buffered" % r, "clat") for r in (
          "1M write", "1M random write", "4K write", "4K random write")]),
-    ("fio: instructions, less fio's own, mount to unmount, for each operation", "command *",
-     [("%s %s.total" % (r, k), "insn") for k in ("buffered", "direct") for r in (
-         "1M write", "1M read", "1M random write", "1M random read",
-         "4K write", "4K read", "4K random write", "4K random read")]),
     ("fio: bytes written, mount to unmount, for each operation", "command *",
      [("%s %s.total" % (r, k), "written") for k in ("buffered", "direct") for r in (
          "1M write", "1M random write", "4K write", "4K random write")]),
@@ -116,23 +120,7 @@ def load(paths):
                 notes.append(words[1:])
             elif words[0] == "I":
                 info[words[1]] = words[2]
-    without_fio(cells)
     return cells, info, notes
-
-
-def without_fio(cells):
-    """Take what fio needs to start and end out of the figures of its jobs."""
-    own = {}
-    for (setting, phase, unit), values in cells.items():
-        if phase in ("fio itself", "fio itself.total"):
-            own[phase[len("fio itself"):], unit] = values
-    for (setting, phase, unit), values in cells.items():
-        m = re.match(r"\d+[MK] .*(buffered|direct)(\.total)?$", phase)
-        if not m or unit != "insn":
-            continue
-        ops = int(re.search(r" n=(\d+)", setting)[1])
-        for peer in values:
-            values[peer] -= own.get((m[2] or "", unit), {}).get(peer, 0) / ops
 
 
 def load_goals():
