@@ -26,7 +26,8 @@ def nice(top):
 
 def frame(title, series, top, mark):
     """Title, legend, horizontal lines; and how high a value is."""
-    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif">'
+    out = ['<!-- SPDX-License-Identifier: GPL-2.0 -->',
+           '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif">'
            % (WIDTH, HEIGHT), '<rect width="%d" height="%d" fill="#fff"/>' % (WIDTH, HEIGHT),
            text(LEFT, 20, title, "start", 14)]
     for i, name in enumerate(series):
