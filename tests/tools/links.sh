@@ -67,11 +67,11 @@ is "'a/v' -> 'f'" "-v" lnkctl ln -tv f a/v
 
 number=$(stat -c %i a/f)
 generation=$(lsattr -v a/f | awk '{ print $1 }')
-is "{\"inode\": $number, \"generation\": $generation, \"path_first\": false, \"lost\": false}" \
+is "{\"inode\": $number, \"lost\": false, \"generation\": $generation, \"path_first\": false}" \
 	"stat says what is tracked" json a/tracked tracked
 is "     tracked: inode $number, generation $generation, path first
         text: ../a/f" "for people, too" sh -c "lnkctl stat -h b/first | grep -A1 tracked"
-is "inode $number, identity first" "generations are not for everybody" \
+is "an inode, identity first" "what is tracked is not for everybody" \
 	as alice sh -c "lnkctl stat -h a/tracked | sed -n 's/ *tracked: //p'"
 ok "move it" mv a/f b/sub/g
 is "../b/sub/g" "the link follows" readlink a/tracked

@@ -192,11 +192,14 @@ const char *linkkind_unable(int dirfd, uint32_t flags)
 /**
  * linkkind_print() - print what a link tracks, for people
  * @out: where to
- * @link: the link, which is tracked; not everybody is told the generation
+ * @link: the link, which is tracked; only its owner is told the inode
  */
 void linkkind_print(FILE *out, const struct lnkfs_link *link)
 {
-	fprintf(out, "inode %llu", (unsigned long long)link->l_ino);
+	if (link->l_ino)
+		fprintf(out, "inode %llu", (unsigned long long)link->l_ino);
+	else
+		fputs("an inode", out);
 	if (link->l_gen)
 		fprintf(out, ", generation %u", link->l_gen);
 	fprintf(out, ", %s first%s", link->l_flags & LNKFS_LINK_PATH_FIRST ? "path" : "identity",
@@ -210,10 +213,12 @@ void linkkind_print(FILE *out, const struct lnkfs_link *link)
  */
 void linkkind_json(FILE *out, const struct lnkfs_link *link)
 {
-	fprintf(out, "{\"inode\": %llu, ", (unsigned long long)link->l_ino);
+	fputc('{', out);
+	if (link->l_ino)
+		fprintf(out, "\"inode\": %llu, \"lost\": %s, ", (unsigned long long)link->l_ino,
+			link->l_flags & LNKFS_LINK_LOST ? "true" : "false");
 	if (link->l_gen)
 		fprintf(out, "\"generation\": %u, ", link->l_gen);
-	fprintf(out, "\"path_first\": %s, \"lost\": %s}",
-		link->l_flags & LNKFS_LINK_PATH_FIRST ? "true" : "false",
-		link->l_flags & LNKFS_LINK_LOST ? "true" : "false");
+	fprintf(out, "\"path_first\": %s}",
+		link->l_flags & LNKFS_LINK_PATH_FIRST ? "true" : "false");
 }
