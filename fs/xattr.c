@@ -100,12 +100,9 @@ static int lnkfs_change_xattr_once(struct inode *inode, const struct lnkfs_xattr
 		return PTR_ERR(handle);
 	/* A removal is never refused. */
 	lnkfs_charge_begin(&charge, value ? inode : NULL);
-	if (key->space == LNKFS_XATTR_LINK)
-		err = lnkfs_link_attr_set(handle, LNKFS_FS(inode), &li->ci, value);
-	else
-		err = lnkfs_xattr_set(handle, LNKFS_FS(inode), &li->ci, key, value, len, flags);
+	err = lnkfs_xattr_set(handle, LNKFS_FS(inode), &li->ci, key, value, len, flags);
 	lnkfs_charge_end(&charge);
-	/* An ACL that says no more than the mode is removed, if there is one. */
+	/* An ACL that says no more than the mode, or the kind of a plain link. */
 	if (err == -ENODATA && !key->name_len)
 		err = 0;
 	if (!err) {

@@ -277,14 +277,7 @@ int lnkfs_link_attr_get(struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 int lnkfs_link_attr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 			const struct lnkfs_link_attr *la)
 {
-	int err;
+	int err = lnkfs_xattr_set(tx, fs, ci, &link_key, la, la ? sizeof(*la) : 0, 0);
 
-	err = lnkfs_xattr_set(tx, fs, ci, &link_key, la, la ? sizeof(*la) : 0, 0);
-	if (err && (la || err != -ENODATA))
-		return err;
-	if (la)
-		ci->lflags |= LNKFS_LF_LINK;
-	else
-		ci->lflags &= ~LNKFS_LF_LINK;
-	return 0;
+	return !la && err == -ENODATA ? 0 : err;
 }

@@ -462,6 +462,8 @@ static int set_found(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
  * @len: length of the value
  * @flags: LNKFS_XS_*
  *
+ * LNKFS_LF_LINK says afterwards whether there is an LNKFS_XATTR_LINK.
+ *
  * Return: 0; -EEXIST, -ENODATA; -EINVAL for what cannot be an attribute;
  * -ENOSPC, -EIO, -ENOMEM, -EROFS, -EFSCORRUPTED, -EFSBADCRC. On an error all
  * attributes are as they were.
@@ -494,6 +496,9 @@ int lnkfs_xattr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 			    lnkfs_xattr_entry_size((const void *)(pl.run + pl.off)));
 	}
 	lnkfs_bput(pl.buf);
+	if (key->space == LNKFS_XATTR_LINK && (!err || err == -ENODATA))
+		ci->lflags = (ci->lflags & ~LNKFS_LF_LINK) |
+			     (value && !err ? LNKFS_LF_LINK : 0);
 	return err;
 }
 

@@ -291,8 +291,6 @@ static int set_all(struct lnkfs_repair *r, struct xwalk *w, struct lnkfs_cinode 
 			continue;
 		}
 		err = set_one(r, ci, a);
-		if (!err && a->space == LNKFS_XATTR_LINK)
-			ci->lflags |= LNKFS_LF_LINK;
 		++*count;
 	}
 	return err;
