@@ -432,6 +432,7 @@ struct lnkfs_path {
 	char buf[PATH_MAX];
 };
 
+struct inode *lnkfs_iget_dir(struct super_block *sb, u64 ino);
 void lnkfs_path_init(struct lnkfs_path *p);
 int lnkfs_path_prepend(struct lnkfs_path *p, const char *name, u32 len);
 int lnkfs_path_up(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode **child,

@@ -99,6 +99,26 @@ static int lnkfs_name_in(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode 
 }
 
 /**
+ * lnkfs_iget_dir() - get a directory by the number that a record or entry says
+ * @sb: volume
+ * @ino: inode number, may be anything
+ *
+ * Return: the directory; -ENOENT when it is none; -EFSCORRUPTED, -EFSBADCRC, -EIO,
+ * -ENOMEM.
+ */
+struct inode *lnkfs_iget_dir(struct super_block *sb, u64 ino)
+{
+	struct inode *dir = lnkfs_iget(sb, ino, 0);
+
+	if (dir == ERR_PTR(-ESTALE))
+		return ERR_PTR(-ENOENT);
+	if (IS_ERR(dir) || S_ISDIR(dir->i_mode))
+		return dir;
+	iput(dir);
+	return ERR_PTR(-ENOENT);
+}
+
+/**
  * lnkfs_path_up() - put the name of an inode before a path, and go up
  * @p: the path from the inode on
  * @idmap: of the mount
@@ -114,15 +134,15 @@ static int lnkfs_name_in(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode 
 int lnkfs_path_up(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode **child,
 		  struct lnkfs_ref *ref)
 {
-	struct inode *dir = lnkfs_iget((*child)->i_sb, ref->dir, 0);
+	struct inode *dir = lnkfs_iget_dir((*child)->i_sb, ref->dir);
 	int err;
 
 	if (IS_ERR(dir))
-		return dir == ERR_PTR(-ESTALE) ? -ENOENT : PTR_ERR(dir);
-	err = S_ISDIR(dir->i_mode) ? lnkfs_name_in(p, idmap, dir, *child, ref) : -ENOENT;
+		return PTR_ERR(dir);
+	err = lnkfs_name_in(p, idmap, dir, *child, ref);
 	if (err) {
 		iput(dir);
-		return err == -ESTALE ? -ENOENT : err;
+		return err;
 	}
 	iput(*child);
 	*child = dir;

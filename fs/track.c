@@ -287,18 +287,6 @@ static struct lnkfs_track *lnkfs_kept_track(struct inode *inode, u64 from,
 	return t;
 }
 
-static struct inode *lnkfs_iget_dir(struct super_block *sb, u64 ino)
-{
-	struct inode *dir = lnkfs_iget(sb, ino, 0);
-
-	if (dir == ERR_PTR(-ESTALE))
-		return ERR_PTR(-ENOENT);
-	if (IS_ERR(dir) || S_ISDIR(dir->i_mode))
-		return dir;
-	iput(dir);
-	return ERR_PTR(-ENOENT);
-}
-
 /*
  * Note the directories from the link's to the root, or to the one that the caller
  * cannot leave, or as far as a path can go up.
@@ -542,11 +530,11 @@ static int lnkfs_text_leads(struct inode *link, u64 from, u64 root)
 		return dir == ERR_PTR(-ENOENT) ? 0 : PTR_ERR(dir);
 	while (*text && ret > 0) {
 		len = strcspn(text, "/");
-		/* Something that is no directory is the end, or nothing. */
-		ret = dir ? lnkfs_text_step(&dir, root, text, len) : 0;
+		ret = lnkfs_text_step(&dir, root, text, len);
 		text += len;
+		/* What is no directory is the end of the text, or leads to nothing. */
 		if (*text && !dir)
-			ret = min(ret, 0);
+			ret = 0;
 		text += strspn(text, "/");
 	}
 	iput(dir);
