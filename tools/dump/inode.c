@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "../liblnkfs/liblnkfs.h"
+#include "../lnkctl/linkkind.h"
 #include "../lnkctl/text.h"
 #include "check_dir.h"
 #include "dump.h"
@@ -16,9 +17,6 @@ static const char *const fork_names[] = {
 };
 static const char *const lflag_bits[32] = {
 	"sync", "dirsync", "noatime", "projinherit", "link-attribute", [31] = "truncating",
-};
-static const char *const link_kinds[LNKFS_LINK_KINDS] = {
-	"plain", "file", "directory", "junction", "remote",
 };
 static const char *const link_flags[8] = { "tracked", "path-first" };
 
@@ -151,7 +149,7 @@ static void show_link_attr(struct dump *d, struct lnkfs_cinode *ci)
 	if (err) {
 		out_text(o, "problem", strerror(-err));
 	} else {
-		out_text(o, "kind", link_kinds[la.la_kind]);
+		out_text(o, "kind", linkkind_name(la.la_kind));
 		out_bits(o, "flags", la.la_flags, link_flags, ARRAY_SIZE(link_flags));
 	}
 	if (!err && la.la_flags & LNKFS_LINK_TRACKED) {

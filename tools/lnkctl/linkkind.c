@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kinds of links: their names, and what can be a link of which kind.
+ * Kinds of links: what can be a link of which kind.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,10 +15,6 @@
 #include "core.h"
 #include "liblnkfs.h"
 #include "linkkind.h"
-
-static const char *const kinds[LNKFS_LINK_KINDS] = {
-	"plain", "file", "directory", "junction", "remote",
-};
 
 /* f_type of filesystems that are on another computer, or may be anywhere. */
 static const uint32_t remote_magics[] = {
@@ -40,30 +36,6 @@ static const uint32_t remote_magics[] = {
 };
 
 #define FUSE_MAGIC	0x65735546u
-
-/**
- * linkkind_name() - the name of a kind
- * @kind: LNKFS_LINK_*
- */
-const char *linkkind_name(uint32_t kind)
-{
-	return kind < LNKFS_LINK_KINDS ? kinds[kind] : "unknown";
-}
-
-/**
- * linkkind_parse() - the kind that a word names
- * @word: the word; dir stands for directory
- * @kind: gets it
- */
-bool linkkind_parse(const char *word, uint32_t *kind)
-{
-	if (!strcmp(word, "dir"))
-		word = "directory";
-	for (*kind = 0; *kind < LNKFS_LINK_KINDS; ++*kind)
-		if (!strcmp(word, kinds[*kind]))
-			return true;
-	return false;
-}
 
 /**
  * linkkind_parse_how() - how a link is to be tracked
@@ -109,6 +81,18 @@ static bool is_remote(int fd, const struct stat *st)
 		if ((uint32_t)sfs.f_type == remote_magics[i])
 			return true;
 	return false;
+}
+
+/**
+ * linkkind_suits() - can links of a kind lead to this, on Windows?
+ * @kind: LNKFS_LINK_*
+ * @mode: type of what they lead to
+ */
+bool linkkind_suits(uint32_t kind, mode_t mode)
+{
+	if (kind == LNKFS_LINK_PLAIN || kind == LNKFS_LINK_REMOTE)
+		return true;
+	return S_ISDIR(mode) == (kind != LNKFS_LINK_FILE);
 }
 
 /* What is wrong with the text itself? */

@@ -242,7 +242,7 @@ static char *top_of(const char *named)
 	char *path, *top;
 
 	is_dir = !lstat(named, &st) && S_ISDIR(st.st_mode);
-	path = is_dir ? path_join("", named) : path_dir(named);
+	path = is_dir ? lnkctl_strdup(named) : path_dir(named);
 	top = realpath(path, NULL);
 	free(path);
 	return top;

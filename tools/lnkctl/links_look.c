@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "linkkind.h"
 #include "links.h"
 #include "lnkctl.h"
 #include "map.h"
@@ -89,7 +90,7 @@ static void look_at_map(struct links_finding *f)
 
 	if (len > 0 && !lnkfs_remote_map(map, (u32)len, f->text, (u32)strlen(f->text), path,
 					 sizeof(path))) {
-		f->missing = path_join("", path);
+		f->missing = lnkctl_strdup(path);
 		add(f, LINKS_DANGLING);
 	} else {
 		add(f, LINKS_UNMAPPED);
@@ -140,7 +141,6 @@ static bool text_is_right(const struct links_finding *f)
 static void look_at_kind(struct links_finding *f)
 {
 	uint32_t kind = f->link.l_kind, flags = f->link.l_flags;
-	bool is_dir = f->fd >= 0 && S_ISDIR(f->to.st_mode);
 
 	if (flags & LNKFS_LINK_TRACKED)
 		add(f, LINKS_TRACKED);
@@ -153,9 +153,7 @@ static void look_at_kind(struct links_finding *f)
 		add(f, LINKS_JUNCTION);
 	if (kind == LNKFS_LINK_REMOTE)
 		add(f, LINKS_REMOTE);
-	if (f->fd >= 0 && ((kind == LNKFS_LINK_FILE && is_dir) ||
-			   (kind == LNKFS_LINK_DIR && !is_dir) ||
-			   (kind == LNKFS_LINK_JUNCTION && !is_dir)))
+	if (f->fd >= 0 && !linkkind_suits(kind, f->to.st_mode))
 		add(f, LINKS_MISMATCH);
 }
 
@@ -214,7 +212,7 @@ bool links_look(struct links_finding *f, const struct walk_object *object)
 		lnkctl_failed(object->path, errno);
 		return false;
 	}
-	f->text = path_join("", f->has_link ? text : f->target);
+	f->text = lnkctl_strdup(f->has_link ? text : f->target);
 	look(f);
 	return true;
 }

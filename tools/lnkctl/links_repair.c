@@ -26,11 +26,6 @@
 #define KEEPING_FLAGS	(LNKFS_UF_IMMUTABLE | LNKFS_UF_APPEND | LNKFS_UF_NOUNLINK | \
 			 LNKFS_SF_IMMUTABLE | LNKFS_SF_APPEND | LNKFS_SF_NOUNLINK)
 
-static bool same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Is an absolute path, as text, below a directory? */
 static bool is_below(const char *path, const char *dir)
 {
@@ -48,7 +43,7 @@ static char *relative_to(const struct links_finding *f, const char *path, const 
 	if (dir && f->top && is_below(path, f->top) && !path_climbs(path))
 		text = path_relative(dir, path);
 	free(dir);
-	if (text && !fstatat(f->dirfd, text, &st, 0) && same(&st, to))
+	if (text && !fstatat(f->dirfd, text, &st, 0) && same_object(&st, to))
 		return text;
 	free(text);
 	return NULL;
@@ -84,13 +79,6 @@ static bool repair_absolute(struct links_finding *f)
 	return f->repair.text;
 }
 
-static bool suits(uint32_t kind, const struct stat *st)
-{
-	bool is_dir = S_ISDIR(st->st_mode);
-
-	return kind == LNKFS_LINK_PLAIN || (kind == LNKFS_LINK_FILE) == !is_dir;
-}
-
 static bool repair_dangling(struct links_finding *f)
 {
 	struct stat st;
@@ -99,7 +87,7 @@ static bool repair_dangling(struct links_finding *f)
 	if (f->link.l_kind == LNKFS_LINK_REMOTE)
 		return false;
 	path = links_found(f, &st);
-	if (!path || !suits(f->link.l_kind, &st)) {
+	if (!path || !linkkind_suits(f->link.l_kind, st.st_mode)) {
 		free(path);
 		return false;
 	}
@@ -120,7 +108,7 @@ static bool repair_stale(struct links_finding *f)
 	if (fstatat(f->dirfd, f->target, &st, AT_SYMLINK_NOFOLLOW) ||
 	    st.st_ino != f->link.l_ino || f->link.l_kind == LNKFS_LINK_JUNCTION)
 		return false;
-	f->repair.text = path_join("", f->target);
+	f->repair.text = lnkctl_strdup(f->target);
 	return true;
 }
 
@@ -131,13 +119,13 @@ static bool repair_lost(struct links_finding *f)
 
 	if (f->fd < 0 || fstat(f->object->fd, &self) || self.st_dev != f->to.st_dev)
 		return false;
-	f->repair.text = path_join("", f->text);
+	f->repair.text = lnkctl_strdup(f->text);
 	return true;
 }
 
 static bool repair_mismatch(struct links_finding *f)
 {
-	f->repair.text = path_join("", f->text);
+	f->repair.text = lnkctl_strdup(f->text);
 	f->repair.kind = S_ISDIR(f->to.st_mode) ? LNKFS_LINK_DIR : LNKFS_LINK_FILE;
 	return true;
 }

@@ -176,7 +176,7 @@ char *links_found(const struct links_finding *f, struct stat *st)
 		return NULL;
 	node = tfind(&key, &names, compare_names);
 	if (node && (*node)->path && !(*node)->many) {
-		path = path_join("", (*node)->path);
+		path = lnkctl_strdup((*node)->path);
 		*st = (*node)->st;
 	}
 	free(key.name);

@@ -67,10 +67,10 @@ static char *parent_of(const char *where)
 	char *up;
 
 	if (!strcmp(where, "/"))
-		return path_join(where, "");
+		return lnkctl_strdup(where);
 	if (!*last || !strcmp(last, "..") || !strcmp(last, "."))
 		return path_join(strcmp(where, ".") ? where : "", "..");
-	up = path_join(where, "");
+	up = lnkctl_strdup(where);
 	up[slash ? (slash == where ? 1 : slash - where) : 0] = 0;
 	return up;
 }
@@ -129,7 +129,7 @@ static int step_on(struct trail *t)
 	int ret;
 
 	if (t->fresh && *t->next == '/') {
-		enter(t, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), path_join("/", ""));
+		enter(t, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), lnkctl_strdup("/"));
 		if (t->fd < 0)
 			return -1;
 	}
@@ -184,12 +184,12 @@ void links_trail(struct links_finding *f)
 
 	fd = openat(f->dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	enter(&t, fd, path_dir(f->object->path));
-	t.rest = path_join("", f->target);
+	t.rest = lnkctl_strdup(f->target);
 	t.next = t.rest;
 	t.fresh = true;
 	if (fd < 0 || fstat(f->object->fd, &st))
 		goto out;
-	t.step[t.steps++] = (struct step){ st.st_dev, st.st_ino, path_join("", f->object->path) };
+	t.step[t.steps++] = (struct step){ st.st_dev, st.st_ino, lnkctl_strdup(f->object->path) };
 	do
 		ret = step_on(&t);
 	while (ret > 0);
@@ -198,7 +198,7 @@ void links_trail(struct links_finding *f)
 		if (errno == ELOOP)
 			find_members(f, &t);
 		else
-			f->missing = path_join("", t.where);
+			f->missing = lnkctl_strdup(t.where);
 	}
 out:
 	while (t.steps)

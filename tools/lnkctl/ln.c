@@ -129,11 +129,6 @@ static void close_place(struct place *place)
 	free(place->name);
 }
 
-static bool same_object(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Is @target, from @dirfd on, this very name? */
 static bool is_place(const struct place *place, int dirfd, const char *target)
 {
@@ -186,11 +181,8 @@ static char *make_text(const struct ln_job *job, const struct place *place, cons
 {
 	char *dir, *to, *text = NULL;
 
-	if (!job->relative) {
-		size_t size = strlen(target) + 1;
-
-		return memcpy(lnkctl_realloc(NULL, size), target, size);
-	}
+	if (!job->relative)
+		return lnkctl_strdup(target);
 	dir = realpath(place->dir, NULL);
 	to = dir ? path_canonical(target) : NULL;
 	if (to)

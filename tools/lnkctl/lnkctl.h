@@ -80,5 +80,7 @@ void __attribute__((noreturn)) lnkctl_bad_option(void);
 void __attribute__((noreturn)) lnkctl_help_or_bad(int option, const char *help);
 void lnkctl_complain(const char *name, const char *what);
 void *lnkctl_realloc(void *old, size_t size);
+char *lnkctl_strndup(const char *text, size_t len);
+char *lnkctl_strdup(const char *text);
 
 #endif /* LNKCTL_H */

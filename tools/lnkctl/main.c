@@ -142,6 +142,33 @@ void *lnkctl_realloc(void *old, size_t size)
 }
 
 /**
+ * lnkctl_strndup() - a copy of some text
+ * @text: it, need not be terminated
+ * @len: its length
+ *
+ * Return: the copy, with a NUL. Without memory the program ends.
+ */
+char *lnkctl_strndup(const char *text, size_t len)
+{
+	char *p = lnkctl_realloc(NULL, len + 1);
+
+	memcpy(p, text, len);
+	p[len] = 0;
+	return p;
+}
+
+/**
+ * lnkctl_strdup() - strdup(3) that does not fail
+ * @text: as there
+ *
+ * Return: the copy. Without memory the program ends.
+ */
+char *lnkctl_strdup(const char *text)
+{
+	return lnkctl_strndup(text, strlen(text));
+}
+
+/**
  * lnkctl_help_or_bad() - heed --help; any other option is none
  * @option: what getopt_long() returned
  * @help: the command's help

@@ -154,12 +154,13 @@ int newlink_make(const struct newlink *link)
 	return newlink_end(&temp, ret);
 }
 
-static int same_object(int dirfd, const char *name, int fd)
+/* Does a name mean a certain object? */
+static bool means(int dirfd, const char *name, int fd)
 {
 	struct stat a, b;
 
 	return !fstatat(dirfd, name, &a, AT_SYMLINK_NOFOLLOW) && !fstat(fd, &b) &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	       same_object(&a, &b);
 }
 
 /**
@@ -175,7 +176,7 @@ int newlink_swap(const struct newlink_temp *temp, const char *name, int old)
 {
 	int dir = temp->dirfd, error = ESTALE;
 
-	if (!same_object(dir, name, old)) {
+	if (!means(dir, name, old)) {
 		errno = ESTALE;
 		return -1;
 	}
@@ -184,7 +185,7 @@ int newlink_swap(const struct newlink_temp *temp, const char *name, int old)
 			return -1;
 		return renameat(dir, temp->name, dir, name);
 	}
-	if (same_object(dir, temp->name, old)) {
+	if (means(dir, temp->name, old)) {
 		if (!unlinkat(dir, temp->name, 0))
 			return 0;
 		error = errno;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #define NEWLINK_TEMP_SIZE	32
 
@@ -46,6 +47,12 @@ struct newlink_temp {
 	char name[NEWLINK_TEMP_SIZE];
 	sigset_t signals;
 };
+
+/* Are these of one object? */
+static inline bool same_object(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
 
 int newlink_make(const struct newlink *link);
 int newlink_begin(const struct newlink *link, struct newlink_temp *temp);

@@ -13,15 +13,6 @@
 #include "lnkctl.h"
 #include "paths.h"
 
-static char *copy(const char *text, size_t len)
-{
-	char *p = lnkctl_realloc(NULL, len + 1);
-
-	memcpy(p, text, len);
-	p[len] = 0;
-	return p;
-}
-
 /**
  * path_join() - a name below a directory
  * @dir: path of the directory; empty: the working directory
@@ -58,7 +49,7 @@ char *path_dir(const char *path)
 
 	while (begin > 1 && path[begin - 1] == '/')
 		begin--;
-	return begin ? copy(path, begin) : copy(".", 1);
+	return begin ? lnkctl_strndup(path, begin) : lnkctl_strndup(".", 1);
 }
 
 /**
@@ -71,7 +62,7 @@ char *path_last(const char *path)
 {
 	size_t end, begin = last_name(path, &end);
 
-	return copy(path + begin, end - begin);
+	return lnkctl_strndup(path + begin, end - begin);
 }
 
 /* The next component of @path, and its length; 0: there is none. */
@@ -148,7 +139,7 @@ char *path_canonical(const char *path)
 	char *begin, *real = NULL, *all;
 
 	for (;;) {
-		begin = copy(len ? path : ".", len ? len : 1);
+		begin = lnkctl_strndup(len ? path : ".", len ? len : 1);
 		real = realpath(begin, NULL);
 		free(begin);
 		if (real || (errno != ENOENT && errno != ENOTDIR) || !len)
@@ -165,7 +156,7 @@ char *path_canonical(const char *path)
 		return NULL;
 	while (path[len] == '/')
 		len++;
-	all = path[len] ? path_join(real, path + len) : copy(real, strlen(real));
+	all = path[len] ? path_join(real, path + len) : lnkctl_strdup(real);
 	free(real);
 	return all;
 }
@@ -183,7 +174,7 @@ char *path_of(int fd)
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	len = readlink(name, path, PATH_MAX);
-	return len > 0 && *path == '/' ? copy(path, (size_t)len) : NULL;
+	return len > 0 && *path == '/' ? lnkctl_strndup(path, (size_t)len) : NULL;
 }
 
 /**
@@ -198,5 +189,5 @@ char *path_read(int dirfd, const char *name)
 	char text[PATH_MAX + 1];
 	ssize_t len = readlinkat(dirfd, name, text, PATH_MAX);
 
-	return len < 0 ? NULL : copy(text, (size_t)len);
+	return len < 0 ? NULL : lnkctl_strndup(text, (size_t)len);
 }
