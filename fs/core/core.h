@@ -734,7 +734,21 @@ int lnkfs_link_attr_set(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 
 /* ---- remote.c: links to other computers ---- */
 
+/**
+ * struct lnkfs_remote_line - a line of a map
+ * @text: its begin
+ * @len: its length, without the newline
+ * @key_len: length of \\server\share, which "=" and a path follow; 0: the line is
+ *	none that counts
+ */
+struct lnkfs_remote_line {
+	const char *text;
+	u32 len;
+	u32 key_len;
+};
+
 bool lnkfs_remote_sound(const char *text, u32 len);
+bool lnkfs_remote_line(const char *map, u32 map_len, u32 *at, struct lnkfs_remote_line *line);
 int lnkfs_remote_map(const char *map, u32 map_len, const char *text, u32 len, char *buf,
 		     u32 size);
 

@@ -181,22 +181,43 @@ static int append_path(struct out *o, const struct lnkfs_remote *r)
 	return 0;
 }
 
-/* Is this the line for @r? Gets the path that it says. */
-static bool line_is_for(const char *line, u32 len, const struct lnkfs_remote *r,
-			const char *share, u32 share_len, const char **to, u32 *to_len)
+/* The line at *@at of a map, and go on to the next; @key: what it maps, if it counts. */
+static bool next_line(const char *map, u32 map_len, u32 *at, struct lnkfs_remote_line *line,
+		      struct lnkfs_remote *key)
+{
+	const char *text = map + *at, *end;
+	u32 len, eq;
+
+	if (*at >= map_len)
+		return false;
+	end = memchr(text, '\n', map_len - *at);
+	len = end ? (u32)(end - text) : map_len - *at;
+	*at += len + 1;
+	for (eq = 0; eq + 1 < len && (text[eq] != '=' || text[eq + 1] != '/'); eq++)
+		;
+	line->text = text;
+	line->len = len;
+	line->key_len = 0;
+	if (eq + 1 < len && !memchr(text, 0, len) && parse(text, eq, key) && !key->url &&
+	    !key->path_len)
+		line->key_len = eq;
+	return true;
+}
+
+/**
+ * lnkfs_remote_line() - go through the lines of a map
+ * @map: value of LNKFS_MAP_XATTR
+ * @map_len: its length
+ * @at: 0 to begin with; gets where the next line is
+ * @line: gets the line
+ *
+ * Return: false: there are no more.
+ */
+bool lnkfs_remote_line(const char *map, u32 map_len, u32 *at, struct lnkfs_remote_line *line)
 {
 	struct lnkfs_remote key;
-	u32 eq;
 
-	for (eq = 0; eq + 1 < len && (line[eq] != '=' || line[eq + 1] != '/'); eq++)
-		;
-	if (eq + 1 >= len || memchr(line, 0, len) || !parse(line, eq, &key) || key.url ||
-	    key.path_len)
-		return false;
-	*to = line + eq + 1;
-	*to_len = len - eq - 1;
-	return key.server_len == r->server_len && key.share_len == share_len &&
-	       same(key.server, r->server, r->server_len) && same(key.share, share, share_len);
+	return next_line(map, map_len, at, line, &key);
 }
 
 /**
@@ -217,10 +238,11 @@ int lnkfs_remote_map(const char *map, u32 map_len, const char *text, u32 len, ch
 		     u32 size)
 {
 	struct out o = { .buf = buf, .size = size };
+	struct lnkfs_remote_line line;
 	char share[LNKFS_NAME_LEN];
-	struct lnkfs_remote r;
-	u32 at, line, to_len;
+	struct lnkfs_remote r, key;
 	const char *to;
+	u32 at = 0, to_len;
 	int n, err;
 
 	if (!parse(text, len, &r))
@@ -228,12 +250,12 @@ int lnkfs_remote_map(const char *map, u32 map_len, const char *text, u32 len, ch
 	n = decode(r.url, r.share, r.share_len, share);
 	if (n < 0)
 		return n;
-	for (at = 0; at < map_len; at += line + 1) {
-		const char *end = memchr(map + at, '\n', map_len - at);
-
-		line = end ? (u32)(end - map) - at : map_len - at;
-		if (!line_is_for(map + at, line, &r, share, n, &to, &to_len))
+	while (next_line(map, map_len, &at, &line, &key)) {
+		if (!line.key_len || key.server_len != r.server_len || key.share_len != (u32)n ||
+		    !same(key.server, r.server, r.server_len) || !same(key.share, share, n))
 			continue;
+		to = line.text + line.key_len + 1;
+		to_len = line.len - line.key_len - 1;
 		while (to_len && to[to_len - 1] == '/')
 			to_len--;
 		err = append(&o, to, to_len);

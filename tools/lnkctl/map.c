@@ -39,18 +39,6 @@ static const char help[] =
 	"                UTF-8 stands as \\udcXX\n"
 	"      --help    this text\n";
 
-/**
- * struct line - a line of a map
- * @text: begin
- * @len: bytes of it, without the newline
- * @key_len: bytes of \\server\share; 0: the line is none that counts
- */
-struct line {
-	const char *text;
-	size_t len;
-	size_t key_len;
-};
-
 /* ---- reading ---- */
 
 /**
@@ -69,57 +57,28 @@ ssize_t map_read(int root, char **map)
 	return len < 0 && errno == ENODATA ? 0 : len;
 }
 
-/* The line at *@at of a map, and go on to the next. False: there are no more. */
-static bool next_line(const char *map, size_t size, size_t *at, struct line *line)
-{
-	const char *end;
-	size_t eq;
-
-	if (*at >= size)
-		return false;
-	line->text = map + *at;
-	end = memchr(line->text, '\n', size - *at);
-	line->len = end ? (size_t)(end - line->text) : size - *at;
-	*at += line->len + 1;
-	for (eq = 0; eq + 1 < line->len; eq++)
-		if (line->text[eq] == '=' && line->text[eq + 1] == '/')
-			break;
-	line->key_len = eq + 1 < line->len && !memchr(line->text, 0, line->len) &&
-			lnkfs_remote_sound(line->text, (u32)eq) ? eq : 0;
-	return true;
-}
-
 /* Is this the line that maps @share? The kernel's own code knows. */
-static bool is_for(const struct line *line, const char *share)
+static bool is_for(const struct lnkfs_remote_line *line, const char *share)
 {
 	char path[PATH_MAX];
 
-	return line->key_len && !lnkfs_remote_map(line->text, (u32)line->len, share,
-						  (u32)strlen(share), path, sizeof(path));
+	return !lnkfs_remote_map(line->text, line->len, share, (u32)strlen(share), path,
+				 sizeof(path));
 }
 
-static char *word(const char *text, size_t len)
-{
-	char *p = lnkctl_realloc(NULL, len + 1);
-
-	memcpy(p, text, len);
-	p[len] = 0;
-	return p;
-}
-
-static void show(const char *map, size_t size, bool json)
+static void show(const char *map, u32 size, bool json)
 {
 	const char *separator = "[\n  ";
-	struct line line;
-	size_t at = 0;
+	struct lnkfs_remote_line line;
+	u32 at = 0;
 
-	while (next_line(map, size, &at, &line)) {
+	while (lnkfs_remote_line(map, size, &at, &line)) {
 		char *share, *path;
 
 		if (!line.key_len)
 			continue;
-		share = word(line.text, line.key_len);
-		path = word(line.text + line.key_len + 1, line.len - line.key_len - 1);
+		share = lnkctl_strndup(line.text, line.key_len);
+		path = lnkctl_strndup(line.text + line.key_len + 1, line.len - line.key_len - 1);
 		if (json) {
 			printf("%s{\"share\": ", separator);
 			text_json(stdout, share, strlen(share));
@@ -192,12 +151,13 @@ static void write_map(int root, const char *name, const char *share, const char 
 {
 	char *old, *map = lnkctl_realloc(NULL, MAP_MAX + PATH_MAX * 2);
 	ssize_t size = map_read(root, &old);
-	size_t at = 0, len = 0;
+	struct lnkfs_remote_line line;
 	bool found = false;
-	struct line line;
+	size_t len = 0;
 	int ret = -1;
+	u32 at = 0;
 
-	while (size > 0 && next_line(old, (size_t)size, &at, &line)) {
+	while (size > 0 && lnkfs_remote_line(old, (u32)size, &at, &line)) {
 		if (is_for(&line, share)) {
 			found = true;
 			continue;
@@ -281,7 +241,7 @@ static void show_map(int root, const char *name, bool json)
 	if (len < 0)
 		lnkctl_failed(name, errno);
 	else
-		show(map, (size_t)len, json);
+		show(map, (u32)len, json);
 	free(map);
 }
 
