@@ -5,29 +5,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "priv.h"
 
 static int call(const struct lnkfs_object *obj, unsigned long cmd, struct lnkfs_attr *attr)
 {
-	int fd, ret;
-
-	if (!obj->lnkfs) {
-		errno = EOPNOTSUPP;
-		return -1;
-	}
-	fd = lnkfs_carrier_open(obj);
-	if (fd < 0)
-		return -1;
 	attr->a_size = sizeof(*attr);
 	attr->a_fd = obj->fd;
-	ret = ioctl(fd, cmd, attr);
-	if (ret && errno == ENOTTY)
-		errno = EOPNOTSUPP;
-	lnkfs_close_quietly(fd);
-	return ret;
+	return lnkfs_carrier_ioctl(obj, cmd, attr);
 }
 
 int lnkfs_getattrat(int dirfd, const char *path, struct lnkfs_attr *attr, int atflags)

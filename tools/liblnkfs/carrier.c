@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "priv.h"
 
@@ -133,9 +134,8 @@ static int try_dirfd(struct search *s)
 	return accept_fd(s, fcntl(dirfd, F_DUPFD_CLOEXEC, 0));
 }
 
-/**
- * lnkfs_carrier_open - a descriptor to make ioctls about an object on
- * @obj: an object on lnkfs
+/*
+ * A descriptor to make ioctls on about an object, which is on lnkfs.
  *
  * In turn: the object itself, if it is a regular file or a directory; the
  * directory that its path begins at; the directory that the path names it in,
@@ -145,7 +145,7 @@ static int try_dirfd(struct search *s)
  * Return: a descriptor to close, or -1 with errno set: EACCES if none of these
  * may be read; EMFILE, ENFILE, ENOMEM.
  */
-int lnkfs_carrier_open(const struct lnkfs_object *obj)
+static int carrier_open(const struct lnkfs_object *obj)
 {
 	struct search s = { .obj = obj };
 	int fd;
@@ -164,4 +164,32 @@ int lnkfs_carrier_open(const struct lnkfs_object *obj)
 	if (fd < 0)
 		errno = s.error ? s.error : EACCES;
 	return fd;
+}
+
+/**
+ * lnkfs_carrier_ioctl - make an ioctl about an object
+ * @obj: an object, on lnkfs or not
+ * @cmd: the request
+ * @arg: its argument, which names the object
+ *
+ * Return: 0, or -1 with errno set: EOPNOTSUPP: it is not on lnkfs, or the module does
+ * not know the request; EACCES: no file or directory of the volume that may be read was
+ * found; EMFILE, ENFILE, ENOMEM; what the ioctl says.
+ */
+int lnkfs_carrier_ioctl(const struct lnkfs_object *obj, unsigned long cmd, void *arg)
+{
+	int fd, ret;
+
+	if (!obj->lnkfs) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	fd = carrier_open(obj);
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, cmd, arg);
+	if (ret && errno == ENOTTY)
+		errno = EOPNOTSUPP;
+	lnkfs_close_quietly(fd);
+	return ret;
 }

@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include "priv.h"
 
 /* The ioctl @cmd about the symlink @path itself. */
@@ -13,24 +12,12 @@ static int call(int dirfd, const char *path, int atflags, unsigned long cmd,
 		struct lnkfs_link *link)
 {
 	struct lnkfs_object obj;
-	int fd, ret;
 
 	if (lnkfs_object_open(&obj, dirfd, path, atflags | AT_SYMLINK_NOFOLLOW))
 		return -1;
-	if (!obj.lnkfs) {
-		errno = EOPNOTSUPP;
-		return lnkfs_object_close(&obj, -1);
-	}
-	fd = lnkfs_carrier_open(&obj);
-	if (fd < 0)
-		return lnkfs_object_close(&obj, -1);
 	link->l_size = sizeof(*link);
 	link->l_fd = obj.fd;
-	ret = ioctl(fd, cmd, link);
-	if (ret && errno == ENOTTY)
-		errno = EOPNOTSUPP;
-	lnkfs_close_quietly(fd);
-	return lnkfs_object_close(&obj, ret);
+	return lnkfs_object_close(&obj, lnkfs_carrier_ioctl(&obj, cmd, link));
 }
 
 int lnkfs_getlinkat(int dirfd, const char *path, struct lnkfs_link *link, char *buf,

@@ -31,7 +31,7 @@ void lnkfs_close_quietly(int fd);
 void lnkfs_proc_fd(char *buf, int fd);
 
 /* carrier.c */
-int lnkfs_carrier_open(const struct lnkfs_object *obj);
+int lnkfs_carrier_ioctl(const struct lnkfs_object *obj, unsigned long cmd, void *arg);
 
 /* linux.c */
 int lnkfs_linux_chmod(const struct lnkfs_object *obj, mode_t mode);
