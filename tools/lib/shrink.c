@@ -36,6 +36,57 @@ void *lnkfs_shrink_room(void *array, size_t nr, size_t *max, size_t size)
 	return more;
 }
 
+static u64 key_of(const void *element)
+{
+	u64 key;
+
+	memcpy(&key, element, sizeof(key));
+	return key;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	u64 x = key_of(a), y = key_of(b);
+
+	return x < y ? -1 : x > y;
+}
+
+/**
+ * lnkfs_shrink_sort() - sort elements by their keys
+ * @array: elements, each of which begins with a u64, its key
+ * @nr: how many
+ * @size: of one
+ */
+void lnkfs_shrink_sort(void *array, size_t nr, size_t size)
+{
+	if (nr)
+		qsort(array, nr, size, by_key);
+}
+
+/**
+ * lnkfs_shrink_find() - the first element with a key
+ * @array: elements as lnkfs_shrink_sort() leaves them
+ * @nr: how many
+ * @size: of one
+ * @key: the key
+ *
+ * Return: its place, or where it would be.
+ */
+size_t lnkfs_shrink_find(const void *array, size_t nr, size_t size, u64 key)
+{
+	size_t low = 0, high = nr;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (key_of((const u8 *)array + mid * size) < key)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /**
  * lnkfs_shrink_moved() - say how far it is
  * @s: change of size

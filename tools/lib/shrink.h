@@ -148,6 +148,8 @@ struct lnkfs_shrink {
 int lnkfs_shrink_commit(struct lnkfs_shrink *s);
 int lnkfs_shrink_step(struct lnkfs_shrink *s);
 void lnkfs_shrink_moved(struct lnkfs_shrink *s, u64 blocks);
+size_t lnkfs_shrink_find(const void *array, size_t nr, size_t size, u64 key);
+void lnkfs_shrink_sort(void *array, size_t nr, size_t size);
 void *lnkfs_shrink_room(void *array, size_t nr, size_t *max, size_t size);
 
 /* shrink_plan.c */
@@ -167,7 +169,6 @@ int lnkfs_shrink_renumber(struct lnkfs_shrink *s);
 
 /* shrink_link.c */
 int lnkfs_shrink_note_link(struct lnkfs_shrink *s, struct lnkfs_cinode *ci);
-void lnkfs_shrink_sort_links(struct lnkfs_shrink *s);
 u64 lnkfs_shrink_link_blocks(const struct lnkfs_shrink *s, u64 to);
 int lnkfs_shrink_change_links(struct lnkfs_shrink *s, u64 old, const struct lnkfs_cinode *to);
 

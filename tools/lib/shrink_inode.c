@@ -87,27 +87,10 @@ static int note_names(void *ctx, u64 ino)
 	return err ? err : l.err;
 }
 
-static int by_ino(const void *a, const void *b)
-{
-	const struct lnkfs_shrink_name *x = a, *y = b;
-
-	return x->ino < y->ino ? -1 : x->ino > y->ino;
-}
-
 /* The first name of an inode. */
 static size_t find_name(const struct lnkfs_shrink *s, u64 ino)
 {
-	size_t low = 0, high = s->nr_names;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->names[mid].ino < ino)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lnkfs_shrink_find(s->names, s->nr_names, sizeof(*s->names), ino);
 }
 
 static u64 count_names(const struct lnkfs_shrink *s, u64 ino)
@@ -172,9 +155,8 @@ int lnkfs_shrink_names(struct lnkfs_shrink *s)
 
 	if (err)
 		return err;
-	if (s->nr_names)
-		qsort(s->names, s->nr_names, sizeof(*s->names), by_ino);
-	lnkfs_shrink_sort_links(s);
+	lnkfs_shrink_sort(s->names, s->nr_names, sizeof(*s->names));
+	lnkfs_shrink_sort(s->tracked, s->nr_tracked, sizeof(*s->tracked));
 	return lnkfs_volume_inodes(s->v, s->end, note_inode, s);
 }
 
@@ -187,19 +169,12 @@ int lnkfs_shrink_names(struct lnkfs_shrink *s)
  */
 u64 lnkfs_shrink_number(const struct lnkfs_shrink *s, u64 ino)
 {
-	size_t low = 0, high = s->nr_inos;
+	size_t i;
 
-	while (beyond(s, ino) && low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->inos[mid].old == ino)
-			return s->inos[mid].new ? s->inos[mid].new : ino;
-		if (s->inos[mid].old < ino)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return ino;
+	if (!beyond(s, ino))
+		return ino;
+	i = lnkfs_shrink_find(s->inos, s->nr_inos, sizeof(*s->inos), ino);
+	return i < s->nr_inos && s->inos[i].old == ino && s->inos[i].new ? s->inos[i].new : ino;
 }
 
 static int rename_entry(struct lnkfs_shrink *s, const struct lnkfs_shrink_name *name, u64 to)

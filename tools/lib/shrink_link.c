@@ -39,37 +39,10 @@ int lnkfs_shrink_note_link(struct lnkfs_shrink *s, struct lnkfs_cinode *ci)
 	return 0;
 }
 
-static int by_target(const void *a, const void *b)
-{
-	const struct lnkfs_shrink_link *x = a, *y = b;
-
-	return x->to < y->to ? -1 : x->to > y->to;
-}
-
-/**
- * lnkfs_shrink_sort_links() - all links have been noted
- * @s: change of size
- */
-void lnkfs_shrink_sort_links(struct lnkfs_shrink *s)
-{
-	if (s->nr_tracked)
-		qsort(s->tracked, s->nr_tracked, sizeof(*s->tracked), by_target);
-}
-
 /* The first link to an inode. */
 static size_t find_link(const struct lnkfs_shrink *s, u64 to)
 {
-	size_t low = 0, high = s->nr_tracked;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->tracked[mid].to < to)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lnkfs_shrink_find(s->tracked, s->nr_tracked, sizeof(*s->tracked), to);
 }
 
 /**
