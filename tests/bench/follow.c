@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "lnkfs.h"
 
 static int count;
@@ -24,14 +24,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "follow: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static unsigned long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
 /* stat() through the links @kind-0, @kind-1, ... */
@@ -47,7 +39,7 @@ static void phase(const char *what, const char *kind)
 		if (stat(name, &st))
 			die(name);
 	}
-	printf("%s\t%d\t%llu\n", what, count, (now() - start) / count);
+	printf("%s\t%d\t%llu\n", what, count, (unsigned long long)(now() - start) / count);
 	fflush(stdout);
 }
 

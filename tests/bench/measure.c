@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "measure.h"
 
 struct volume vol;
@@ -25,14 +26,6 @@ void die(const char *what, const char *name)
 	fprintf(stderr, "phases: %s: %s: %s %s: %s\n", vol.peer, vol.set, what, name,
 		strerror(errno));
 	exit(1);
-}
-
-uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
 /* The sum over all processors; the kernel updates it when it changes the task. */

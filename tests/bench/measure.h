@@ -26,7 +26,6 @@ struct counters {
 extern struct volume vol;
 
 void die(const char *what, const char *name);
-uint64_t now(void);
 
 /* One measurement: begin(), work, end() with the number of operations. */
 void begin(struct counters *c);

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 static int count;
 
@@ -20,14 +21,6 @@ static void die(const char *what, const char *name)
 {
 	fprintf(stderr, "names: %s %s: %s\n", what, name, strerror(errno));
 	exit(1);
-}
-
-static unsigned long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
 static void path(char *buf, const char *dir, int i)
@@ -87,7 +80,7 @@ static void phase(const char *what, const char *dir, const char *from,
 			path(b, from, i);
 		op(a, b);
 	}
-	printf("%s\t%d\t%llu\n", what, count, (now() - start) / count);
+	printf("%s\t%d\t%llu\n", what, count, (unsigned long long)(now() - start) / count);
 	fflush(stdout);
 }
 
