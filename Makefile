@@ -46,6 +46,7 @@ help:
 	@echo 'modules       lnkfs.ko here, for the kernel headers in KDIR=$(kdir)'
 	@echo 'tools         the tools, in build/tools'
 	@echo 'install       install module, tools, libraries, headers, man pages, udev rule (DESTDIR=, PREFIX=$(PREFIX))'
+	@echo 'deb           the Debian packages, in build/deb (DEB_VERSION=)'
 	@echo 'run           a tour of lnkfs in a virtual machine, or CMD=... there (KERNEL=$(KERNEL))'
 	@echo 'check         every test: static, unit, and in virtual machines with kernels $(TEST_KERNELS)'
 	@echo 'check-static  builds without warnings for each kernel, and sparse'
@@ -85,6 +86,10 @@ install: all
 	$(Q)install -m 644 lnkfs.ko $(MODDIR)
 	$(Q)[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" depmod $(KVER)
 	$(Q)[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
+
+deb:
+	$(Q)tests/vm/setup -o tools/debian/packages
+	$(Q)tools/debian/build $(if $(DEB_VERSION),-v '$(DEB_VERSION)')
 
 deps:
 	$(Q)tests/vm/setup
@@ -167,11 +172,11 @@ bench: test-modules tools
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
 		$(build)/fuzz $(build)/bench $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
-		$(build)/logs lnkfs.ko
+		$(build)/logs $(build)/deb lnkfs.ko
 
 distclean: clean
 	$(Q)rm -rf $(build)
 
-.PHONY: all help modules tools install deps test-modules test-programs run check \
+.PHONY: all help modules tools install deb deps test-modules test-programs run check \
 	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
 	check-crash check-races check-fuzz check-faults bench clean distclean

@@ -8,6 +8,7 @@
 #include <linux/statfs.h>
 #include <linux/uuid.h>
 #include "internal.h"
+#include "version.h"
 
 struct kmem_cache *lnkfs_inode_cachep;
 
@@ -809,4 +810,5 @@ module_exit(lnkfs_exit);
 
 MODULE_DESCRIPTION("lnkfs: a journaled filesystem for people with links");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(LNKFS_VERSION);
 MODULE_SOFTDEP("pre: crc32c");
