@@ -48,6 +48,7 @@ help:
 	@echo 'install       install module, tools, libraries, headers, man pages, udev rule (DESTDIR=, PREFIX=$(PREFIX))'
 	@echo 'deb           the Debian packages, in build/deb (DEB_VERSION=)'
 	@echo 'run           a tour of lnkfs in a virtual machine, or CMD=... there (KERNEL=$(KERNEL))'
+	@echo 'run-root      a Debian system on lnkfs, from its packages, in a virtual machine (as root) (KERNEL=$(KERNEL))'
 	@echo 'check         every test: static, unit, and in virtual machines with kernels $(TEST_KERNELS)'
 	@echo 'check-static  builds without warnings for each kernel, and sparse'
 	@echo 'check-unit    the unit tests of the core, in userspace'
@@ -60,6 +61,7 @@ help:
 	@echo 'check-faults  devices that fail or go away, allocations that fail (debug kernel) (TEST_KERNELS=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
+	@echo 'check-packages  install, upgrade and remove the packages, DKMS, a root on lnkfs that loses power (as root) (TEST_KERNELS=)'
 	@echo 'bench         lnkfs beside tmpfs, ext4, XFS and btrfs: instructions, I/O, memory; an hour or two (QUICK=1: minutes; TEST_KERNELS=, BENCH=options of tests/bench/bench)'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
@@ -108,6 +110,10 @@ test-programs: deps tools
 
 run: test-module-$(KERNEL) tools
 	$(Q)KERNEL=$(KERNEL) tests/vm/tour-host $(if $(CMD),'$(subst ','\'',$(CMD))')
+
+run-root: deps deb tools
+	$(Q)tests/vm/setup tests/packages/packages
+	$(Q)tests/packages/tour -k '$(KERNEL)'
 
 check: deps
 	$(Q)KERNELS='$(TEST_KERNELS)' tests/check $(SUITES)
@@ -165,6 +171,11 @@ check-faults: deps
 	$(Q)LNKFS_SLOW=8 KERNELS=debug tests/check faults
 	$(Q)IOERR_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check ioerr
 
+# The life of the packages in a Debian root, and "run-root", for each kernel.
+check-packages: deps deb
+	$(Q)tests/vm/setup tests/packages/packages
+	$(Q)PACKAGES_LONG=1 LNKFS_LIMIT=7200 KERNELS='$(TEST_KERNELS)' tests/check packages
+
 bench: test-modules tools
 	$(Q)set -e; for k in $(TEST_KERNELS); do \
 		tests/bench/bench -k $$k $(if $(QUICK),--quick) $(BENCH); done
@@ -172,11 +183,11 @@ bench: test-modules tools
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
 		$(build)/fuzz $(build)/bench $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
-		$(build)/logs $(build)/deb lnkfs.ko
+		$(build)/logs $(build)/deb $(build)/packages lnkfs.ko
 
 distclean: clean
 	$(Q)rm -rf $(build)
 
-.PHONY: all help modules tools install deb deps test-modules test-programs run check \
+.PHONY: all help modules tools install deb deps test-modules test-programs run run-root check \
 	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
-	check-crash check-races check-fuzz check-faults bench clean distclean
+	check-crash check-races check-fuzz check-faults check-packages bench clean distclean
