@@ -66,7 +66,7 @@ checked_early() # of the root, by the scripts of the RAM disk: fsck(8)'s log
 
 not_replayed()
 {
-	checked_early clean && ! grep -q replayed /run/initramfs/fsck.log
+	checked_early ': clean,' && ! grep -q replayed /run/initramfs/fsck.log
 }
 
 common()
@@ -76,7 +76,7 @@ common()
 	ok "none, really" nothing systemctl --failed --no-legend
 	is lnkfs "/srv is lnkfs" findmnt -n -o FSTYPE /srv
 	ok "/ can be written" sh -c 'echo x >/root/written && rm /root/written'
-	ok "/srv was checked by systemd" says fsck.lnkfs journalctl -b --no-pager -u 'systemd-fsck@*'
+	ok "/srv was checked by systemd" says ": clean," journalctl -b --no-pager -u 'systemd-fsck@*'
 	ok "the kernel has nothing to complain of" sh -c '! dmesg --level=err,crit,alert,emerg | grep -i lnkfs'
 }
 
@@ -105,7 +105,7 @@ written() # N: all up to that number is there, whole
 first()
 {
 	common
-	ok "the root was checked before it was mounted" checked_early fsck.lnkfs
+	ok "the root was checked before it was mounted" checked_early ": clean,"
 	ok "the module is DKMS's" says updates/dkms modinfo -n lnkfs
 	ok "of this kernel" says "$(uname -r)" dkms status lnkfs
 	ok "what the packages brought is as it was" as_packaged
