@@ -61,7 +61,7 @@ help:
 	@echo 'check-faults  devices that fail or go away, allocations that fail (debug kernel) (TEST_KERNELS=)'
 	@echo 'check-diff    the comparison with ext4 and XFS, with more and longer scripts'
 	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
-	@echo 'check-packages  install, upgrade and remove the packages, DKMS, a root on lnkfs that loses power (as root) (TEST_KERNELS=)'
+	@echo 'check-packages install, upgrade and remove the packages, DKMS, a root on lnkfs that loses power (as root) (TEST_KERNELS=)'
 	@echo 'bench         lnkfs beside tmpfs, ext4, XFS and btrfs: instructions, I/O, memory; an hour or two (QUICK=1: minutes; TEST_KERNELS=, BENCH=options of tests/bench/bench)'
 	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
