@@ -172,7 +172,7 @@ check-faults: deps
 	$(Q)IOERR_LONG=1 LNKFS_SLOW=3 KERNELS='$(TEST_KERNELS)' tests/check ioerr
 
 # The life of the packages in a Debian root, and "run-root", for each kernel.
-check-packages: deps deb
+check-packages: deps
 	$(Q)tests/vm/setup tests/packages/packages
 	$(Q)PACKAGES_LONG=1 LNKFS_LIMIT=7200 KERNELS='$(TEST_KERNELS)' tests/check packages
 

@@ -13,11 +13,17 @@ alone() # "$@"
 	ALONE=yes exec unshare --mount --propagation private -- "$0" "$@"
 }
 
+# Whatever may still be mounted there, the machine's /dev for one, stays.
+remove_root() # DIR
+{
+	rm -rf --one-file-system "$1"
+}
+
 unpack_root() # DIR
 {
 	local tar
 	tar=$("$top/tests/packages/root") || return
-	rm -rf "$1"
+	remove_root "$1" || return
 	mkdir -p "$1"
 	tar -C "$1" --numeric-owner --xattrs --xattrs-include='*' -xf "$tar"
 	mount -t proc proc "$1/proc"

@@ -8,6 +8,8 @@
 #	first	all is well; packages come and go; reboot
 #	second	after a clean reboot; write, until somebody pulls the plug
 #	third	after the power failure; turn off
+#	build	have DKMS build the module for the running kernel; turn off
+#	last	with what came of that; turn off
 set -u
 
 stage=$(sed -n 's/.*\<lnkfs\.stage=\([a-z]*\).*/\1/p' /proc/cmdline)
@@ -139,6 +141,28 @@ third()
 	ok "what the packages brought is as it was" as_packaged lnkfs-utils liblnkfs1 systemd
 	rm -rf $mirror
 	sync
+	echo "end $failed"
+	systemctl poweroff 2>/dev/null
+}
+
+build()
+{
+	local version
+	version=$(modinfo -F version lnkfs)
+	common
+	ok "install the module again" sh -c 'apt-get -y install --reinstall /root/debs/lnkfs-dkms_*.deb'
+	is "lnkfs/$version, $(uname -r), x86_64: installed" "DKMS has built it" dkms status lnkfs
+	ok "within this hour" test -n "$(find "/lib/modules/$(uname -r)/updates/dkms" -name 'lnkfs.ko*' -mmin -60)"
+	ok "and a RAM disk with it" test -n "$(find "/boot/initrd.img-$(uname -r)" -mmin -60)"
+	sync
+	echo "end $failed"
+	systemctl poweroff 2>/dev/null
+}
+
+last()
+{
+	common
+	ok "the module that was built is loaded" cmp /sys/module/lnkfs/srcversion <(modinfo -F srcversion lnkfs)
 	echo "end $failed"
 	systemctl poweroff 2>/dev/null
 }
