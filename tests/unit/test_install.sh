@@ -145,5 +145,17 @@ for h in lnkfs.h liblnkfs.h lnkfs-bsd.h; do
 	ok "$h by itself" alone $h
 done
 ok "lnkfs-bsd.h with st_flags by itself" alone lnkfs-bsd.h -D LNKFS_BSD_ST_FLAGS -D _DEFAULT_SOURCE
+
+uninstalled() # nothing is left, but for what was not ours
+{
+	local kos=$dir/root/lib/modules/6.1.0-1-amd64/updates
+	mkdir -p "$kos" "$root/share/man/man5"
+	touch "$kos/lnkfs.ko" "$kos/other.ko" "$root/share/man/man5/lnkfs.5" "$root/bin/other"
+	env -u MAKEFLAGS make -s -C "$top" DESTDIR="$dir/root" PREFIX=/opt/lnkfs uninstall &&
+	[ "$(cd "$dir/root" && find . -type f -o -type l | sort | tr '\n' ' ')" = \
+	  "./lib/modules/6.1.0-1-amd64/updates/other.ko ./opt/lnkfs/bin/other " ]
+}
+
+ok "make uninstall" uninstalled
 echo "1..$cases"
 exit $failed
