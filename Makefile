@@ -125,7 +125,10 @@ test-programs: deps tools
 	$(Q)$(MAKE) $(if $(Q),-s) -C tests/selftests KSFT=$(cache)/kselftest OUTPUT=$(build)/selftests-obj \
 		CORE=$(build)/tools/lib/liblnkfs-core.a STAGE=$(build)/selftests stage
 
-run: test-module-$(KERNEL) tools
+run-says:
+	@echo 'Building the module for $(KERNEL) and the tools; booting a virtual machine.'
+
+run: run-says test-module-$(KERNEL) tools
 	$(Q)KERNEL=$(KERNEL) tests/vm/tour-host $(if $(CMD),'$(subst ','\'',$(CMD))')
 
 run-root: deps deb tools
@@ -220,7 +223,7 @@ clean:
 distclean: clean
 	$(Q)rm -rf $(build)
 
-.PHONY: all help modules tools install uninstall deb deps test-modules test-programs run run-root \
-	check check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
-	check-crash check-races check-fuzz check-faults check-packages bench sphinx htmldocs \
-	linkcheck clean distclean
+.PHONY: all help modules tools install uninstall deb deps test-modules test-programs run-says run \
+	run-root check check-static check-unit check-fsck check-vm check-debug check-stress \
+	check-diff check-crash check-races check-fuzz check-faults check-packages bench sphinx \
+	htmldocs linkcheck clean distclean

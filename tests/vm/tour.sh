@@ -134,6 +134,14 @@ if [ "$FSTYPE" = lnkfs ]; then
 	t "lnkctl chflags sunlnk d; touch d/inside; rm d/inside"
 	t_fails "not permitted" "mv d e"
 	t "lnkctl chflags 0 d list; rm list"
+
+	title "A file knows its names, and a link follows its target"
+	t "mkdir data archive; echo 2026 > data/db; ln data/db archive/copy"
+	t "lnkctl names data/db | sort"
+	must "both names" [ "$(lnkctl names data/db | wc -l)" = 2 ]
+	t "lnkctl ln -t data/db latest; mv data/db archive/old"
+	t "readlink latest; cat latest"
+	must "the link leads there" [ latest -ef archive/old ]
 fi
 
 title "Links that lead nowhere"
