@@ -61,8 +61,7 @@ def manual_pages(app, failure):
     os.makedirs(where, exist_ok=True)
     for name, path in PAGES.items():
         with open(os.path.join(where, name + ".html"), "wb") as f:
-            subprocess.run(["mandoc", "-T", "html", "-O", "man=%N.%S.html", path], stdout=f,
-                           check=True)
+            subprocess.run(["mandoc", "-T", "html", path], stdout=f, check=True)
 
 
 def setup(app):

@@ -61,6 +61,56 @@ mount()
 	esac
 }
 
+# ---- what migrating.rst begins with, and what its table says ----
+
+old_home()
+(
+	set -e
+	umount /srv || :
+	blkdiscard /dev/sdb1
+	truncate -s 100M "$EXT4/old"
+	mkfs.ext4 -q -O quota,project -E quotatype=prjquota -F "$EXT4/old"
+	mkdir -p /home
+	command mount -o loop "$EXT4/old" /home
+	cd /home
+	mkdir -p alice teams/alpha
+	echo text >alice/file
+	ln alice/file alice/second
+	ln -s file alice/link
+	chown -h 1000:1001 alice alice/file alice/link
+	truncate -s 1M alice/sparse
+	echo x >>alice/sparse
+	touch -d '2001-02-03 04:05:06.789012345' alice/sparse
+	setfattr -n user.note -v text alice/file
+	setfacl -m u:1001:r alice/file
+	setfattr -n security.capability -v 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA= alice/second
+	chattr -p 100 teams/alpha
+	chattr +P teams/alpha
+	echo 1 >teams/alpha/f
+	echo log >alice/log
+	chattr +a alice/log
+	chattr +i alice/sparse
+	chattr +d teams teams/alpha
+)
+
+inventory() # DIRECTORY
+{
+	(cd "$1" && find . ! -name lost+found \( -type d -printf '%p %m %U %G %T@\n' -o \
+		-printf '%p %y %m %U %G %s %T@ %n %l\n' \) | sort
+	 find . ! -name lost+found ! -type l | sort >"$tap_tmp/names"
+	 xargs getfattr -d -m - --absolute-names <"$tap_tmp/names"
+	 xargs getfacl -np <"$tap_tmp/names")
+}
+
+copied_home()
+{
+	# what is kept, and flags are not
+	diff <(inventory /home) <(inventory /mnt/new) &&
+		[ "$(stat -c %h /mnt/new/alice/second)" = 2 ] &&
+		[ "$(stat -c %b /mnt/new/alice/sparse)" -le 16 ] &&
+		[ "$(lnkctl flags -R /mnt/new | cut -d' ' -f1 | sort -u)" = - ]
+}
+
 # ---- the page ----
 
 # Is it what the page shows? Both are arrays of lines, from an index on.
