@@ -47,7 +47,6 @@ help:
 	@echo 'tools         the tools, in build/tools'
 	@echo 'install       install module, tools, libraries, headers, man pages, udev rule (DESTDIR=, PREFIX=$(PREFIX))'
 	@echo 'deb           the Debian packages, in build/deb (DEB_VERSION=)'
-	@echo 'uninstall     remove what install has installed, the modules of all kernels included'
 	@echo 'run           a tour of lnkfs in a virtual machine, or CMD=... there (KERNEL=$(KERNEL))'
 	@echo 'run-root      a Debian system on lnkfs, from its packages, in a virtual machine (as root) (KERNEL=$(KERNEL))'
 	@echo 'check         every test: static, unit, and in virtual machines with kernels $(TEST_KERNELS)'
@@ -64,11 +63,12 @@ help:
 	@echo 'check-races   hours of operations that race with each other, also with the debug kernel'
 	@echo 'check-packages install, upgrade and remove the packages, DKMS, a root on lnkfs that loses power (as root) (TEST_KERNELS=)'
 	@echo 'bench         lnkfs beside tmpfs, ext4, XFS and btrfs: instructions, I/O, memory; an hour or two (QUICK=1: minutes; TEST_KERNELS=, BENCH=options of tests/bench/bench)'
+	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'htmldocs      the documents as HTML, in build/html'
 	@echo 'linkcheck     whether the addresses in the documents answer (needs the network)'
-	@echo 'deps          install what building and testing need (as root, Debian 12)'
 	@echo 'test-modules  the module for each of the test kernels'
 	@echo 'test-programs the tests that run in virtual machines'
+	@echo 'uninstall     remove what install has installed, the modules of all kernels included'
 	@echo 'clean         remove what was built'
 	@echo 'distclean     remove also what was downloaded'
 
@@ -95,20 +95,6 @@ install: all
 deb:
 	$(Q)tests/vm/setup -o tools/debian/packages
 	$(Q)tools/debian/build $(if $(DEB_VERSION),-v '$(DEB_VERSION)')
-
-# What would be installed is installed elsewhere, to know its names.
-uninstall: tools
-	$(Q)rm -rf $(build)/uninstall
-	$(Q)$(MAKE) -s -C tools O=$(build)/tools DESTDIR=$(build)/uninstall PREFIX='$(PREFIX)' install
-	$(Q)for f in Documentation/man/*.[1-8]; do \
-		echo ".$(PREFIX)/share/man/man$${f##*.}/$${f##*/}"; done >$(build)/uninstall.list
-	$(Q)(cd $(build)/uninstall && find . ! -type d) >>$(build)/uninstall.list
-	$(Q)cd '$(DESTDIR)/' && xargs -d '\n' rm -f <$(build)/uninstall.list
-	$(Q)rm -rf $(build)/uninstall $(build)/uninstall.list
-	$(Q)for f in '$(DESTDIR)'/lib/modules/*/updates/lnkfs.ko; do \
-		[ -e "$$f" ] || continue; k=$${f%/updates/*}; rm "$$f"; \
-		[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" depmod "$${k##*/}"; done
-	$(Q)[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
 
 deps:
 	$(Q)tests/vm/setup
@@ -200,6 +186,20 @@ bench: test-modules tools
 	$(Q)set -e; for k in $(TEST_KERNELS); do \
 		tests/bench/bench -k $$k $(if $(QUICK),--quick) $(BENCH); done
 
+# What would be installed is installed elsewhere, to know its names.
+uninstall: tools
+	$(Q)rm -rf $(build)/uninstall
+	$(Q)$(MAKE) -s -C tools O=$(build)/tools DESTDIR=$(build)/uninstall PREFIX='$(PREFIX)' install
+	$(Q)for f in Documentation/man/*.[1-8]; do \
+		echo ".$(PREFIX)/share/man/man$${f##*.}/$${f##*/}"; done >$(build)/uninstall.list
+	$(Q)(cd $(build)/uninstall && find . ! -type d) >>$(build)/uninstall.list
+	$(Q)cd '$(DESTDIR)/' && xargs -d '\n' rm -f <$(build)/uninstall.list
+	$(Q)rm -rf $(build)/uninstall $(build)/uninstall.list
+	$(Q)for f in '$(DESTDIR)'/lib/modules/*/updates/lnkfs.ko; do \
+		[ -e "$$f" ] || continue; k=$${f%/updates/*}; rm "$$f"; \
+		[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" depmod "$${k##*/}"; done
+	$(Q)[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
+
 # Needs of all packages only Sphinx and mandoc.
 SPHINXBUILD ?= sphinx-build
 sphinx = $(SPHINXBUILD) -q -E -W -n --keep-going -d $(build)/doctrees
@@ -217,13 +217,13 @@ linkcheck: sphinx
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
 		$(build)/fuzz $(build)/bench $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
-		$(build)/html $(build)/doctrees $(build)/linkcheck $(build)/deb $(build)/packages \
-		$(build)/logs lnkfs.ko
+		$(build)/logs $(build)/deb $(build)/packages lnkfs.ko
+	$(Q)rm -rf $(build)/html $(build)/doctrees $(build)/linkcheck
 
 distclean: clean
 	$(Q)rm -rf $(build)
 
-.PHONY: all help modules tools install uninstall deb deps test-modules test-programs run-says run \
-	run-root check check-static check-unit check-fsck check-vm check-debug check-stress \
-	check-diff check-crash check-races check-fuzz check-faults check-packages bench sphinx \
-	htmldocs linkcheck clean distclean
+.PHONY: all help modules tools install deb deps test-modules test-programs run run-root check \
+	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
+	check-crash check-races check-fuzz check-faults check-packages bench clean distclean
+.PHONY: run-says sphinx htmldocs linkcheck uninstall
