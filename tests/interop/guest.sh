@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 one() # CASE
 {
 	mkdir "$VOL/${1%.sh}" && cd "$VOL/${1%.sh}" || return
-	DIR=$PWD timeout 300 bash "$here/$1"
+	DIR=$PWD timeout $((300 * ${LNKFS_SLOW:-1})) bash "$here/$1"
 }
 
 echo "TAP version 13"

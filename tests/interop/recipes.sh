@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Documentation/recipes.rst and migrating.rst: every command that they show, one after the
-# other, and what each prints.
+# Documentation/quick-start.rst, recipes.rst and migrating.rst: every command that they show
+# after a "$", one after the other, and what each prints.
 #
 # In a literal block "$ " begins a command and "> " goes on with it; what follows, up to
 # the next command, is its output: line by line, but for lines of "...", which stand for
@@ -205,14 +205,14 @@ page() # FILE
 	run_command
 }
 
-for p in recipes.rst:100 migrating.rst:15; do
+for p in quick-start.rst:12 recipes.rst:100 migrating.rst:15; do
 	before=$tap_cases
 	page "$here/${p%:*}"
 	ok "${p%:*} has commands" [ $((tap_cases - before)) -gt "${p#*:}" ]
 done
 
 cd "$DIR" || exit 1
-ok "all is unmounted" sh -c '! grep -E " /(srv|home|mnt/nfs|mnt/new)" /proc/mounts'
+ok "all is unmounted" sh -c '! grep -E " /(srv|srv/links|home|mnt/nfs|mnt/new)" /proc/mounts'
 ok "the volume is sound" fsck.lnkfs -n -f image
 losetup -d "$(readlink /dev/sdb1)"
 rm -f image /dev/sdb1
