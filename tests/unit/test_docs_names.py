@@ -19,7 +19,7 @@ from tap import finish, result
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 DOCS = sorted(glob.glob(os.path.join(TOP, "Documentation/*.rst")) +
               glob.glob(os.path.join(TOP, "*.md")))
-# Names of the placeholders in `tests/NAME/run`, which stand for any name.
+# The placeholders in `tests/NAME/run`, which stand for any name.
 PLACEHOLDER = re.compile(r"(?<![\w])[A-Z]{2,}(?![\w])")
 SUFFIXES = "c|h|sh|py|rst|md|tab|fio|svg|rules|in|S"
 
@@ -45,7 +45,13 @@ BASENAMES = {os.path.basename(f) for f in FILES}
 TOPS = {f for f in FILES if "/" not in f and os.path.isdir(os.path.join(TOP, f))}
 
 
+def is_markdown(text):
+    return text.startswith(("#", "<!--"))
+
+
 def literals(text):
+    if is_markdown(text):
+        text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M).replace("`", "``")
     return [re.sub(r"\s+", " ", m) for m in re.findall(r"``(.+?)``", text, re.S)]
 
 
@@ -61,9 +67,9 @@ def blocks(text):
         elif line.strip() and inside and depth > indent:
             yield line.strip()
         elif line.strip():
-            markdown = text.startswith(("#", "<!--"))
-            inside = "block" if re.search(r"::( none)?$", line) or markdown else None
-            indent = depth if not markdown else 3
+            markdown = is_markdown(text)
+            inside = "block" if markdown or re.search(r"::( none)?$", line) else None
+            indent = 3 if markdown else depth
 
 
 def is_there(name):
