@@ -66,7 +66,6 @@ mount()
 old_home()
 (
 	set -e
-	umount /srv || :
 	blkdiscard /dev/sdb1
 	truncate -s 100M "$EXT4/old"
 	mkfs.ext4 -q -O quota,project -E quotatype=prjquota -F "$EXT4/old"
@@ -93,13 +92,17 @@ old_home()
 	chattr +d teams teams/alpha
 )
 
+forget_home()
+{
+	cd / && umount /home && rm "$EXT4/old"
+}
+
 inventory() # DIRECTORY
 {
 	(cd "$1" && find . ! -name lost+found \( -type d -printf '%p %m %U %G %T@\n' -o \
 		-printf '%p %y %m %U %G %s %T@ %n %l\n' \) | sort
-	 find . ! -name lost+found ! -type l | sort >"$tap_tmp/names"
-	 xargs getfattr -d -m - --absolute-names <"$tap_tmp/names"
-	 xargs getfacl -np <"$tap_tmp/names")
+	 find . ! -name lost+found ! -type l | sort | xargs getfattr -d -m - --absolute-names
+	 find . ! -name lost+found ! -type l | sort | xargs getfacl -np)
 }
 
 copied_home()
@@ -111,7 +114,7 @@ copied_home()
 		[ "$(lnkctl flags -R /mnt/new | cut -d' ' -f1 | sort -u)" = - ]
 }
 
-# ---- the page ----
+# ---- the pages ----
 
 # Is it what the page shows? Both are arrays of lines, from an index on.
 matches() # GOT-INDEX WANT-INDEX
@@ -197,6 +200,7 @@ page() # FILE
 			command=${line#.. test: }
 			shown=
 			run_command ;;
+		*' '*===|*' '*---) ;; # a table
 		===*|---*) section=$last ;;
 		*::) block=yes ;;
 		esac
