@@ -214,11 +214,16 @@ htmldocs: sphinx
 linkcheck: sphinx
 	$(Q)$(sphinx) -b linkcheck Documentation $(build)/linkcheck
 
+clean-docs:
+	$(Q)rm -rf $(build)/html $(build)/doctrees $(build)/linkcheck
+
+clean: clean-docs
+.PHONY: uninstall run-says sphinx htmldocs linkcheck clean-docs
+
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
 		$(build)/fuzz $(build)/bench $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
 		$(build)/logs $(build)/deb $(build)/packages lnkfs.ko
-	$(Q)rm -rf $(build)/html $(build)/doctrees $(build)/linkcheck
 
 distclean: clean
 	$(Q)rm -rf $(build)
@@ -226,4 +231,3 @@ distclean: clean
 .PHONY: all help modules tools install deb deps test-modules test-programs run run-root check \
 	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
 	check-crash check-races check-fuzz check-faults check-packages bench clean distclean
-.PHONY: run-says sphinx htmldocs linkcheck uninstall
