@@ -195,9 +195,15 @@ struct lnkfs_fs {
  * @xattr_len: bytes at its end in use by xattrs, a multiple of 8
  * @xattr_block: leaf or head block of the external xattrs, or 0
  * @area_len: LNKFS_AREA_LEN(@slots)
+ * @fill_hole: offset of the only hole in the run of the directory's block @fill_lblk, or 0
+ *	when that is not known
+ * @fill_last: with @fill_hole, offset of the entry right before it, which was added
+ *	last, or 0
+ * @fill_lblk: a logical block
  * @area: the inline area, @area_len bytes, owned by whoever set it
  *
- * The core changes @fork, @size (directories), @blocks, @parent, @parent_pos,
+ * @fill_hole, @fill_last and @fill_lblk are in memory only, for directories whose entries
+ * nobody but the core changes. The core changes @fork, @size (directories), @blocks, @parent, @parent_pos,
  * @fork_len, @xattr_len, @xattr_block and the area; the caller stores the record
  * (lnkfs_inode_store()) in the same transaction, also when the function failed.
  */
@@ -226,6 +232,9 @@ struct lnkfs_cinode {
 	u16 xattr_len;
 	u64 xattr_block;
 	u16 area_len;
+	u16 fill_hole;
+	u16 fill_last;
+	u32 fill_lblk;
 	u8 *area;
 };
 

@@ -56,6 +56,7 @@ void lnkfs_dir_init(struct lnkfs_cinode *ci)
 	ci->fork = LNKFS_FORK_DIR_INLINE;
 	ci->fork_len = 0;
 	ci->size = 0;
+	ci->fill_hole = 0;
 }
 
 /* Length of the longest run the inode can hold inline. */
@@ -415,23 +416,22 @@ static int inline_add(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		      const struct lnkfs_dir_key *key, u64 ino, u8 type, u64 *pos)
 {
 	u32 need = LNKFS_DIRENT_LEN(key->len);
-	u32 hole = need, off;
+	struct lnkfs_run_room room;
 	int err;
 
-	err = lnkfs_run_fit(dir->area, dir->fork_len, need, &off, NULL);
-	if (!err) {
-		hole = le16_to_cpu(((struct lnkfs_dirent *)(dir->area + off))->d_rec_len);
-	} else if (err == -ENOSPC) {
-		off = dir->fork_len;
-		if (off + need > inline_room(fs, dir))
+	err = lnkfs_run_fit(dir->area, dir->fork_len, need, &room);
+	if (err == -ENOSPC) {
+		room.off = dir->fork_len;
+		room.len = need;
+		if (room.off + need > inline_room(fs, dir))
 			return -ENOSPC;
 		dir->fork_len += need;
 		dir->size = dir->fork_len;
-	} else {
+	} else if (err) {
 		return dir_corrupt(fs, dir, NULL, "broken inline entries");
 	}
-	lnkfs_run_put(dir->area, off, hole, key, ino, type);
-	*pos = LNKFS_DIR_FIRST_POS + off;
+	lnkfs_run_put(dir->area, room.off, room.len, key, ino, type);
+	*pos = LNKFS_DIR_FIRST_POS + room.off;
 	return 0;
 }
 
@@ -493,6 +493,25 @@ static int dir_to_blocks(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode 
 	return err;
 }
 
+/* Find the hole for a new entry, without a walk if it is known to be the only one. */
+static int block_fit(const struct lnkfs_fs *fs, const struct lnkfs_cinode *dir,
+		     struct lnkfs_dir_block *db, u32 need, struct lnkfs_run_room *room)
+{
+	const struct lnkfs_dirent *de;
+
+	if (dir->fill_hole && dir->fill_lblk == le32_to_cpu(db->b_index)) {
+		de = lnkfs_run_entry(db->b_entries, run_len(fs), dir->fill_hole);
+		if (de && !de->d_name_len && de->d_rec_len == db->b_hole) {
+			room->off = dir->fill_hole;
+			room->len = le16_to_cpu(db->b_hole);
+			room->rest = room->len - need;
+			room->only = true;
+			return room->len < need ? -ENOSPC : 0;
+		}
+	}
+	return lnkfs_run_fit(db->b_entries, run_len(fs), need, room);
+}
+
 /*
  * Write an entry into a block that has room for it. The index is brought up to
  * date in an order that leaves a sound directory wherever it stops: a room key
@@ -505,16 +524,16 @@ static int block_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 {
 	struct lnkfs_dir_block *db = lnkfs_bdata(buf);
 	u64 lblk = le32_to_cpu(db->b_index);
-	u32 off, hole, rest, old = db->b_room;
+	u32 need = LNKFS_DIRENT_LEN(key->len), old = db->b_room;
+	struct lnkfs_run_room room;
 	bool lower;
 	int err;
 
-	err = lnkfs_run_fit(db->b_entries, run_len(fs), LNKFS_DIRENT_LEN(key->len), &off, &rest);
+	err = block_fit(fs, dir, db, need, &room);
 	if (err)
 		return dir_corrupt(fs, dir, buf, "broken entries");
-	*pos = (lblk << fs->block_bits) + LNKFS_DIR_FIRST_POS + off;
-	hole = le16_to_cpu(lnkfs_run_entry(db->b_entries, run_len(fs), off)->d_rec_len);
-	lower = old > lnkfs_dir_room_class(rest);
+	*pos = (lblk << fs->block_bits) + LNKFS_DIR_FIRST_POS + room.off;
+	lower = old > lnkfs_dir_room_class(room.rest);
 	err = lnkfs_baccess(tx, fs, buf, LNKFS_B_DIR);
 	if (err)
 		return err;
@@ -532,9 +551,12 @@ static int block_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 			goto out;
 		}
 	}
-	lnkfs_run_put(db->b_entries, off, hole, key, ino, type);
-	db->b_hole = cpu_to_le16(rest);
+	lnkfs_run_put(db->b_entries, room.off, room.len, key, ino, type);
+	db->b_hole = cpu_to_le16(room.rest);
 	le16_add_cpu(&db->b_count, 1);
+	dir->fill_hole = room.only && room.rest ? room.off + need : 0;
+	dir->fill_last = room.off;
+	dir->fill_lblk = lblk;
 	if (idx)
 		lnkfs_dir_index_set_room(tx, idx, db);
 out:
@@ -707,13 +729,15 @@ int lnkfs_dir_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 
 static int inline_remove(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u32 off)
 {
-	u32 tail;
+	u32 hole, len;
 
-	if (lnkfs_run_drop(dir->area, dir->fork_len, off, &tail))
+	if (lnkfs_run_drop(dir->area, dir->fork_len, off, 0, &hole, &len))
 		return dir_corrupt(fs, dir, NULL, "broken inline entries");
-	memset(dir->area + tail, 0, dir->fork_len - tail);
-	dir->fork_len = tail;
-	dir->size = tail;
+	if (hole + len < dir->fork_len)
+		return 0;
+	memset(dir->area + hole, 0, len);
+	dir->fork_len = hole;
+	dir->size = hole;
 	return 0;
 }
 
@@ -727,7 +751,7 @@ static int block_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 {
 	struct lnkfs_dir_block *db = lnkfs_bdata(pl->buf);
 	u64 pos = lnkfs_dir_spot_pos(fs, pl);
-	u32 hole;
+	u32 from = 0, hole, len;
 	int err;
 
 	err = lnkfs_baccess(tx, fs, pl->buf, LNKFS_B_DIR);
@@ -739,14 +763,19 @@ static int block_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 		if (err)
 			goto out;
 	}
-	err = lnkfs_run_drop(pl->run, pl->len, pl->off, NULL);
-	if (!err)
-		err = lnkfs_run_largest(pl->run, pl->len, &hole);
+	/* Of the entry that was added last it is known where it begins, and what is before. */
+	if (dir->fill_hole && dir->fill_lblk == pl->lblk && dir->fill_last == pl->off)
+		from = pl->off;
+	err = lnkfs_run_drop(pl->run, pl->len, pl->off, from, &hole, &len);
 	if (err) {
 		err = dir_corrupt(fs, dir, pl->buf, "broken entries");
 		goto out;
 	}
-	db->b_hole = cpu_to_le16(hole);
+	if (dir->fill_lblk == pl->lblk) {
+		dir->fill_hole = from ? hole : 0;
+		dir->fill_last = 0;
+	}
+	db->b_hole = cpu_to_le16(max_t(u32, le16_to_cpu(db->b_hole), len));
 	le16_add_cpu(&db->b_count, -1);
 	*empty = !db->b_count;
 	if (idx && !*empty) {

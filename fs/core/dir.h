@@ -46,14 +46,28 @@ static inline struct lnkfs_dirent *lnkfs_run_entry(void *run, u32 len, u32 off)
 	return de;
 }
 
+/**
+ * struct lnkfs_run_room - a hole for a new entry
+ * @off: offset of the hole
+ * @len: its length
+ * @rest: length of the largest hole there will be once the entry is in
+ * @only: no other hole is there
+ */
+struct lnkfs_run_room {
+	u32 off;
+	u32 len;
+	u32 rest;
+	bool only;
+};
+
 int lnkfs_run_find(void *run, u32 len, const struct lnkfs_dir_key *key, u32 *off);
 bool lnkfs_run_match(const struct lnkfs_dirent *de, const struct lnkfs_dir_key *key);
-int lnkfs_run_fit(void *run, u32 len, u32 need, u32 *off, u32 *rest);
+int lnkfs_run_fit(void *run, u32 len, u32 need, struct lnkfs_run_room *room);
 int lnkfs_run_largest(void *run, u32 len, u32 *hole);
 void lnkfs_run_put(void *run, u32 off, u32 hole, const struct lnkfs_dir_key *key,
 		   u64 ino, u8 type);
 void lnkfs_run_hole(void *run, u32 off, u32 len);
-int lnkfs_run_drop(void *run, u32 len, u32 off, u32 *tail);
+int lnkfs_run_drop(void *run, u32 len, u32 off, u32 from, u32 *hole, u32 *hole_len);
 
 /* ---- dirindex.c ---- */
 

@@ -146,12 +146,11 @@ int lnkfs_run_find(void *run, u32 len, const struct lnkfs_dir_key *key, u32 *off
  * @run: the run
  * @len: its length
  * @need: bytes wanted, a multiple of 8
- * @off: gets the hole's offset
- * @rest: gets the largest hole there will be once the entry is in; may be NULL
+ * @room: gets the hole
  *
  * Return: 0, -ENOSPC when no hole is large enough, -EFSCORRUPTED (not reported).
  */
-int lnkfs_run_fit(void *run, u32 len, u32 need, u32 *off, u32 *rest)
+int lnkfs_run_fit(void *run, u32 len, u32 need, struct lnkfs_run_room *room)
 {
 	u32 best = 0, large = 0, second = 0;
 	struct lnkfs_dirent *de;
@@ -172,13 +171,14 @@ int lnkfs_run_fit(void *run, u32 len, u32 need, u32 *off, u32 *rest)
 		}
 		if (rec >= need && (!best || rec < best)) {
 			best = rec;
-			*off = o;
+			room->off = o;
 		}
 	}
 	if (!best)
 		return -ENOSPC;
-	if (rest)
-		*rest = best == large ? max(second, best - need) : large;
+	room->len = best;
+	room->only = best == large && !second;
+	room->rest = best == large ? max(second, best - need) : large;
 	return 0;
 }
 
@@ -227,7 +227,8 @@ void lnkfs_run_hole(void *run, u32 off, u32 len)
  * lnkfs_run_put() - write an entry into a hole
  * @run: the run
  * @off: offset of the hole
- * @hole: its length, enough for the entry; what is left over stays a hole
+ * @hole: its length, enough for the entry; what is left over stays a hole. All of it
+ *	is zero but for the length that it begins with
  * @key: name
  * @ino: inode number
  * @type: DT_*
@@ -237,6 +238,7 @@ void lnkfs_run_put(void *run, u32 off, u32 hole, const struct lnkfs_dir_key *key
 {
 	struct lnkfs_dirent *de = (struct lnkfs_dirent *)((u8 *)run + off);
 	u32 need = LNKFS_DIRENT_LEN(key->len);
+	struct lnkfs_dirent *rest = (struct lnkfs_dirent *)((u8 *)de + need);
 
 	de->d_rec_len = cpu_to_le16(need);
 	de->d_name_len = key->len;
@@ -245,7 +247,8 @@ void lnkfs_run_put(void *run, u32 off, u32 hole, const struct lnkfs_dir_key *key
 	de->d_ino = cpu_to_le64(ino);
 	memcpy(de->d_name, key->name, key->len);
 	memset(de->d_name + key->len, 0, need - 16 - key->len);
-	lnkfs_run_hole(run, off + need, hole - need);
+	if (hole > need)
+		rest->d_rec_len = cpu_to_le16(hole - need);
 }
 
 /**
@@ -253,29 +256,27 @@ void lnkfs_run_put(void *run, u32 off, u32 hole, const struct lnkfs_dir_key *key
  * @run: the run
  * @len: its length
  * @off: the entry's offset
- * @tail: gets the offset from which to the end of the run nothing but one hole
- *	is left, or @len; may be NULL
+ * @from: an entry from which to look for the one before it, or @off when there is no
+ *	hole before it
+ * @hole: gets the offset of the hole
+ * @hole_len: gets its length
  *
  * Return: 0, or -EFSCORRUPTED (not reported) with nothing changed.
  */
-int lnkfs_run_drop(void *run, u32 len, u32 off, u32 *tail)
+int lnkfs_run_drop(void *run, u32 len, u32 off, u32 from, u32 *hole, u32 *hole_len)
 {
 	struct lnkfs_dirent *de, *next;
-	u32 start = 0, end, o;
-	bool hole = false;
+	u32 start = off, end, o;
 
-	for (o = 0; o < off; o += le16_to_cpu(de->d_rec_len)) {
+	for (o = from; o < off; o += le16_to_cpu(de->d_rec_len)) {
 		de = lnkfs_run_entry(run, len, o);
 		if (!de)
 			return -EFSCORRUPTED;
-		start = o;
-		hole = !de->d_name_len;
+		start = de->d_name_len ? off : o;
 	}
 	de = lnkfs_run_entry(run, len, off);
 	if (o != off || !de || !de->d_name_len)
 		return -EFSCORRUPTED;
-	if (!hole)
-		start = off;
 	end = off + le16_to_cpu(de->d_rec_len);
 	if (end < len) {
 		next = lnkfs_run_entry(run, len, end);
@@ -285,7 +286,7 @@ int lnkfs_run_drop(void *run, u32 len, u32 off, u32 *tail)
 			end += le16_to_cpu(next->d_rec_len);
 	}
 	lnkfs_run_hole(run, start, end - start);
-	if (tail)
-		*tail = end == len ? start : len;
+	*hole = start;
+	*hole_len = end - start;
 	return 0;
 }
