@@ -3,6 +3,7 @@
  * The kernel host of fs/core: metadata buffers in jbd2 transactions, space
  * accounting, and freed blocks that stay busy until their free is durable.
  */
+#include <linux/blkdev.h>
 #include "internal.h"
 #include "trace.h"
 
@@ -173,6 +174,63 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
 	else
 		*out = bh;
 	return err;
+}
+
+/* Bytes of inode blocks that are read at once: as ext4's inode_readahead_blks. */
+#define LNKFS_INODE_AHEAD	(128 << 10)
+
+/* Begin to read a block that is not in memory. What comes is verified when it is used. */
+static void lnkfs_bahead_one(struct super_block *sb, u64 block)
+{
+	struct buffer_head *bh = sb_getblk(sb, block);
+
+	if (!bh)
+		return;
+	if (!buffer_uptodate(bh) && trylock_buffer(bh)) {
+		/* See lnkfs_bread_verify() for what a write has left. */
+		if (buffer_uptodate(bh) || buffer_write_io_error(bh)) {
+			unlock_buffer(bh);
+		} else {
+			lnkfs_bunknown(bh);
+			get_bh(bh);
+			bh->b_end_io = end_buffer_read_sync;
+			submit_bh(REQ_OP_READ | REQ_META | REQ_PRIO | REQ_RAHEAD, bh);
+		}
+	}
+	brelse(bh);
+}
+
+/**
+ * lnkfs_bahead() - begin to read inode blocks
+ * @fs: volume
+ * @group: group number, its lock held
+ * @map: its map of inode blocks
+ * @off: an inode block that is going to be read, block in the group
+ *
+ * Those around it come with it, one request if they lie side by side. Does nothing if it
+ * is in memory.
+ *
+ * Context: may sleep for memory, not for I/O.
+ */
+void lnkfs_bahead(struct lnkfs_fs *fs, u32 group, const void *map, u32 off)
+{
+	struct super_block *sb = to_sbi(fs)->sb;
+	u64 first = lnkfs_group_first(fs, group);
+	u32 window = LNKFS_INODE_AHEAD >> fs->block_bits;
+	u32 i = round_down(off, window);
+	u32 end = min(i + window, lnkfs_group_size(fs, group));
+	struct buffer_head *bh = sb_find_get_block(sb, first + off);
+	bool there = bh && buffer_uptodate(bh);
+	struct blk_plug plug;
+
+	brelse(bh);
+	if (there)
+		return;
+	blk_start_plug(&plug);
+	for (i = lnkfs_find_next_bit(map, end, i); i < end;
+	     i = lnkfs_find_next_bit(map, end, i + 1))
+		lnkfs_bahead_one(sb, first + i);
+	blk_finish_plug(&plug);
 }
 
 /**

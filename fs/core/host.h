@@ -16,6 +16,9 @@
  *   int lnkfs_bread_cached(fs, block, type, owner, gen, buf **out)
  *	lnkfs_bread() of a block that is in memory and has been verified;
  *	-EAGAIN when it is not. Does not sleep.
+ *   void lnkfs_bahead(fs, group, map, off)
+ *	Inode block @off of @group is going to be read: begin to read it and those
+ *	around it that @map, the group's map of inode blocks, has. May do nothing.
  *   int lnkfs_bnew(tx, fs, block, type, buf **out)
  *	A buffer for a block just allocated, zeroed, never read from disk, with
  *	write access in @tx. The caller fills it (lnkfs_header_init) and must

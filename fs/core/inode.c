@@ -238,6 +238,7 @@ int lnkfs_inode_decode(const struct lnkfs_fs *fs, const void *data, u64 block, u
 	ci->xattr_block = le32_to_cpu(di->i_xattr_lo) |
 			  (u64)le16_to_cpu(di->i_xattr_hi) << 32;
 	ci->area_len = LNKFS_AREA_LEN(slots);
+	ci->fill_hole = 0;
 	area_gather(ci->area, (const u8 *)di, slots);
 	return 0;
 }
@@ -454,8 +455,9 @@ static int load_locked(struct lnkfs_fs *fs, u64 ino, struct lnkfs_cinode *ci)
 	u64 block = lnkfs_ino_block(fs, ino);
 	u32 slot = lnkfs_ino_slot(fs, ino);
 	u32 group = lnkfs_group_of(fs, block);
+	u32 off = block - lnkfs_group_first(fs, group);
 	const struct lnkfs_slot *sl;
-	lnkfs_buf *buf;
+	lnkfs_buf *map, *buf;
 	int used, err;
 
 	if (lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT)
@@ -464,13 +466,18 @@ static int load_locked(struct lnkfs_fs *fs, u64 ino, struct lnkfs_cinode *ci)
 			  LNKFS_B_IMAP, group, 0, &buf);
 	if (err)
 		return err;
-	used = lnkfs_test_bit(block - lnkfs_group_first(fs, group),
-			      lnkfs_bdata(buf) + LNKFS_MAP_HEADER);
-	lnkfs_bput(buf);
-	if (!used)
+	used = lnkfs_test_bit(off, lnkfs_bdata(buf) + LNKFS_MAP_HEADER);
+	if (!used) {
+		lnkfs_bput(buf);
 		return -ESTALE;
-
-	err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
+	}
+	map = buf;
+	err = lnkfs_bread_cached(fs, block, LNKFS_B_INODE, 0, 0, &buf);
+	if (err == -EAGAIN) {
+		lnkfs_bahead(fs, group, lnkfs_bdata(map) + LNKFS_MAP_HEADER, off);
+		err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
+	}
+	lnkfs_bput(map);
 	if (err)
 		return err;
 	sl = lnkfs_bdata(buf) + slot * LNKFS_SLOT_SIZE;

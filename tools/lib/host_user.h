@@ -40,6 +40,10 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 		lnkfs_buf **out);
 int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
 		       u32 gen, lnkfs_buf **out);
+
+/* Programs read ahead by themselves, where it helps. */
+#define lnkfs_bahead(fs, group, map, off)	((void)(off))
+
 bool lnkfs_bsame(const struct lnkfs_fs *fs, const lnkfs_buf *buf, enum lnkfs_btype type,
 		 u64 owner, u32 gen);
 int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
