@@ -176,9 +176,6 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
 	return err;
 }
 
-/* Bytes of inode blocks that are read at once: as ext4's inode_readahead_blks. */
-#define LNKFS_INODE_AHEAD	(128 << 10)
-
 /* Begin to read a block that is not in memory. What comes is verified when it is used. */
 static void lnkfs_bahead_one(struct super_block *sb, u64 block)
 {
@@ -201,35 +198,40 @@ static void lnkfs_bahead_one(struct super_block *sb, u64 block)
 }
 
 /**
- * lnkfs_bahead() - begin to read inode blocks
+ * lnkfs_bthere() - is a block in memory?
  * @fs: volume
- * @group: group number, its lock held
- * @map: its map of inode blocks
- * @off: an inode block that is going to be read, block in the group
+ * @block: block number, already known to be on the volume
  *
- * Those around it come with it, one request if they lie side by side. Does nothing if it
- * is in memory.
- *
- * Context: may sleep for memory, not for I/O.
+ * Does not sleep.
  */
-void lnkfs_bahead(struct lnkfs_fs *fs, u32 group, const void *map, u32 off)
+bool lnkfs_bthere(struct lnkfs_fs *fs, u64 block)
 {
-	struct super_block *sb = to_sbi(fs)->sb;
-	u64 first = lnkfs_group_first(fs, group);
-	u32 window = LNKFS_INODE_AHEAD >> fs->block_bits;
-	u32 i = round_down(off, window);
-	u32 end = min(i + window, lnkfs_group_size(fs, group));
-	struct buffer_head *bh = sb_find_get_block(sb, first + off);
+	struct buffer_head *bh = sb_find_get_block(to_sbi(fs)->sb, block);
 	bool there = bh && buffer_uptodate(bh);
-	struct blk_plug plug;
 
 	brelse(bh);
-	if (there)
-		return;
+	return there;
+}
+
+/**
+ * lnkfs_bahead() - begin to read a run of blocks, in one request
+ * @fs: volume
+ * @block: the first, already known to be on the volume
+ * @count: how many, at most
+ *
+ * What comes is verified when it is used, so it does not matter what the blocks are.
+ * Those in memory stay as they are.
+ *
+ * Context: may sleep for memory, not for I/O; group locks may be held.
+ */
+void lnkfs_bahead(struct lnkfs_fs *fs, u64 block, u32 count)
+{
+	u64 end = min(block + count, lnkfs_blocks(fs));
+	struct blk_plug plug;
+
 	blk_start_plug(&plug);
-	for (i = lnkfs_find_next_bit(map, end, i); i < end;
-	     i = lnkfs_find_next_bit(map, end, i + 1))
-		lnkfs_bahead_one(sb, first + i);
+	for (; block < end; block++)
+		lnkfs_bahead_one(to_sbi(fs)->sb, block);
 	blk_finish_plug(&plug);
 }
 

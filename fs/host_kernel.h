@@ -41,7 +41,8 @@ int lnkfs_bread(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner
 		u32 gen, lnkfs_buf **out);
 int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner,
 		       u32 gen, lnkfs_buf **out);
-void lnkfs_bahead(struct lnkfs_fs *fs, u32 group, const void *map, u32 off);
+bool lnkfs_bthere(struct lnkfs_fs *fs, u64 block);
+void lnkfs_bahead(struct lnkfs_fs *fs, u64 block, u32 count);
 bool lnkfs_bsame(struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type, u64 owner,
 		 u32 gen);
 int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,

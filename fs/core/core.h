@@ -373,6 +373,14 @@ void lnkfs_windows_trim(struct lnkfs_fs *fs, u32 group);
 
 /* ---- balloc.c: blocks ---- */
 
+/*
+ * Metadata are read in pieces of so many bytes (ext4's inode_readahead_blks has the same),
+ * with gaps of at most so many bytes in them: what lies between a directory's inodes are
+ * mostly its own blocks and its index.
+ */
+#define LNKFS_AHEAD_BYTES	(128 << 10)
+#define LNKFS_AHEAD_GAP		(32 << 10)
+
 /* flags of lnkfs_balloc() */
 #define LNKFS_BA_META		0x1	/* may take from the pool kept for tree splits */
 #define LNKFS_BA_RESERVED	0x2	/* the caller holds a reservation for these blocks */

@@ -1027,6 +1027,26 @@ static int run_iterate(void *run, u32 len, u64 base, u64 *pos, u64 end,
 	return 0;
 }
 
+/* A block of an extent is going to be read: begin to read it and those that follow. */
+static void dir_ahead(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
+		      const struct lnkfs_ext *ext, u64 lblk)
+{
+	u32 window = LNKFS_AHEAD_BYTES >> fs->block_bits;
+	u32 gap = LNKFS_AHEAD_GAP >> fs->block_bits;
+	u64 from = ext->block + (lblk - ext->lblk);
+	struct lnkfs_ext next = *ext;
+	u64 to;
+
+	if (lnkfs_bthere(fs, from))
+		return;
+	do {
+		to = min(next.block + next.len, from + window);
+	} while (to < from + window &&
+		 !lnkfs_ext_lookup_nowait(fs, dir, next.lblk + next.len, &next) &&
+		 !next.flags && next.block >= to && next.block - to <= gap);
+	lnkfs_bahead(fs, from, to - from);
+}
+
 /* The blocks of one extent, from @lblk on. */
 static int ext_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		       const struct lnkfs_ext *ext, u64 lblk, u64 *pos, u64 end,
@@ -1040,6 +1060,7 @@ static int ext_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		base = (lblk << fs->block_bits) + LNKFS_DIR_FIRST_POS;
 		if (base >= end)
 			break;
+		dir_ahead(fs, dir, ext, lblk);
 		err = dir_bread_at(fs, dir, lblk, ext->block + (lblk - ext->lblk), &buf);
 		if (err)
 			return err;

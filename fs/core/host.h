@@ -16,9 +16,11 @@
  *   int lnkfs_bread_cached(fs, block, type, owner, gen, buf **out)
  *	lnkfs_bread() of a block that is in memory and has been verified;
  *	-EAGAIN when it is not. Does not sleep.
- *   void lnkfs_bahead(fs, group, map, off)
- *	Inode block @off of @group is going to be read: begin to read it and those
- *	around it that @map, the group's map of inode blocks, has. May do nothing.
+ *   bool lnkfs_bthere(fs, block)
+ *	Is the block in memory? Does not sleep.
+ *   void lnkfs_bahead(fs, block, count)
+ *	These blocks are likely to be read, whatever they are: begin to read those
+ *	not in memory. May do nothing, and then lnkfs_bthere() may always be true.
  *   int lnkfs_bnew(tx, fs, block, type, buf **out)
  *	A buffer for a block just allocated, zeroed, never read from disk, with
  *	write access in @tx. The caller fills it (lnkfs_header_init) and must

@@ -447,6 +447,29 @@ int lnkfs_inode_check(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 }
 
 /*
+ * An inode block of a locked group is going to be read: begin to read those around it,
+ * as the map has them, and it.
+ */
+static void inode_ahead(struct lnkfs_fs *fs, u32 group, const void *map, u32 off)
+{
+	u32 window = LNKFS_AHEAD_BYTES >> fs->block_bits;
+	u32 gap = LNKFS_AHEAD_GAP >> fs->block_bits;
+	u64 first = lnkfs_group_first(fs, group);
+	u32 begin = round_down(off, window);
+	u32 end = min(begin + window, lnkfs_group_size(fs, group));
+	u32 from, to, next;
+
+	if (lnkfs_bthere(fs, first + off))
+		return;
+	for (from = lnkfs_find_next_bit(map, end, begin); from < end; from = next) {
+		to = from + 1;
+		while ((next = lnkfs_find_next_bit(map, end, to)) < end && next - to <= gap)
+			to = next + 1;
+		lnkfs_bahead(fs, first + from, to - from);
+	}
+}
+
+/*
  * Find the record in its block and decode it. The group is locked, so the
  * block cannot stop being an inode block meanwhile.
  */
@@ -474,7 +497,7 @@ static int load_locked(struct lnkfs_fs *fs, u64 ino, struct lnkfs_cinode *ci)
 	map = buf;
 	err = lnkfs_bread_cached(fs, block, LNKFS_B_INODE, 0, 0, &buf);
 	if (err == -EAGAIN) {
-		lnkfs_bahead(fs, group, lnkfs_bdata(map) + LNKFS_MAP_HEADER, off);
+		inode_ahead(fs, group, lnkfs_bdata(map) + LNKFS_MAP_HEADER, off);
 		err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
 	}
 	lnkfs_bput(map);

@@ -161,22 +161,34 @@ TEST_F(options, commit_interval)
 	EXPECT_TRUE(survives(&self->v, "h"));
 }
 
-/* Flushes that the device has got, as /sys/block counts them. */
-static long long flushes(struct volume *v)
+/* Columns of /sys/block/DEVICE/stat (Documentation/block/stat.rst). */
+enum { READS = 0, SECTORS_READ = 2, FLUSHES = 15 };
+
+/* What the device has got, as /sys/block counts it. */
+static long long counted(struct volume *v, unsigned int column)
 {
 	char path[128];
 	long long n = -1;
+	unsigned int i;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/sys/block/%s/stat", v->dev + 5);
 	f = fopen(path, "r");
 	if (!f)
 		return -1;
-	if (fscanf(f, "%*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %lld",
-		   &n) != 1)
-		n = -1;
+	for (i = 0; i <= column; i++) {
+		if (fscanf(f, "%lld", &n) != 1) {
+			n = -1;
+			break;
+		}
+	}
 	fclose(f);
 	return n;
+}
+
+static long long flushes(struct volume *v)
+{
+	return counted(v, FLUSHES);
 }
 
 static long long flushes_of_fsyncs(struct volume *v)
@@ -205,6 +217,53 @@ TEST_F(options, barrier)
 	EXPECT_EQ(0, flushes_of_fsyncs(&self->v));
 	ASSERT_OK(vol_remount(&self->v, 0, "barrier"));
 	EXPECT_LE(16, flushes_of_fsyncs(&self->v));
+}
+
+/* Mount afresh and list: 0 and what was read, or -1. */
+static int list_cold(struct volume *v, bool look, long long *reads, long long *sectors)
+{
+	struct dirent *de;
+	unsigned int n = 0;
+	struct stat st;
+	DIR *dir;
+
+	if (vol_again(v, 0, NULL))
+		return -1;
+	*reads = counted(v, READS);
+	*sectors = counted(v, SECTORS_READ);
+	dir = opendir("links");
+	if (!dir)
+		return -1;
+	while ((de = readdir(dir))) {
+		n++;
+		if (look && fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			return -1;
+	}
+	closedir(dir);
+	*reads = counted(v, READS) - *reads;
+	*sectors = counted(v, SECTORS_READ) - *sectors;
+	return n == 3002 ? 0 : -1;
+}
+
+/* 3,000 links are 750 KiB of inodes: a dozen reads, not one for each block. */
+TEST_F(options, cold_listing_reads_ahead)
+{
+	long long reads, sectors, names;
+	char name[64];
+	int i;
+
+	ASSERT_OK(mkdir("links", 0755));
+	for (i = 0; i < 3000; i++) {
+		sprintf(name, "links/%d", i);
+		ASSERT_OK(symlink("target", name));
+	}
+	ASSERT_OK(list_cold(&self->v, true, &reads, &sectors));
+	EXPECT_GE(2 * 1000, sectors);
+	EXPECT_GE(45, reads);
+	/* Who wants names only does not pay for inodes. */
+	ASSERT_OK(list_cold(&self->v, false, &reads, &names));
+	EXPECT_GE(sectors / 3, names);
+	EXPECT_GE(20, reads);
 }
 
 TEST_F(options, lazytime)
