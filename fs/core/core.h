@@ -202,10 +202,11 @@ struct lnkfs_fs {
  * @fill_lblk: a logical block
  * @area: the inline area, @area_len bytes, owned by whoever set it
  *
- * @fill_hole, @fill_last and @fill_lblk are in memory only, for directories whose entries
- * nobody but the core changes. The core changes @fork, @size (directories), @blocks, @parent, @parent_pos,
+ * The core changes @fork, @size (directories), @blocks, @parent, @parent_pos,
  * @fork_len, @xattr_len, @xattr_block and the area; the caller stores the record
  * (lnkfs_inode_store()) in the same transaction, also when the function failed.
+ * @fill_hole, @fill_last and @fill_lblk are in memory only, and the core's: entries of
+ * directories are changed by nothing else while the inode is in memory.
  */
 struct lnkfs_cinode {
 	u64 ino;
@@ -239,6 +240,14 @@ struct lnkfs_cinode {
 };
 
 #include "host.h"
+
+/*
+ * Metadata are read in pieces of so many bytes (ext4's inode_readahead_blks has the same),
+ * with gaps of at most so many bytes in them: what lies between a directory's inodes are
+ * mostly its own blocks and its index.
+ */
+#define LNKFS_AHEAD_BYTES	(128 << 10)
+#define LNKFS_AHEAD_GAP		(32 << 10)
 
 /**
  * lnkfs_blocks() - size of a volume that may be growing
@@ -372,14 +381,6 @@ void lnkfs_windows_break(struct lnkfs_fs *fs, u32 group);
 void lnkfs_windows_trim(struct lnkfs_fs *fs, u32 group);
 
 /* ---- balloc.c: blocks ---- */
-
-/*
- * Metadata are read in pieces of so many bytes (ext4's inode_readahead_blks has the same),
- * with gaps of at most so many bytes in them: what lies between a directory's inodes are
- * mostly its own blocks and its index.
- */
-#define LNKFS_AHEAD_BYTES	(128 << 10)
-#define LNKFS_AHEAD_GAP		(32 << 10)
 
 /* flags of lnkfs_balloc() */
 #define LNKFS_BA_META		0x1	/* may take from the pool kept for tree splits */

@@ -771,7 +771,7 @@ static int block_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 		err = dir_corrupt(fs, dir, pl->buf, "broken entries");
 		goto out;
 	}
-	if (dir->fill_lblk == pl->lblk) {
+	if (dir->fill_hole && dir->fill_lblk == pl->lblk) {
 		dir->fill_hole = from ? hole : 0;
 		dir->fill_last = 0;
 	}
