@@ -351,6 +351,36 @@ void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf)
 }
 
 /**
+ * lnkfs_bfreeable() - is a block not somebody else's?
+ * @fs: volume
+ * @block: block that is about to be freed without having been read
+ * @type: what it should be
+ * @owner: whose it should be
+ * @gen: generation of the owner
+ *
+ * On a crafted volume it may be in use as other metadata, whose writers jbd2 would find
+ * without the buffer that they have declared.
+ *
+ * Return: 0 or -EFSCORRUPTED.
+ */
+int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner, u32 gen)
+{
+	struct buffer_head *bh = lnkfs_find_block(to_sbi(fs)->sb, block);
+	bool other;
+
+	if (!bh)
+		return 0;
+	other = buffer_lnkfs_inode(bh) ||
+		(buffer_lnkfs_verified(bh) &&
+		 (type == LNKFS_B_RAW || !lnkfs_bowner(bh, type, owner, gen)));
+	brelse(bh);
+	if (likely(!other))
+		return 0;
+	return lnkfs_report(fs, -EFSCORRUPTED, owner, block,
+			    "a block to be freed is other metadata, too");
+}
+
+/**
  * lnkfs_bforget() - a metadata block is being freed
  * @tx: running handle, with a revoke credit for it
  * @fs: volume

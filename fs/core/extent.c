@@ -643,7 +643,9 @@ static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 l
 
 	bt->ci->blocks -= len;
 	for (i = 0; S_ISDIR(bt->ci->mode) && i < len; i++) {
-		err = lnkfs_bforget(tx, bt->fs, block + i);
+		err = lnkfs_bfreeable(bt->fs, block + i, LNKFS_B_DIR, bt->ci->ino, bt->ci->gen);
+		if (!err)
+			err = lnkfs_bforget(tx, bt->fs, block + i);
 		if (err)
 			return err;
 	}

@@ -32,6 +32,10 @@
  *   void lnkfs_bdirty(tx, fs, buf)
  *	The block was modified (to be called after every successful baccess).
  *	A failure aborts the journal; there is nothing left to report here.
+ *   int lnkfs_bfreeable(fs, block, type, owner, gen)
+ *	To be asked before lnkfs_bforget() of a block that has not been read as what
+ *	it should be: -EFSCORRUPTED when it is in memory as something else. May be 0
+ *	always where there are no other writers.
  *   int lnkfs_bforget(tx, fs, block)
  *	The metadata block is being freed: revoke it and drop its contents. In
  *	the transaction of its lnkfs_bfree(), on either side of it: the block

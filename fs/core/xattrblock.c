@@ -230,6 +230,8 @@ static void blocks_free(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 	u32 i;
 
 	for (i = 0; i < used && !err; i++)
+		err = lnkfs_bfreeable(fs, block + i, LNKFS_B_XATTR, ci->ino, ci->gen);
+	for (i = 0; i < used && !err; i++)
 		err = lnkfs_bforget(tx, fs, block + i);
 	if (!err)
 		err = lnkfs_bfree(tx, fs, block, len);

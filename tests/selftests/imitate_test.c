@@ -9,6 +9,7 @@
 #include "file_util.h"
 #undef ARRAY_SIZE
 #include "imitate.h"
+#include "../../tools/lib/volume.h"
 
 /* What lnkfs puts into a handle, see export_test.c. */
 struct fid {
@@ -482,6 +483,88 @@ TEST_F(imitate, repair)
 	check_tame(_metadata, "lost+found");
 	EXPECT_EQ(-1, other_block(&self->im, "home/evil", block, n, make_inodes));
 	EXPECT_EQ(1, nlink_of("private/victim"));
+}
+
+/* ---- bodies that are not ---- */
+
+static mode_t perm_of(const char *name)
+{
+	struct stat st;
+
+	return lstat(name, &st) ? 0 : st.st_mode & 07777;
+}
+
+/* On the unmounted volume: the body of slow symlink @link is the inode block of @other. */
+static int put_body_over(const char *dev, u64 link, u64 other)
+{
+	struct lnkfs_cinode ci = { 0 };
+	struct lnkfs_volume v = { 0 };
+	const char *why;
+	lnkfs_tx tx;
+	int ret;
+
+	if (lnkfs_volume_open(&v, dev, LNKFS_DEV_WRITE, &why))
+		return -1;
+	ret = lnkfs_inode_load(&v.fs, link, 0, &ci);
+	if (!ret && ci.fork == LNKFS_FORK_SLOW_LINK) {
+		struct lnkfs_slow_link *sl = (void *)ci.area;
+
+		sl->l_block = cpu_to_le64(lnkfs_ino_block(&v.fs, other));
+		lnkfs_tx_begin(&tx, &v, LNKFS_CREDITS_STORE);
+		ret = lnkfs_inode_store(&tx, &v.fs, &ci);
+		lnkfs_tx_end(&tx);
+	} else {
+		ret = -1;
+	}
+	lnkfs_free(ci.area);
+	if (lnkfs_volume_flush(&v))
+		ret = -1;
+	lnkfs_volume_close(&v);
+	return ret;
+}
+
+/*
+ * Removing such a link must leave the block alone, which others have in memory and may be
+ * writing: fsck.lnkfs finds the inode as it was.
+ */
+TEST_F(imitate, body_that_is_an_inode_block)
+{
+	char text[LNKFS_SYMLINK_MAX + 1], cmd[600];
+	u64 link, other;
+	int st;
+
+	if (!*env_or("LNKFS_FSCK", ""))
+		SKIP(return, "no fsck.lnkfs");
+	memset(text, 't', sizeof(text));
+	text[self->fs.block_size < 4096 ? 2500 : 3000] = 0;
+	ASSERT_OK(symlink(text, "link"));
+	link = ino_of("link");
+	other = ino_of("private/victim");
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	ASSERT_EQ(0, put_body_over(self->v.dev, link, other));
+
+	ASSERT_OK(vol_mount(&self->v, 0, "errors=continue"));
+	ASSERT_OK(chdir(self->v.mnt));
+	EXPECT_EQ(1, nlink_of("private/victim"));
+	ASSERT_OK(unlink("link"));
+	ASSERT_OK(chmod("private/victim", 0640));
+	sync();
+	ASSERT_OK(vol_again(&self->v, 0, "errors=continue"));
+	EXPECT_EQ(1, nlink_of("private/victim"));
+	EXPECT_EQ(0640, perm_of("private/victim"));
+	ASSERT_OK(chdir("/"));
+	ASSERT_OK(umount2(self->v.mnt, 0));
+	/* The block is in use still; the link that nobody could free is what is wrong. */
+	sprintf(cmd, "fsck.lnkfs -fn %s", self->v.dev);
+	st = system(cmd);
+	EXPECT_EQ(4, WEXITSTATUS(st));
+	sprintf(cmd, "fsck.lnkfs -fy %s >/dev/null", self->v.dev);
+	st = system(cmd);
+	EXPECT_EQ(1, WEXITSTATUS(st));
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+	ASSERT_OK(chdir(self->v.mnt));
+	EXPECT_EQ(0640, perm_of("private/victim"));
 }
 
 TEST_HARNESS_MAIN

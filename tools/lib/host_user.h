@@ -51,6 +51,10 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
 	       lnkfs_buf **out);
 int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type);
 void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf);
+
+/* Nobody else is writing. */
+#define lnkfs_bfreeable(fs, block, type, owner, gen)	((void)(block), 0)
+
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block);
 void lnkfs_bput(lnkfs_buf *buf);
 
