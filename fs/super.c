@@ -159,6 +159,17 @@ static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	return 0;
 }
 
+/*
+ * Whoever reads the device through its page cache while nothing is written (a backup of a
+ * frozen volume) is to see what files hold: blocks that were read ahead in between those of
+ * metadata may have been written since, through the files' own pages.
+ */
+static void lnkfs_forget_device(struct super_block *sb)
+{
+	sync_blockdev(sb->s_bdev);
+	invalidate_bdev(sb->s_bdev);
+}
+
 static int lnkfs_freeze_fs(struct super_block *sb)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
@@ -172,6 +183,7 @@ static int lnkfs_freeze_fs(struct super_block *sb)
 	jbd2_journal_unlock_updates(sbi->journal);
 	if (!err)
 		lnkfs_super_update(sbi, true);
+	lnkfs_forget_device(sb);
 	return err;
 }
 
@@ -216,8 +228,7 @@ static void lnkfs_put_super(struct super_block *sb)
 		       sb->s_id, err);
 	if (!sb_rdonly(sb) || sbi->error_new)
 		lnkfs_super_update(sbi, !err && !lnkfs_rdonly(sb));
-	sync_blockdev(sb->s_bdev);
-	invalidate_bdev(sb->s_bdev);
+	lnkfs_forget_device(sb);
 	lnkfs_release_sbi(sbi);
 }
 
@@ -718,6 +729,7 @@ int lnkfs_reconfigure(struct fs_context *fc)
 			return err;
 		}
 		lnkfs_super_update(sbi, true);
+		lnkfs_forget_device(sb);
 	}
 	if (sb_rdonly(sb) && !ro) {
 		err = lnkfs_remount_rw(sb);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Freezing and thawing a volume, and snapshots of it meanwhile. */
 
+#include <linux/fiemap.h>
 #include "services.h"
 #include "dm.h"
 
@@ -105,6 +106,87 @@ TEST_F(freeze, nested)
 	EXPECT_OK(ioctl_on(".", FITHAW));
 	EXPECT_ERR(EINVAL, ioctl_on(".", FITHAW));
 	EXPECT_OK(create_file("f", 0644));
+}
+
+/* Where the only block of a file is, or -1. */
+static off_t place_of(int fd)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} m = { .map.fm_length = ~0ULL, .map.fm_flags = FIEMAP_FLAG_SYNC, .map.fm_extent_count = 1 };
+
+	if (ioctl(fd, FS_IOC_FIEMAP, &m) || m.map.fm_mapped_extents != 1)
+		return -1;
+	return m.extent.fe_physical;
+}
+
+#define SMALL	300	/* files among their inodes */
+
+static int small_file(int i, int flags, const char *text, off_t *place)
+{
+	char name[20];
+	int fd, ret = 0;
+
+	sprintf(name, "small%d", i);
+	fd = open(name, flags, 0644);
+	if (fd < 0)
+		return -1;
+	if (text && pwrite(fd, text, 512, 0) != 512)
+		ret = -1;
+	if (!ret && place) {
+		*place = place_of(fd);
+		ret = *place < 0 ? -1 : 0;
+	}
+	close(fd);
+	return ret;
+}
+
+/* How many of the files are not on the device, read through its page cache, as text? */
+static int not_on_device(const char *dev, const off_t *place, const char *text)
+{
+	int fd = open(dev, O_RDONLY), i, bad = 0;
+	char buf[512];
+
+	for (i = 0; i < SMALL; i++)
+		bad += pread(fd, buf, sizeof(buf), place[i]) != sizeof(buf) ||
+		       memcmp(buf, text, sizeof(buf));
+	close(fd);
+	return bad;
+}
+
+/* What was read from the device before must not be what a backup gets. */
+TEST_F(freeze, the_device_holds_what_files_do)
+{
+	char old[512], new[512], newer[512];
+	off_t place[SMALL];
+	struct stat st;
+	char name[20];
+	int i;
+
+	memset(old, 'o', sizeof(old));
+	memset(new, 'n', sizeof(new));
+	memset(newer, 'N', sizeof(newer));
+	for (i = 0; i < SMALL; i++) {
+		ASSERT_OK(small_file(i, O_CREAT | O_RDWR, old, NULL));
+		/* Each in its turn, so that inodes and data lie side by side. */
+		ASSERT_OK(small_file(i, O_RDWR, NULL, &place[i]));
+	}
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	for (i = 0; i < SMALL; i++) {
+		sprintf(name, "small%d", i);
+		ASSERT_OK(stat(name, &st));
+	}
+	EXPECT_EQ(0, not_on_device(self->v.dev, place, old));
+	for (i = 0; i < SMALL; i++)
+		ASSERT_OK(small_file(i, O_RDWR, new, NULL));
+	ASSERT_OK(ioctl_on(self->v.mnt, FIFREEZE));
+	EXPECT_EQ(0, not_on_device(self->v.dev, place, new));
+	ASSERT_OK(ioctl_on(self->v.mnt, FITHAW));
+	for (i = 0; i < SMALL; i++)
+		ASSERT_OK(small_file(i, O_RDWR, newer, NULL));
+	ASSERT_OK(vol_remount(&self->v, MS_RDONLY, NULL));
+	EXPECT_EQ(0, not_on_device(self->v.dev, place, newer));
 }
 
 TEST_F(freeze, needs_a_capability)
