@@ -67,6 +67,15 @@ static void lnkfs_set_bverified(struct buffer_head *bh, enum lnkfs_btype type)
 		set_buffer_lnkfs_verified(bh);
 }
 
+/* Begin to read a block: its buffer is locked and not up to date; the end unlocks it. */
+static void lnkfs_bsubmit(struct buffer_head *bh, blk_opf_t flags)
+{
+	lnkfs_bunknown(bh);
+	get_bh(bh);
+	bh->b_end_io = end_buffer_read_sync;
+	submit_bh(REQ_OP_READ | REQ_META | REQ_PRIO | flags, bh);
+}
+
 /* Read the block and verify it, once; the buffer lock serialises both. */
 static int lnkfs_bread_verify(struct lnkfs_fs *fs, struct buffer_head *bh,
 			      enum lnkfs_btype type, u64 owner, u32 gen)
@@ -82,10 +91,7 @@ static int lnkfs_bread_verify(struct lnkfs_fs *fs, struct buffer_head *bh,
 		if (buffer_write_io_error(bh)) {
 			set_buffer_uptodate(bh);
 		} else {
-			lnkfs_bunknown(bh);
-			get_bh(bh);
-			bh->b_end_io = end_buffer_read_sync;
-			submit_bh(REQ_OP_READ | REQ_META | REQ_PRIO, bh);
+			lnkfs_bsubmit(bh, 0);
 			lock_buffer(bh);
 			if (!buffer_uptodate(bh)) {
 				unlock_buffer(bh);
@@ -185,14 +191,10 @@ static void lnkfs_bahead_one(struct super_block *sb, u64 block)
 		return;
 	if (!buffer_uptodate(bh) && trylock_buffer(bh)) {
 		/* See lnkfs_bread_verify() for what a write has left. */
-		if (buffer_uptodate(bh) || buffer_write_io_error(bh)) {
+		if (buffer_uptodate(bh) || buffer_write_io_error(bh))
 			unlock_buffer(bh);
-		} else {
-			lnkfs_bunknown(bh);
-			get_bh(bh);
-			bh->b_end_io = end_buffer_read_sync;
-			submit_bh(REQ_OP_READ | REQ_META | REQ_PRIO | REQ_RAHEAD, bh);
-		}
+		else
+			lnkfs_bsubmit(bh, REQ_RAHEAD);
 	}
 	brelse(bh);
 }
@@ -350,34 +352,43 @@ void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf)
 	}
 }
 
-/**
- * lnkfs_bfreeable() - is a block not somebody else's?
- * @fs: volume
- * @block: block that is about to be freed without having been read
- * @type: what it should be
- * @owner: whose it should be
- * @gen: generation of the owner
- *
- * On a crafted volume it may be in use as other metadata, whose writers jbd2 would find
- * without the buffer that they have declared.
- *
- * Return: 0 or -EFSCORRUPTED.
- */
-int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner, u32 gen)
+/* Is the block in memory as something else than it should be? */
+static bool lnkfs_bforeign(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner, u32 gen)
 {
 	struct buffer_head *bh = lnkfs_find_block(to_sbi(fs)->sb, block);
 	bool other;
 
 	if (!bh)
-		return 0;
+		return false;
 	other = buffer_lnkfs_inode(bh) ||
 		(buffer_lnkfs_verified(bh) &&
 		 (type == LNKFS_B_RAW || !lnkfs_bowner(bh, type, owner, gen)));
 	brelse(bh);
-	if (likely(!other))
-		return 0;
-	return lnkfs_report(fs, -EFSCORRUPTED, owner, block,
-			    "a block to be freed is other metadata, too");
+	return other;
+}
+
+/**
+ * lnkfs_bfreeable() - are blocks not somebody else's?
+ * @fs: volume
+ * @block: first of a run that is about to be freed without having been read
+ * @count: how many
+ * @type: what they should be
+ * @owner: whose they should be
+ * @gen: generation of the owner
+ *
+ * On a crafted volume they may be in use as other metadata, whose writers jbd2 would find
+ * without the buffer that they have declared.
+ *
+ * Return: 0 or -EFSCORRUPTED.
+ */
+int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, u64 count, enum lnkfs_btype type, u64 owner,
+		    u32 gen)
+{
+	for (; count; block++, count--)
+		if (unlikely(lnkfs_bforeign(fs, block, type, owner, gen)))
+			return lnkfs_report(fs, -EFSCORRUPTED, owner, block,
+					    "a block to be freed is other metadata, too");
+	return 0;
 }
 
 /**

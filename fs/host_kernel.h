@@ -49,7 +49,8 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
 	       lnkfs_buf **out);
 int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type);
 void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf);
-int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner, u32 gen);
+int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, u64 count, enum lnkfs_btype type, u64 owner,
+		    u32 gen);
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block);
 
 static inline void *lnkfs_bdata(const lnkfs_buf *buf)

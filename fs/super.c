@@ -438,7 +438,7 @@ static int lnkfs_load_groups(struct lnkfs_sb_info *sbi)
 
 	for (g = 0; g < fs->groups; g++) {
 		if (g % fs->desc_per_block == 0)
-			sb_breadahead(sbi->sb, lnkfs_gdesc_block(fs, g));
+			lnkfs_bahead(fs, lnkfs_gdesc_block(fs, g), 1);
 	}
 	for (g = 0; g < fs->groups; g++) {
 		err = lnkfs_group_load(fs, g);

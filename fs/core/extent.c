@@ -638,18 +638,16 @@ static int ext_unmap(lnkfs_tx *tx, const struct lnkfs_btree *bt, const struct ln
 /* Free blocks that nothing maps any more; a directory's are metadata. */
 static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 len)
 {
-	int err;
+	bool meta = S_ISDIR(bt->ci->mode);
+	int err = 0;
 	u64 i;
 
 	bt->ci->blocks -= len;
-	for (i = 0; S_ISDIR(bt->ci->mode) && i < len; i++) {
-		err = lnkfs_bfreeable(bt->fs, block + i, LNKFS_B_DIR, bt->ci->ino, bt->ci->gen);
-		if (!err)
-			err = lnkfs_bforget(tx, bt->fs, block + i);
-		if (err)
-			return err;
-	}
-	return lnkfs_bfree(tx, bt->fs, block, (u32)len);
+	if (meta)
+		err = lnkfs_bfreeable(bt->fs, block, len, LNKFS_B_DIR, bt->ci->ino, bt->ci->gen);
+	for (i = 0; meta && i < len && !err; i++)
+		err = lnkfs_bforget(tx, bt->fs, block + i);
+	return err ? err : lnkfs_bfree(tx, bt->fs, block, (u32)len);
 }
 
 /**

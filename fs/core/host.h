@@ -32,9 +32,9 @@
  *   void lnkfs_bdirty(tx, fs, buf)
  *	The block was modified (to be called after every successful baccess).
  *	A failure aborts the journal; there is nothing left to report here.
- *   int lnkfs_bfreeable(fs, block, type, owner, gen)
- *	To be asked before lnkfs_bforget() of a block that has not been read as what
- *	it should be: -EFSCORRUPTED when it is in memory as something else. May be 0
+ *   int lnkfs_bfreeable(fs, block, count, type, owner, gen)
+ *	To be asked before lnkfs_bforget() of blocks that have not been read as what
+ *	they should be: -EFSCORRUPTED when one is in memory as something else. May be 0
  *	always where there are no other writers.
  *   int lnkfs_bforget(tx, fs, block)
  *	The metadata block is being freed: revoke it and drop its contents. In

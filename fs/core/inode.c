@@ -481,23 +481,20 @@ static int load_locked(struct lnkfs_fs *fs, u64 ino, struct lnkfs_cinode *ci)
 	u32 off = block - lnkfs_group_first(fs, group);
 	const struct lnkfs_slot *sl;
 	lnkfs_buf *map, *buf;
-	int used, err;
+	const void *bits;
+	int err;
 
 	if (lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT)
 		return -ESTALE;
 	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_IMAP),
-			  LNKFS_B_IMAP, group, 0, &buf);
+			  LNKFS_B_IMAP, group, 0, &map);
 	if (err)
 		return err;
-	used = lnkfs_test_bit(off, lnkfs_bdata(buf) + LNKFS_MAP_HEADER);
-	if (!used) {
-		lnkfs_bput(buf);
-		return -ESTALE;
-	}
-	map = buf;
-	err = lnkfs_bread_cached(fs, block, LNKFS_B_INODE, 0, 0, &buf);
+	bits = lnkfs_bdata(map) + LNKFS_MAP_HEADER;
+	err = lnkfs_test_bit(off, bits) ?
+	      lnkfs_bread_cached(fs, block, LNKFS_B_INODE, 0, 0, &buf) : -ESTALE;
 	if (err == -EAGAIN) {
-		inode_ahead(fs, group, lnkfs_bdata(map) + LNKFS_MAP_HEADER, off);
+		inode_ahead(fs, group, bits, off);
 		err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
 	}
 	lnkfs_bput(map);

@@ -181,11 +181,9 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 	u32 i;
 	int err;
 
-	for (i = 0; i < count; i++) {
-		err = lnkfs_bfreeable(fs, first + i, LNKFS_B_RAW, ci->ino, ci->gen);
-		if (err)
-			return err;
-	}
+	err = lnkfs_bfreeable(fs, first, count, LNKFS_B_RAW, ci->ino, ci->gen);
+	if (err)
+		return err;
 	/*
 	 * Free first: should that fail, the body is still whole. Nobody can take
 	 * the blocks before this transaction has committed.

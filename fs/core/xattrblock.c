@@ -226,11 +226,9 @@ int lnkfs_xattr_balloc(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *c
 static void blocks_free(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 block,
 			u32 len, u32 used)
 {
-	int err = 0;
+	int err = lnkfs_bfreeable(fs, block, used, LNKFS_B_XATTR, ci->ino, ci->gen);
 	u32 i;
 
-	for (i = 0; i < used && !err; i++)
-		err = lnkfs_bfreeable(fs, block + i, LNKFS_B_XATTR, ci->ino, ci->gen);
 	for (i = 0; i < used && !err; i++)
 		err = lnkfs_bforget(tx, fs, block + i);
 	if (!err)

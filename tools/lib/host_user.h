@@ -53,7 +53,7 @@ int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_
 void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf);
 
 /* Nobody else is writing. */
-#define lnkfs_bfreeable(fs, block, type, owner, gen)	((void)(block), 0)
+#define lnkfs_bfreeable(fs, block, count, type, owner, gen)	((void)(block), 0)
 
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block);
 void lnkfs_bput(lnkfs_buf *buf);
