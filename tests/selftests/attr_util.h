@@ -170,13 +170,6 @@ static inline uint32_t flags_of(const char *name)
 	return lgetattr(name, &a) ? ~0u : a.a_flags;
 }
 
-static inline mode_t mode_of(const char *name)
-{
-	struct stat st;
-
-	return lstat(name, &st) ? 0 : st.st_mode & 07777;
-}
-
 /*
  * Users. The root of a user namespace is the owner outside: everything is
  * allowed to it in there, but capabilities over the volume it has none.

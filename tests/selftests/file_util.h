@@ -117,19 +117,7 @@ static inline void end_other(void)
 /* Sectors written to a block device since boot, or -1. */
 static inline long long sectors_written(const char *dev)
 {
-	long long v[7];
-	char path[300];
-	FILE *f;
-	int n;
-
-	snprintf(path, sizeof(path), "/sys/class/block/%s/stat", strrchr(dev, '/') + 1);
-	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	n = fscanf(f, "%lld %lld %lld %lld %lld %lld %lld", v, v + 1, v + 2, v + 3, v + 4,
-		   v + 5, v + 6);
-	fclose(f);
-	return n == 7 ? v[6] : -1;
+	return dev_counted(dev, DEV_SECTORS_WRITTEN);
 }
 
 #endif /* LNKFS_FILE_UTIL_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Freezing and thawing a volume, and snapshots of it meanwhile. */
 
-#include <linux/fiemap.h>
+#include "file_util.h"
 #include "services.h"
 #include "dm.h"
 
@@ -108,23 +108,11 @@ TEST_F(freeze, nested)
 	EXPECT_OK(create_file("f", 0644));
 }
 
-/* Where the only block of a file is, or -1. */
-static off_t place_of(int fd)
-{
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
-	} m = { .map.fm_length = ~0ULL, .map.fm_flags = FIEMAP_FLAG_SYNC, .map.fm_extent_count = 1 };
-
-	if (ioctl(fd, FS_IOC_FIEMAP, &m) || m.map.fm_mapped_extents != 1)
-		return -1;
-	return m.extent.fe_physical;
-}
-
 #define SMALL	300	/* files among their inodes */
 
 static int small_file(int i, int flags, const char *text, off_t *place)
 {
+	struct emap m;
 	char name[20];
 	int fd, ret = 0;
 
@@ -135,8 +123,8 @@ static int small_file(int i, int flags, const char *text, off_t *place)
 	if (text && pwrite(fd, text, 512, 0) != 512)
 		ret = -1;
 	if (!ret && place) {
-		*place = place_of(fd);
-		ret = *place < 0 ? -1 : 0;
+		ret = get_map(fd, FIEMAP_FLAG_SYNC, &m) || m.n != 1 ? -1 : 0;
+		*place = m.e[0].fe_physical;
 	}
 	close(fd);
 	return ret;

@@ -487,13 +487,6 @@ TEST_F(imitate, repair)
 
 /* ---- bodies that are not ---- */
 
-static mode_t perm_of(const char *name)
-{
-	struct stat st;
-
-	return lstat(name, &st) ? 0 : st.st_mode & 07777;
-}
-
 /* On the unmounted volume: the body of slow symlink @link is the inode block of @other. */
 static int put_body_over(const char *dev, u64 link, u64 other)
 {
@@ -552,7 +545,7 @@ TEST_F(imitate, body_that_is_an_inode_block)
 	sync();
 	ASSERT_OK(vol_again(&self->v, 0, "errors=continue"));
 	EXPECT_EQ(1, nlink_of("private/victim"));
-	EXPECT_EQ(0640, perm_of("private/victim"));
+	EXPECT_EQ(0640, mode_of("private/victim"));
 	ASSERT_OK(chdir("/"));
 	ASSERT_OK(umount2(self->v.mnt, 0));
 	/* The block is in use still; the link that nobody could free is what is wrong. */
@@ -564,7 +557,7 @@ TEST_F(imitate, body_that_is_an_inode_block)
 	EXPECT_EQ(1, WEXITSTATUS(st));
 	ASSERT_OK(vol_mount(&self->v, 0, NULL));
 	ASSERT_OK(chdir(self->v.mnt));
-	EXPECT_EQ(0640, perm_of("private/victim"));
+	EXPECT_EQ(0640, mode_of("private/victim"));
 }
 
 TEST_HARNESS_MAIN

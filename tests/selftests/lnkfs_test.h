@@ -332,6 +332,13 @@ static inline nlink_t nlink_of(const char *name)
 	return lstat(name, &st) ? 0 : st.st_nlink;
 }
 
+static inline mode_t mode_of(const char *name)
+{
+	struct stat st;
+
+	return lstat(name, &st) ? 0 : st.st_mode & 07777;
+}
+
 static inline unsigned int fs_block_size(void)
 {
 	struct statfs sf;

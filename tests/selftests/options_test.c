@@ -161,34 +161,9 @@ TEST_F(options, commit_interval)
 	EXPECT_TRUE(survives(&self->v, "h"));
 }
 
-/* Columns of /sys/block/DEVICE/stat (Documentation/block/stat.rst). */
-enum { READS = 0, SECTORS_READ = 2, FLUSHES = 15 };
-
-/* What the device has got, as /sys/block counts it. */
-static long long counted(struct volume *v, unsigned int column)
-{
-	char path[128];
-	long long n = -1;
-	unsigned int i;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/stat", v->dev + 5);
-	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	for (i = 0; i <= column; i++) {
-		if (fscanf(f, "%lld", &n) != 1) {
-			n = -1;
-			break;
-		}
-	}
-	fclose(f);
-	return n;
-}
-
 static long long flushes(struct volume *v)
 {
-	return counted(v, FLUSHES);
+	return dev_counted(v->dev, DEV_FLUSHES);
 }
 
 static long long flushes_of_fsyncs(struct volume *v)
@@ -229,8 +204,8 @@ static int list_cold(struct volume *v, bool look, long long *reads, long long *s
 
 	if (vol_again(v, 0, NULL))
 		return -1;
-	*reads = counted(v, READS);
-	*sectors = counted(v, SECTORS_READ);
+	*reads = dev_counted(v->dev, DEV_READS);
+	*sectors = dev_counted(v->dev, DEV_SECTORS_READ);
 	dir = opendir("links");
 	if (!dir)
 		return -1;
@@ -240,8 +215,8 @@ static int list_cold(struct volume *v, bool look, long long *reads, long long *s
 			return -1;
 	}
 	closedir(dir);
-	*reads = counted(v, READS) - *reads;
-	*sectors = counted(v, SECTORS_READ) - *sectors;
+	*reads = dev_counted(v->dev, DEV_READS) - *reads;
+	*sectors = dev_counted(v->dev, DEV_SECTORS_READ) - *sectors;
 	return n == 3002 ? 0 : -1;
 }
 

@@ -139,13 +139,6 @@ static void make_setid(struct __test_metadata *_metadata)
 	ASSERT_OK(chmod("f", 06777));
 }
 
-static mode_t mode_of(const char *name)
-{
-	struct stat st;
-
-	return stat(name, &st) ? ~0U : st.st_mode & 07777;
-}
-
 TEST_F(priv, setid_bits_go)
 {
 	unsigned int i;

@@ -120,6 +120,31 @@ static inline int vol_make(struct volume *v, unsigned int mib)
 	return vol_make_with(v, mib, "");
 }
 
+/* Columns of /sys/class/block/DEVICE/stat (Documentation/block/stat.rst). */
+enum { DEV_READS = 0, DEV_SECTORS_READ = 2, DEV_SECTORS_WRITTEN = 6, DEV_FLUSHES = 15 };
+
+/* What a device has got since boot, or -1. */
+static inline long long dev_counted(const char *dev, unsigned int column)
+{
+	char path[300];
+	long long n = -1;
+	unsigned int i;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/stat", strrchr(dev, '/') + 1);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	for (i = 0; i <= column; i++) {
+		if (fscanf(f, "%lld", &n) != 1) {
+			n = -1;
+			break;
+		}
+	}
+	fclose(f);
+	return n;
+}
+
 static inline int vol_mount(struct volume *v, unsigned long flags,
 			    const char *options)
 {
