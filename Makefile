@@ -200,12 +200,12 @@ uninstall: tools
 		[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" depmod "$${k##*/}"; done
 	$(Q)[ -n "$(DESTDIR)" ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
 
-# Needs of all packages only Sphinx and mandoc.
 SPHINXBUILD ?= sphinx-build
 sphinx = $(SPHINXBUILD) -q -E -W -n --keep-going -d $(build)/doctrees
 
 sphinx:
-	$(Q){ command -v $(SPHINXBUILD) && command -v mandoc; } >/dev/null || tests/vm/setup
+	$(Q){ command -v $(SPHINXBUILD) && command -v mandoc; } >/dev/null || \
+		printf '%s\n' python3-sphinx mandoc | tests/vm/setup -o /dev/stdin
 
 htmldocs: sphinx
 	$(Q)$(sphinx) -b html Documentation $(build)/html
@@ -214,20 +214,16 @@ htmldocs: sphinx
 linkcheck: sphinx
 	$(Q)$(sphinx) -b linkcheck Documentation $(build)/linkcheck
 
-clean-docs:
-	$(Q)rm -rf $(build)/html $(build)/doctrees $(build)/linkcheck
-
-clean: clean-docs
-.PHONY: uninstall run-says sphinx htmldocs linkcheck clean-docs
-
 clean:
 	$(Q)rm -rf $(build)/ko-* $(build)/modules-* $(build)/tools $(build)/unit $(build)/fsck $(build)/crashlog* $(build)/ace-* \
 		$(build)/fuzz $(build)/bench $(build)/selftests $(build)/selftests-obj $(build)/guest $(build)/vm \
-		$(build)/logs $(build)/deb $(build)/packages lnkfs.ko
+		$(build)/html $(build)/doctrees $(build)/linkcheck $(build)/deb $(build)/packages \
+		$(build)/logs lnkfs.ko
 
 distclean: clean
 	$(Q)rm -rf $(build)
 
-.PHONY: all help modules tools install deb deps test-modules test-programs run run-root check \
-	check-static check-unit check-fsck check-vm check-debug check-stress check-diff \
-	check-crash check-races check-fuzz check-faults check-packages bench clean distclean
+.PHONY: all help modules tools install uninstall deb deps test-modules test-programs run-says \
+	run run-root check check-static check-unit check-fsck check-vm check-debug check-stress \
+	check-diff check-crash check-races check-fuzz check-faults check-packages bench sphinx \
+	htmldocs linkcheck clean distclean
