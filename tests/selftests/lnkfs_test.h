@@ -35,10 +35,25 @@
 
 #include "kselftest_harness.h"
 
-/* Half a minute is short for a debug kernel on an emulated processor. */
+/* Half a minute is short on an emulated processor. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	300
 #include "lnkfs.h"
+
+/* All limits are LNKFS_SLOW times as long, for what makes a guest slow: a debug kernel. */
+static inline int slow_harness_run(int argc, char **argv)
+{
+	const char *slow = getenv("LNKFS_SLOW");
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+
+	for (f = __fixture_list; f; f = f->next)
+		for (t = f->tests; t; t = t->next)
+			t->timeout *= slow && atoi(slow) > 0 ? atoi(slow) : 1;
+	return test_harness_run(argc, argv);
+}
+
+#define test_harness_run slow_harness_run
 
 #define TEST_UID	1000
 #define TEST_GID	1000
