@@ -4,7 +4,7 @@
 
 In Documentation/*.rst and the *.md files at the top: files and directories, targets of
 make and tests, functions, sections of other documents, manual pages, and the documents
-in the index. What is made by a build (build/...), and what is on somebody's system
+in the index; and no row of a table is torn apart. What is made by a build (build/...), and what is on somebody's system
 (/...), is not looked for. TAP on standard output.
 """
 
@@ -181,6 +181,19 @@ def test_pages(doc, text):
     result(not gone, doc + ": the manual pages are there", gone)
 
 
+def test_tables(doc, text):
+    """A line with text in the first column only is no row: a first column cannot be folded."""
+    torn, columns, lines = [], None, text.splitlines()
+    for number, line in enumerate(lines, 1):
+        if re.fullmatch(r"=+( +=+)+", line):
+            columns = [m.start() for m in re.finditer(r"=+", line)]
+        elif not line.strip() or columns and lines[number - 2].strip() == "":
+            columns = None
+        elif columns and line[:columns[1]].strip() and not line[columns[1]:].strip():
+            torn.append("line %d: %s" % (number, line))
+    result(not torn, doc + ": tables have whole rows", torn)
+
+
 def test_index():
     """Every document is told of in the index, and in its table of contents."""
     text = read(os.path.join(TOP, "Documentation/index.rst"))
@@ -219,7 +232,7 @@ def main():
     for doc in DOCS:
         text = read(doc)
         name = os.path.relpath(doc, TOP)
-        for test in (test_files, test_make, test_sections, test_functions, test_pages):
+        for test in (test_files, test_make, test_sections, test_functions, test_pages, test_tables):
             test(name, text)
     test_index()
     test_help()
