@@ -27,6 +27,7 @@ make_volume() # PEER
 	ext4)  mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$dev" ;;
 	xfs)   mkfs.xfs -q -f "$dev" ;;
 	btrfs) "$in/mkfs.btrfs" -q -f "$dev" >/dev/null ;;
+	f2fs)  "$in/mkfs.f2fs" -q -f "$dev" >/dev/null ;;
 	esac
 }
 
@@ -79,6 +80,41 @@ trees()
 		command_on "$peer" "rm -rf of symlinks" "$n" rm -rf "$mnt/farm"
 		command_on "$peer" "rm -rf of hard links" "$n" rm -rf "$mnt/links"
 		command_on "$peer" "rm -rf" "$n" rm -rf "$mnt/include" "$mnt/backup"
+		[ "$peer" != tmpfs ] || umount "$mnt"
+	done
+}
+
+# Unpack, follow each symlink, and remove, what tests/bench/farms has made. With -P tar
+# makes symlinks at once, not placeholders that become links at the end.
+farms()
+{
+	local peer n m
+	n=$(tar -tf "$in/pnpm-store.tar" | wc -l)
+	m=$(tar -tf "$in/pnpm-trees.tar" | wc -l)
+	for peer in $BENCH_PEERS; do
+		make_volume "$peer" || continue
+		[ "$peer" != tmpfs ] || mount -t tmpfs -o size=80% tmpfs "$mnt"
+		command_on "$peer" "pnpm: store" "$n" tar -C "$mnt" -Pxf "$in/pnpm-store.tar"
+		command_on "$peer" "pnpm: node_modules" "$m" tar -C "$mnt" -Pxf "$in/pnpm-trees.tar"
+		command_on "$peer" "pnpm: follow the symlinks" "$m" \
+			find "$mnt/one" "$mnt/two" -type l -exec stat -L -c '' {} +
+		command_on "$peer" "pnpm: read a project" "$n" \
+			sh -c "find $mnt/one -type f -exec cat {} + >/dev/null"
+		command_on "$peer" "pnpm: rm -rf node_modules" "$m" rm -rf "$mnt/one" "$mnt/two"
+		command_on "$peer" "pnpm: rm -rf the store" "$n" rm -rf "$mnt/store"
+		[ "$peer" != tmpfs ] || umount "$mnt"
+	done
+	n=$(tar -tf "$in/stow-store.tar" | wc -l)
+	m=$(tar -tf "$in/stow-farm.tar" | wc -l)
+	for peer in $BENCH_PEERS; do
+		make_volume "$peer" || continue
+		[ "$peer" != tmpfs ] || mount -t tmpfs -o size=80% tmpfs "$mnt"
+		command_on "$peer" "stow: packages" "$n" tar -C "$mnt" -Pxf "$in/stow-store.tar"
+		command_on "$peer" "stow: farm" "$m" tar -C "$mnt" -Pxf "$in/stow-farm.tar"
+		command_on "$peer" "stow: list" "$m" ls -lR "$mnt"
+		command_on "$peer" "stow: follow the symlinks" "$m" \
+			find "$mnt/usr" -type l -exec stat -L -c '' {} +
+		command_on "$peer" "stow: rm the symlinks" "$m" find "$mnt/usr" -type l -delete
 		[ "$peer" != tmpfs ] || umount "$mnt"
 	done
 }
@@ -167,6 +203,12 @@ for g in $BENCH_GROUPS; do
 	tree)
 		gzip -dc "$in/tree.tar.gz" >"$tree" || exit 1
 		trees
+		;;
+	farms)
+		farms
+		;;
+	parallel)
+		group parallel n="$BENCH_COUNT"
 		;;
 	fio)
 		fio_jobs

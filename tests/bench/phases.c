@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "measure.h"
 
 static int len = 40;		/* bytes of a link's target */
@@ -127,7 +128,7 @@ static void simple(const char *phase, unsigned long (*work)(void))
 
 static void make_dir(const char *name)
 {
-	char path[256];
+	char path[PATH_LEN + 64];
 
 	snprintf(path, sizeof(path), "%s/%s", vol.mnt, name);
 	if (mkdir(path, 0755))
@@ -662,6 +663,98 @@ static void group_data(void)
 	}
 }
 
+/* Processes side by side: how much more they do than one. Real time, in a guest with four processors. */
+
+#define MOST_PROCESSES 4
+
+static void links_of_one(unsigned int k, bool shared)
+{
+	static const char target[] = "../a/target/of/some/forty/characters/it/is";
+	char name[64], to[64], got[64];
+	unsigned int dir = shared ? 0 : k;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%u/l%u.%07d", dir, k, i);
+		snprintf(to, sizeof(to), "%u/h%u.%07d", dir, k, i);
+		if (symlink(target, name) || link(name, to) ||
+		    readlink(to, got, sizeof(got)) != sizeof(target) - 1 || unlink(name))
+			die("links", name);
+	}
+}
+
+/* Operations a second of @procs processes, on a volume with nothing to write back. */
+static double rate_of(unsigned int procs, bool shared, const char *sub)
+{
+	static const char *const dirs[MOST_PROCESSES] = { "0", "1", "2", "3" };
+	int go[2], status;
+	unsigned int k;
+	uint64_t begun;
+	char c;
+
+	make_dir(sub);
+	enter(sub);
+	for (k = 0; k < MOST_PROCESSES; k++)
+		if (mkdir(dirs[k], 0755))
+			die("mkdir", dirs[k]);
+	vol_sync();
+	if (pipe(go))
+		die("pipe", sub);
+	for (k = 0; k < procs; k++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die("fork", sub);
+		if (!pid) {
+			close(go[1]);
+			if (read(go[0], &c, 1))
+				die("read", "pipe");
+			links_of_one(k, shared);
+			_exit(0);
+		}
+	}
+	close(go[0]);
+	begun = now();
+	close(go[1]);
+	for (k = 0; k < procs; k++)
+		if (wait(&status) < 0 || status)
+			die("wait", sub);
+	leave();
+	return 4.0 * procs * count * 1e9 / (now() - begun);
+}
+
+static void group_parallel(void)
+{
+	static const unsigned int procs[] = { 1, 2, 4 };
+	char name[64], sub[64];
+	double best[3];
+	unsigned int p;
+	int shared, r;
+
+	vol_mount();
+	for (shared = 0; shared < 2; shared++) {
+		memset(best, 0, sizeof(best));
+		/* Other things that the machine does make it slower, never faster. */
+		for (r = 0; r < 3; r++) {
+			for (p = 0; p < 3; p++) {
+				double rate;
+
+				snprintf(sub, sizeof(sub), "%d.%d.%u", shared, r, procs[p]);
+				rate = rate_of(procs[p], shared, sub);
+				if (rate > best[p])
+					best[p] = rate;
+			}
+		}
+		for (p = 1; p < 3; p++) {
+			snprintf(name, sizeof(name), "%u processes, %s", procs[p],
+				 shared ? "one directory" : "a directory each");
+			value(name, "speedup", best[p] / best[0]);
+		}
+	}
+	if (!vol.mem)
+		vol_umount();
+}
+
 /* A command, from mount to unmount */
 
 static unsigned long do_command(void)
@@ -695,6 +788,7 @@ static void group_sizes(void)
 {
 	static const char *const caches[] = {
 		"lnkfs_inode", "ext4_inode_cache", "xfs_inode", "xfs_ili", "btrfs_inode",
+		"f2fs_inode_cache",
 		"shmem_inode_cache", "dentry",
 	};
 	unsigned int i;
@@ -713,6 +807,7 @@ static const struct {
 	{ "growth", group_growth },
 	{ "files", group_files },
 	{ "data", group_data },
+	{ "parallel", group_parallel },
 	{ "command", group_command },
 	{ "sizes", group_sizes },
 };

@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 import plot  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEERS = ["tmpfs", "lnkfs", "ext4", "xfs", "btrfs"]
+PEERS = ["tmpfs", "lnkfs", "ext4", "xfs", "btrfs", "f2fs"]
 FIELDS = ["ops", "wall", "busy", "reads", "read", "writes", "written", "flushes"]
 UNITS = {
     "insn": "instructions",
@@ -34,7 +34,12 @@ UNITS = {
     "slab and targets": "bytes of slab, targets read",
     "pages": "bytes of page cache",
     "memory": "bytes of all memory",
+    "speedup": "times what one process does",
 }
+
+FARMS = ["pnpm: store", "pnpm: node_modules", "pnpm: follow the symlinks", "pnpm: read a project",
+         "pnpm: rm -rf node_modules", "pnpm: rm -rf the store", "stow: packages", "stow: farm",
+         "stow: list", "stow: follow the symlinks", "stow: rm the symlinks"]
 
 # Section: title, pattern of sets, then (pattern of phases, unit).
 SECTIONS = [
@@ -86,6 +91,17 @@ SECTIONS = [
       ("read all.total", "read"), ("cp -as.total", "written"),
       ("rm -rf of symlinks.total", "written"), ("rm -rf of hard links.total", "written"),
       ("rm -rf.total", "written")]),
+    ("Farms of links: instructions for each name, mount to unmount", "command *",
+     [(p + ".total", "insn") for p in FARMS]),
+    ("Farms of links: bytes written for each name, mount to unmount", "command *",
+     [(p + ".total", "written") for p in FARMS if "follow" not in p and "read" not in p and "list" not in p]),
+    ("Farms of links: bytes read for each name, mount to unmount", "command *",
+     [(p + ".total", "read") for p in FARMS if "follow" in p or "read" in p or "list" in p]),
+    ("Farms of links: reads of the device for each name, mount to unmount", "command *",
+     [(p + ".total", "reads") for p in FARMS if "follow" in p or "read" in p or "list" in p]),
+    ("Processes side by side: times what one does", "parallel *",
+     [("%d processes, %s" % (n, where), "speedup")
+      for where in ("a directory each", "one directory") for n in (2, 4)]),
     # of reads it would have the waiting in it
     ("fio, buffered: instructions for each write, by fio", "command *",
      [("%s buffered" % r, "clat") for r in (
@@ -147,7 +163,7 @@ def goal_of(goals, cells, key):
             other = (re.sub(r"entries=\d+", name, setting), phase, unit)
             base = cells.get(other, {}).get("lnkfs")
             return base * factor if base and other != key else None
-        peers = {"best": ["ext4", "xfs", "btrfs"], "floor": ["tmpfs"]}.get(name, name.split(","))
+        peers = {"best": ["ext4", "xfs", "btrfs", "f2fs"], "floor": ["tmpfs"]}.get(name, name.split(","))
         found = [values[p] for p in peers if p in values]
         return min(found) * factor if found else None
     return None
