@@ -66,3 +66,25 @@ install_debs() # DIR FROM: as apt does it, without a network
 	cp "$2"/*.deb "$1/root/debs/"
 	in_root "$1" sh -c 'apt-get -o Dpkg::Use-Pty=0 -o APT::Sandbox::User=root -y install /root/debs/*.deb' </dev/null
 }
+
+# The system runs the stage of guest.sh that its kernel's command line names.
+stages_at_boot() # DIR
+{
+	local unit=$1/etc/systemd/system
+	echo lnkfs-root >"$1/etc/hostname"
+	mkdir -p "$unit/multi-user.target.wants" "$unit/serial-getty@ttyS0.service.d"
+	install -m 755 "$top/tests/packages/guest.sh" "$1/usr/local/sbin/lnkfs-tour"
+	install -m 755 "$top/tests/packages/everything" "$1/usr/local/sbin/"
+	cat >"$unit/lnkfs-tour.service" <<-END
+		[Unit]
+		Description=A stage of the tour
+		[Service]
+		ExecStart=/usr/local/sbin/lnkfs-tour
+	END
+	ln -s ../lnkfs-tour.service "$unit/multi-user.target.wants/"
+	cat >"$unit/serial-getty@ttyS0.service.d/login.conf" <<-END
+		[Service]
+		ExecStart=
+		ExecStart=-/sbin/agetty --autologin root --keep-baud 115200 %I linux
+	END
+}

@@ -1,15 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# In a Debian system whose root is lnkfs: one stage of the tour, named by lnkfs.stage=
-# on the kernel's command line. A service starts it at boot. What it says goes to the
-# second serial line; the last line is "end N", N the number of failures.
+# In a Debian system: one stage, named by lnkfs.stage= on the kernel's command line. A
+# service starts it at boot. What it says goes to the second serial line; the last line
+# is "end N", N the number of failures. The root is lnkfs, but for the last two.
 #
 #	first	all is well; packages come and go; reboot
 #	second	after a clean reboot; write, until somebody pulls the plug
 #	third	after the power failure; turn off
 #	build	have DKMS build the module for the running kernel; turn off
 #	last	with what came of that; turn off
+#	comes	no package is there: install them, upgrade, reboot
+#	goes	with what came of that: purge; turn off
 set -u
 
 stage=$(sed -n 's/.*\<lnkfs\.stage=\([a-z]*\).*/\1/p' /proc/cmdline)
@@ -154,6 +156,58 @@ build()
 	is "lnkfs/$version, $(uname -r), x86_64: installed" "DKMS has built it" dkms status lnkfs
 	ok "within this hour" test -n "$(find "/lib/modules/$(uname -r)/updates/dkms" -name 'lnkfs.ko*' -mmin -60)"
 	ok "and a RAM disk with it" test -n "$(find "/boot/initrd.img-$(uname -r)" -mmin -60)"
+	sync
+	echo "end $failed"
+	systemctl poweroff 2>/dev/null
+}
+
+on_ext4()
+{
+	is ext4 "/ is ext4" findmnt -n -o FSTYPE /
+	is running "the system is up, no unit has failed" systemctl is-system-running --wait
+}
+
+built() # VERSION: it is the only one, and it works
+{
+	is "lnkfs/$1, $(uname -r), x86_64: installed" "DKMS built $1" dkms status lnkfs
+	ok "format" sh -c 'truncate -s 32M /root/image && mkfs.lnkfs -q -f /root/image'
+	ok "mount" mount -o loop -t lnkfs /root/image /mnt
+	is "$1" "the module is $1" cat /sys/module/lnkfs/version
+	ok "write" cp -a /etc /mnt
+	ok "unmount" umount /mnt
+	ok "check" fsck.lnkfs -f -n /root/image
+	ok "remove the module" rmmod lnkfs
+}
+
+version_of() # DIR
+{
+	dpkg-deb -f "$1"/lnkfs-dkms_*.deb Version
+}
+
+comes()
+{
+	local dir
+	on_ext4
+	ok "no module" sh -c '! modprobe lnkfs && ! command -v mkfs.lnkfs'
+	everything / >/root/before
+	for dir in /root/debs /root/second; do
+		ok "install $dir" sh -c 'apt-get -y install "$1"/*.deb' - "$dir"
+		built "$(version_of "$dir")"
+	done
+	ok "what the packages brought is as it was" as_packaged lnkfs-utils liblnkfs1 lnkfs-dkms
+	sync
+	echo "end $failed"
+	systemctl reboot 2>/dev/null
+}
+
+goes()
+{
+	on_ext4
+	built "$(version_of /root/second)"
+	ok "purge" apt-get -y purge lnkfs-dkms lnkfs-utils liblnkfs1 liblnkfs-dev
+	everything / >/root/after
+	ok "nothing is left" diff /root/before /root/after
+	ok "no module" sh -c '! modprobe lnkfs && ! grep -w lnkfs /proc/modules'
 	sync
 	echo "end $failed"
 	systemctl poweroff 2>/dev/null
