@@ -472,6 +472,14 @@ static int try_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 goal, u32
 	return err;
 }
 
+/* Is there nothing to be had in a group? The owner's window is closed there in any case. */
+static bool pass_over(const struct search *s, const struct lnkfs_group *g, u32 group, u32 min)
+{
+	if (s->window && s->window->len && s->window->group == group)
+		return false;
+	return READ_ONCE(g->free_blocks) < min || (s->desperate && !READ_ONCE(g->kept_blocks));
+}
+
 /*
  * Try @count groups from the goal's on. 1: allocated, 0: nothing there, or an
  * error that ends the search. A group whose bitmap cannot be used (that has
@@ -487,8 +495,7 @@ static int try_groups(lnkfs_tx *tx, struct lnkfs_fs *fs, struct search *s, u32 c
 	for (i = 0; i < count; i++, group = group + 1 < lnkfs_groups(fs) ? group + 1 : 0) {
 		struct lnkfs_group *g = lnkfs_group(fs, group);
 
-		if (READ_ONCE(g->free_blocks) < min ||
-		    (s->desperate && !READ_ONCE(g->kept_blocks)))
+		if (pass_over(s, g, group, min))
 			continue;
 		lnkfs_group_lock(fs, group);
 		p.chosen = false;

@@ -621,10 +621,37 @@ static void map_find(void)
 	}
 }
 
+/* The window is in the goal's group, which has too little left for a good run. */
+static void window_left_behind(void)
+{
+	u64 end, b;
+	u32 got;
+
+	setup((3 * 7680) << 10, 10);
+	windows[0].ahead = 64;
+	CHECK_EQ(do_alloc_window(7800, 1, 4, 0, &windows[0], &b, &got), 0);
+	end = b + got;
+	CHECK_EQ(windows[0].len, 64);
+	CHECK_EQ(windows[0].group, 1);
+	/* others take all that is left of the group */
+	while (!do_alloc(7680, 1, 1000, 0, &b, &got) && b / v.fs.group_blocks == 1)
+		;
+	CHECK_EQ(v.fs.group[1].kept_blocks, 64);
+	CHECK(compare());
+	windows[0].ahead = 64;
+	CHECK_EQ(do_alloc_window(end, 1, 2048, 0, &windows[0], &b, &got), 0);
+	CHECK_EQ(windows[0].group, 2);
+	CHECK_EQ(v.fs.group[1].kept_blocks, 0);
+	CHECK(!v.fs.group[1].kept);
+	CHECK(compare());
+	teardown();
+}
+
 static const struct tap_test tests[] = {
 	{ "lnkfs_map_find() against a slow search", map_find },
 	{ "where blocks are taken", placement },
 	{ "files that grow side by side", growing },
+	{ "a window where there is no room any more", window_left_behind },
 	{ "windows are in nobody's way", windows_in_the_way },
 	{ "a full volume", fill },
 	{ "bitmap and descriptor contradict each other", contradictions },
