@@ -286,10 +286,19 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
 	if (!bh)
 		return -ENOMEM;
 	lock_buffer(bh);
-	if (unlikely(lnkfs_bused(bh, type)))
+	if (unlikely(lnkfs_bused(bh, type))) {
 		err = lnkfs_report(fs, -EFSCORRUPTED, 0, block, "metadata in use was marked free");
-	else
+	} else if (unlikely(type < LNKFS_B_INODE && buffer_uptodate(bh) && lnkfs_bverified(bh, type))) {
+		/*
+		 * A group's own block, made by an operation that was undone: it may be in
+		 * the transaction that commits. The group's lock keeps others from it.
+		 */
+		unlock_buffer(bh);
+		err = jbd2_journal_get_write_access(tx, bh);
+		lock_buffer(bh);
+	} else {
 		err = jbd2_journal_get_create_access(tx, bh);
+	}
 	if (err) {
 		unlock_buffer(bh);
 		brelse(bh);
