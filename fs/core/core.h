@@ -68,6 +68,8 @@ enum lnkfs_btype {
  *	runs of this many blocks or more; 0: it has not
  * @alloc_hint: where the next search of the bitmap starts, block in group
  * @inode_hint: where the next search for a free slot starts, block in group
+ * @ahead: end of the window in which inode blocks were read ahead last, block in
+ *	group; 0: none
  * @names: block with the root of the group's back references, or 0; changes under
  *	@lock and the names lock (lnkfs_names_lock())
  * @names_level: level of that root; LNKFS_NAMES_UNREAD before it has been read
@@ -88,6 +90,7 @@ struct lnkfs_group {
 	u32 trimmed;
 	u32 alloc_hint;
 	u32 inode_hint;
+	u32 ahead;
 	u64 names;
 	u32 names_level;
 };
@@ -674,6 +677,7 @@ static inline bool lnkfs_ref_possible(const struct lnkfs_fs *fs, u64 dir, u64 po
 }
 
 void lnkfs_names_init(struct lnkfs_fs *fs);
+void lnkfs_names_drop(struct lnkfs_names_lane *lane);
 void lnkfs_names_forget(struct lnkfs_fs *fs);
 int lnkfs_names_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		    const struct lnkfs_ref *ref);

@@ -3,18 +3,6 @@
 # The device is unplugged (a SCSI disk, deleted) under a mounted volume with work in
 # flight, and comes back with what it held.
 
-scsi_disk() # as soon as it is there: sdX
-{
-	local i d
-	for ((i = 0; i < 50 * slow; i++)); do
-		for d in /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/sd*; do
-			[ ! -b "/dev/${d##*/}" ] || { echo "${d##*/}"; return; }
-		done
-		sleep 0.1
-	done
-	return 1
-}
-
 unplug()
 {
 	echo 1 >"/sys/block/$1/device/delete"
@@ -83,12 +71,7 @@ if modprobe -q scsi_debug dev_size_mb=64 delay=0 && modprobe -q sd_mod; then
 		gone_round "errors=continue" 4096 errors=continue
 	fi
 	gone_round "lazily" 4096
-	i=0
-	while ! rmmod scsi_debug 2>/run/err && [ $i -lt 50 ]; do
-		sleep 0.2
-		i=$((i + 1))
-	done
-	ok "the disk's driver is not in use any more" sh -c "! grep -q scsi_debug /proc/modules"
+	no_scsi_disk
 else
 	cases=$((cases + 1))
 	echo "ok $cases - a disk that is unplugged # SKIP no scsi_debug"

@@ -48,6 +48,28 @@ ok()
 
 # ---- devices
 
+scsi_disk() # as soon as it is there: sdX
+{
+	local i d
+	for ((i = 0; i < 50 * slow; i++)); do
+		for d in /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/sd*; do
+			[ ! -b "/dev/${d##*/}" ] || { echo "${d##*/}"; return; }
+		done
+		sleep 0.1
+	done
+	return 1
+}
+
+no_scsi_disk()
+{
+	local i
+	for ((i = 0; i < 50; i++)); do
+		! rmmod scsi_debug 2>/run/err || break
+		sleep 0.2
+	done
+	ok "the disk's driver is not in use any more" sh -c "! grep -q scsi_debug /proc/modules"
+}
+
 # map NAME TABLE: a new mapped device; its path
 map()
 {
@@ -245,7 +267,7 @@ else
 	scenario "data cannot be written" 4096 continue data rw -k
 	scenario "metadata cannot be written" 4096 remount-ro meta any
 fi
-for part in errseq reads gone; do
+for part in errseq reads gone ahead; do
 	! chosen $part || . "$here/$part.sh"
 done
 dmsetup remove --noudevsync vol

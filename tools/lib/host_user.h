@@ -42,7 +42,7 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
 		       u32 gen, lnkfs_buf **out);
 
 /* Programs read ahead by themselves, where it helps. */
-#define lnkfs_bthere(fs, block)		((void)(block), true)
+#define lnkfs_bthere(fs, block)		((void)(fs), (void)(block), true)
 #define lnkfs_bahead(fs, block, count)	((void)(count))
 
 bool lnkfs_bsame(const struct lnkfs_fs *fs, const lnkfs_buf *buf, enum lnkfs_btype type,
