@@ -166,6 +166,15 @@ static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
  */
 static void lnkfs_forget_device(struct super_block *sb)
 {
+	struct lnkfs_fs *fs = &LNKFS_SB(sb)->fs;
+	u32 i;
+
+	/* A block that is held keeps its page, and so its neighbours in there. */
+	for (i = 0; i < LNKFS_NAMES_LANES; i++) {
+		lnkfs_names_lock(fs, i);
+		lnkfs_names_drop(lnkfs_names_lane(fs, i));
+		lnkfs_names_unlock(fs, i);
+	}
 	sync_blockdev(sb->s_bdev);
 	invalidate_bdev(sb->s_bdev);
 }
@@ -181,9 +190,11 @@ static int lnkfs_freeze_fs(struct super_block *sb)
 	jbd2_journal_lock_updates(sbi->journal);
 	err = jbd2_journal_flush(sbi->journal, 0);
 	jbd2_journal_unlock_updates(sbi->journal);
-	if (!err)
+	if (!err) {
 		lnkfs_super_update(sbi, true);
-	lnkfs_forget_device(sb);
+		/* Not after an error: what could not be written is in memory only. */
+		lnkfs_forget_device(sb);
+	}
 	return err;
 }
 

@@ -202,7 +202,11 @@ static __le64 ref_value(const struct lnkfs_ref *ref, u64 disp)
 	return cpu_to_le64(disp << LNKFS_NAMES_DIR_BITS | ref->dir);
 }
 
-static void drop_leaf(struct lnkfs_names_lane *lane)
+/**
+ * lnkfs_names_drop() - put the block that is kept for the next call in some groups
+ * @lane: their lane; its lock is held, or nobody else uses it
+ */
+void lnkfs_names_drop(struct lnkfs_names_lane *lane)
 {
 	lnkfs_bput(lane->leaf);
 	lane->leaf = NULL;
@@ -236,7 +240,7 @@ void lnkfs_names_forget(struct lnkfs_fs *fs)
 	u32 i;
 
 	for (i = 0; i < LNKFS_NAMES_LANES; i++)
-		drop_leaf(lnkfs_names_lane(fs, i));
+		lnkfs_names_drop(lnkfs_names_lane(fs, i));
 }
 
 /* Search the tree for the leaf that a key belongs to; NULL: the root is it. */
@@ -266,7 +270,7 @@ static int seek_leaf(struct lnkfs_fs *fs, struct lnkfs_names_lane *lane, u32 gro
 	if (lane->leaf && lane->group == group && key >= lane->lo && key <= lane->hi &&
 	    lnkfs_bsame(fs, lane->leaf, LNKFS_B_BTREE, group, 0))
 		return 0;
-	drop_leaf(lane);
+	lnkfs_names_drop(lane);
 	g = lnkfs_group(fs, group);
 	/* Most groups have a few such names, which all stand in the root. */
 	if (!g->names || !g->names_level)
@@ -316,7 +320,7 @@ static int record_change(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_names_l
 						      &lane->near);
 		if (err != -EAGAIN)
 			return err;
-		drop_leaf(lane);
+		lnkfs_names_drop(lane);
 	}
 	return tree_change(tx, fs, group, add, key, value);
 }

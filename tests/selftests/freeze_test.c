@@ -109,6 +109,7 @@ TEST_F(freeze, nested)
 }
 
 #define SMALL	300	/* files among their inodes */
+#define LINKS	8	/* made with each of them: trees of back references beside the data */
 
 static int small_file(int i, int flags, const char *text, off_t *place)
 {
@@ -150,12 +151,17 @@ TEST_F(freeze, the_device_holds_what_files_do)
 	off_t place[SMALL];
 	struct stat st;
 	char name[20];
-	int i;
+	int i, k;
 
 	memset(old, 'o', sizeof(old));
 	memset(new, 'n', sizeof(new));
 	memset(newer, 'N', sizeof(newer));
+	ASSERT_OK(create_file("linked", 0644));
 	for (i = 0; i < SMALL; i++) {
+		for (k = 0; k < LINKS; k++) {
+			sprintf(name, "link%d", i * LINKS + k);
+			ASSERT_OK(link("linked", name));
+		}
 		ASSERT_OK(small_file(i, O_CREAT | O_RDWR, old, NULL));
 		/* Each in its turn, so that inodes and data lie side by side. */
 		ASSERT_OK(small_file(i, O_RDWR, NULL, &place[i]));
@@ -168,6 +174,8 @@ TEST_F(freeze, the_device_holds_what_files_do)
 	EXPECT_EQ(0, not_on_device(self->v.dev, place, old));
 	for (i = 0; i < SMALL; i++)
 		ASSERT_OK(small_file(i, O_RDWR, new, NULL));
+	/* Its neighbours in the tree stay in memory, and with small blocks data in the page. */
+	ASSERT_OK(unlink("link700"));
 	ASSERT_OK(ioctl_on(self->v.mnt, FIFREEZE));
 	EXPECT_EQ(0, not_on_device(self->v.dev, place, new));
 	ASSERT_OK(ioctl_on(self->v.mnt, FITHAW));
