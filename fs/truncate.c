@@ -210,8 +210,11 @@ int lnkfs_finish_truncate(struct inode *inode)
 	return lnkfs_truncate_blocks(inode, size);
 }
 
-/* The size on disk becomes @size, smaller or not; free what is past it. */
-static int lnkfs_cut_disk_size(struct inode *inode, loff_t size)
+/*
+ * The size on disk becomes @size, smaller or not; free what is past it. @written: that
+ * relies on data just written.
+ */
+static int lnkfs_cut_disk_size(struct inode *inode, loff_t size, bool written)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	u64 from = lnkfs_size_blocks(inode, size);
@@ -222,6 +225,8 @@ static int lnkfs_cut_disk_size(struct inode *inode, loff_t size)
 	handle = lnkfs_begin_truncate(inode, &budget);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
+	if (written)
+		lnkfs_note_data(handle);
 	spin_lock(&li->raw_lock);
 	li->ci.size = size;
 	spin_unlock(&li->raw_lock);
@@ -264,10 +269,15 @@ static int lnkfs_byte_written(struct inode *inode, loff_t pos)
 	return err ? err : !ext.flags;
 }
 
-/* Zero from @pos to the end of its block, in the page cache. */
+/*
+ * Zero from @pos to the end of its block, in the page cache: what is in the file, for
+ * older kernels take zeroing past the end for a write that extends the file. Writeback
+ * zeroes the rest.
+ */
 static int lnkfs_zero_block_tail(struct inode *inode, loff_t pos, bool *did_zero)
 {
-	int err = iomap_truncate_page(inode, pos, did_zero, &lnkfs_write_iomap_ops);
+	loff_t len = min_t(loff_t, round_up(pos, i_blocksize(inode)), i_size_read(inode)) - pos;
+	int err = iomap_zero_range(inode, pos, len, did_zero, &lnkfs_write_iomap_ops);
 
 	if (err || *did_zero || !LNKFS_ZERO_SKIPS_DIRTY)
 		return err;
@@ -275,14 +285,15 @@ static int lnkfs_zero_block_tail(struct inode *inode, loff_t pos, bool *did_zero
 	err = filemap_write_and_wait_range(inode->i_mapping, pos, pos);
 	if (err)
 		return err;
-	return iomap_truncate_page(inode, pos, did_zero, &lnkfs_write_iomap_ops);
+	return iomap_zero_range(inode, pos, len, did_zero, &lnkfs_write_iomap_ops);
 }
 
 /*
  * The file is cut at @size within a block: what the block holds past it must
- * not come back when the file grows again, nor after a crash.
+ * not come back when the file grows again, nor after a crash. @written is set when
+ * zeroes went to the device for that.
  */
-static int lnkfs_zero_tail(struct inode *inode, loff_t size)
+static int lnkfs_zero_tail(struct inode *inode, loff_t size, bool *written)
 {
 	bool did_zero = false;
 	int ret;
@@ -295,6 +306,7 @@ static int lnkfs_zero_tail(struct inode *inode, loff_t size)
 	ret = lnkfs_byte_written(inode, size);
 	if (ret <= 0)
 		return ret;
+	*written = true;
 	return filemap_write_and_wait_range(inode->i_mapping, size - 1, size - 1);
 }
 
@@ -311,9 +323,10 @@ static int lnkfs_zero_tail(struct inode *inode, loff_t size)
  */
 int lnkfs_zero_eof(struct inode *inode, loff_t to)
 {
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	loff_t size = i_size_read(inode);
 	loff_t end = min_t(loff_t, to, round_up(size, i_blocksize(inode)));
-	bool did_zero = false;
+	bool did_zero = false, believed;
 	int err = 0;
 
 	if (size & ~PAGE_MASK)
@@ -321,9 +334,17 @@ int lnkfs_zero_eof(struct inode *inode, loff_t to)
 	if (size < end) {
 		err = iomap_zero_range(inode, size, end - size, &did_zero,
 				       &lnkfs_write_iomap_ops);
-		/* Older kernels take zeroing for a write that extends the file. */
-		if (i_size_read(inode) != size)
+		/* See lnkfs_zero_block_tail(); writeback may have believed it meanwhile. */
+		if (i_size_read(inode) != size) {
 			i_size_write(inode, size);
+			spin_lock(&li->raw_lock);
+			believed = li->ci.size > size;
+			if (believed)
+				li->ci.size = size;
+			spin_unlock(&li->raw_lock);
+			if (believed)
+				mark_inode_dirty(inode);
+		}
 	}
 	return err;
 }
@@ -366,17 +387,18 @@ static int lnkfs_shrink(struct inode *inode, loff_t newsize)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	loff_t oldsize = i_size_read(inode);
+	bool written = false;
 	int err;
 
 	if (newsize == oldsize)
 		return lnkfs_truncate_blocks(inode, newsize);
-	err = lnkfs_zero_tail(inode, newsize);
+	err = lnkfs_zero_tail(inode, newsize, &written);
 	if (err)
 		return err;
 	truncate_setsize(inode, newsize);
 	lnkfs_da_punch(inode, lnkfs_size_blocks(inode, newsize), LNKFS_MAX_LBLK);
 	li->flush_close = true;
-	err = lnkfs_cut_disk_size(inode, newsize);
+	err = lnkfs_cut_disk_size(inode, newsize, written);
 	if (err)
 		lnkfs_set_truncating(li, true);
 	return err;

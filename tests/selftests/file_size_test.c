@@ -2,6 +2,7 @@
 /* Files as large as they can be: offsets, the limit, and cutting them down. */
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "file_util.h"
 
@@ -149,6 +150,40 @@ TEST_F(file_size, limit_of_the_process)
 	close(fd);
 	close(d);
 	free(buf);
+}
+
+/* A file that is cut within a block has at no moment a size that it never had. */
+TEST_F(file_size, cut_within_a_block)
+{
+	struct { volatile int stop; volatile off_t most; } *seen;
+	char text[100];
+	struct stat st;
+	int fd, i;
+	pid_t pid;
+
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, seen);
+	memset(text, 't', sizeof(text));
+	fd = open_new("f");
+	ASSERT_LE(0, fd);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		while (!seen->stop)
+			if (!fstat(fd, &st) && st.st_size > seen->most)
+				seen->most = st.st_size;
+		_exit(0);
+	}
+	for (i = 0; i < 200; i++) {
+		ASSERT_EQ(sizeof(text), pwrite(fd, text, sizeof(text), 0));
+		ASSERT_OK(fsync(fd));
+		ASSERT_OK(ftruncate(fd, 50));
+	}
+	seen->stop = 1;
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_EQ(sizeof(text), seen->most);
+	munmap(seen, sizeof(*seen));
+	close(fd);
 }
 
 /* More extents than any transaction of a small journal could free at once. */
