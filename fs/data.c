@@ -186,8 +186,9 @@ static int lnkfs_write_iomap_begin(struct inode *inode, loff_t pos, loff_t lengt
 		err = lnkfs_lock_map(inode, flags);
 		if (err)
 			return err;
-		err = lnkfs_write_map(inode, pos, length, flags, &ext, &new);
+		/* Before: a reservation can be dropped under the shared lock. */
 		seq = atomic64_read(&li->data_seq);
+		err = lnkfs_write_map(inode, pos, length, flags, &ext, &new);
 		up_read(&li->ext_lock);
 		if ((flags & IOMAP_NOWAIT) &&
 		    (err == -ENOSPC || err == -EDQUOT || err == -ENOMEM))
@@ -204,7 +205,8 @@ static int lnkfs_write_iomap_begin(struct inode *inode, loff_t pos, loff_t lengt
 
 static void lnkfs_punch_unused(struct inode *inode, loff_t pos, loff_t length)
 {
-	lnkfs_da_punch(inode, pos >> inode->i_blkbits,
+	/* iomap knows bytes: a block of which it keeps some is in use. */
+	lnkfs_da_punch(inode, lnkfs_size_blocks(inode, pos),
 		       lnkfs_size_blocks(inode, pos + length));
 }
 
