@@ -41,6 +41,25 @@ static bool lnkfs_wb_retry(int err)
 	return true;
 }
 
+/**
+ * struct lnkfs_wb - one run of writeback
+ * @wpc: iomap's
+ * @err: the first error of a folio, which is not to keep the others from the device
+ */
+struct lnkfs_wb {
+	struct iomap_writepage_ctx wpc;
+	int err;
+};
+
+static int lnkfs_wb_error(struct iomap_writepage_ctx *wpc, int err)
+{
+	struct lnkfs_wb *wb = container_of(wpc, struct lnkfs_wb, wpc);
+
+	if (!wb->err)
+		wb->err = err;
+	return err;
+}
+
 /*
  * Called with the folio locked: what it holds can be neither truncated nor
  * punched, but its blocks may be chosen by the writeback of another folio.
@@ -54,7 +73,7 @@ static LNKFS_MAP_BLOCKS(lnkfs_map_blocks)
 	int err;
 
 	if (lnkfs_is_shutdown(inode->i_sb))
-		return -EIO;
+		return lnkfs_wb_error(wpc, -EIO);
 	if (lnkfs_wb_valid(&wpc->iomap, inode, offset))
 		return 0;
 	down_read(&li->ext_lock);
@@ -67,7 +86,7 @@ static LNKFS_MAP_BLOCKS(lnkfs_map_blocks)
 		} while (lnkfs_wb_retry(err));
 	}
 	if (err)
-		return err;
+		return lnkfs_wb_error(wpc, err);
 	trace_lnkfs_map_blocks(inode, lblk, &ext);
 	lnkfs_to_iomap(inode, &wpc->iomap, &ext, seq);
 	return 0;
@@ -129,10 +148,16 @@ static void lnkfs_ioend_bio_done(struct bio *bio)
 	spin_unlock_irqrestore(&li->ioend_lock, flags);
 }
 
+/*
+ * @status is the error of a folio that could not be mapped, whose mapping has been told.
+ * Those before it are here, and they can be written.
+ */
 static int lnkfs_prepare_ioend(struct iomap_ioend *ioend, int status)
 {
 	const struct lnkfs_inode_info *li = LNKFS_I(ioend->io_inode);
 
+	if (!lnkfs_is_shutdown(ioend->io_inode->i_sb))
+		status = 0;
 	if (ioend->io_type == IOMAP_UNWRITTEN ||
 	    ioend->io_offset + ioend->io_size > READ_ONCE(li->ci.size))
 		lnkfs_ioend_bio(ioend)->bi_end_io = lnkfs_ioend_bio_done;
@@ -159,9 +184,10 @@ static const struct iomap_writeback_ops lnkfs_writeback_ops = {
 
 static int lnkfs_writepages(struct address_space *mapping, struct writeback_control *wbc)
 {
-	struct iomap_writepage_ctx wpc = { };
+	struct lnkfs_wb wb = { };
+	int err = iomap_writepages(mapping, wbc, &wb.wpc, &lnkfs_writeback_ops);
 
-	return iomap_writepages(mapping, wbc, &wpc, &lnkfs_writeback_ops);
+	return err ? err : wb.err;
 }
 
 static sector_t lnkfs_bmap(struct address_space *mapping, sector_t block)
