@@ -241,6 +241,8 @@ int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext 
 					 LNKFS_CREDITS_ALLOC + LNKFS_CREDITS_STORE);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
+		if (!len)
+			handle->h_type = LNKFS_H_PROMISED;
 		err = lnkfs_alloc_step(handle, inode, lblk, len, ext);
 		*seq = atomic64_read(&LNKFS_I(inode)->data_seq);
 		err2 = lnkfs_end_map(handle, inode);
@@ -303,6 +305,7 @@ int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
 					 lnkfs_no_credits, LNKFS_CREDITS_STORE);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
+		handle->h_type = LNKFS_H_PROMISED;
 		lnkfs_note_data(handle);
 		done = end - lblk;
 		if (unwritten) {

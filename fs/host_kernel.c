@@ -426,6 +426,19 @@ static s64 lnkfs_kept_back(const struct lnkfs_sb_info *sbi, bool privileged)
 	return sbi->reserved + sbi->pool + (privileged ? 0 : sbi->root_reserve);
 }
 
+/*
+ * What nodes of trees must leave alone: what has been promised to data, and most of what
+ * their extents may need; unless it is for such data. A quarter of the pool is for others.
+ */
+static s64 lnkfs_kept_from_trees(const struct lnkfs_sb_info *sbi)
+{
+	const handle_t *handle = journal_current_handle();
+
+	if (handle && handle->h_type == LNKFS_H_PROMISED)
+		return 0;
+	return sbi->reserved + sbi->pool - sbi->pool / 4;
+}
+
 /**
  * lnkfs_space_take() - account for blocks about to be allocated
  * @fs: volume
@@ -450,6 +463,8 @@ int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 	spin_lock(&sbi->space_lock);
 	if (ordinary)
 		kept = lnkfs_kept_back(sbi, privileged);
+	else if (!(flags & LNKFS_BA_RESERVED))
+		kept = lnkfs_kept_from_trees(sbi);
 	if (sbi->free - kept < blocks) {
 		err = -ENOSPC;
 	} else {

@@ -351,6 +351,9 @@ const char *lnkfs_errors_name(unsigned int errors);
 int lnkfs_journal_open(struct lnkfs_sb_info *sbi);
 int lnkfs_journal_close(struct lnkfs_sb_info *sbi);
 int lnkfs_may_write(struct super_block *sb);
+/* The type of a handle for data that have been accepted: see lnkfs_space_take(). */
+#define LNKFS_H_PROMISED	1
+
 handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes);
 handle_t *lnkfs_begin_inode(struct inode *inode, u32 credits, u32 revokes);
 int lnkfs_end(handle_t *handle);
