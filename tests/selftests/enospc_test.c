@@ -399,4 +399,49 @@ TEST_F(enospc, fragmented_free_space)
 	expect_back(_metadata, before);
 }
 
+VOLUME_FIXTURE_WITH(promised, 12, "-m 0")
+
+/* Blocks for data that have been accepted are not for the trees of others. */
+TEST_F(promised, kept_from_trees)
+{
+	static char buf[4096];
+	struct statfs s;
+	int a, b, i, failed = 0;
+	off_t at;
+
+	ASSERT_OK(statfs(".", &s));
+	memset(buf, 'a', sizeof(buf));
+	a = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
+	b = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	ASSERT_LE(0, a);
+	ASSERT_LE(0, b);
+	for (i = 0; i < 5 * 256; i++)
+		ASSERT_EQ(sizeof(buf), write(a, buf, sizeof(buf)));
+	ASSERT_OK(fsync(a));
+	ASSERT_OK(fsync(b));
+	/* Not to the end, where all that is dirty would be written. */
+	for (i = 0; !statfs(".", &s) && s.f_bavail > 16; i++)
+		ASSERT_EQ(s.f_bsize, pwrite(b, buf, s.f_bsize, (off_t)i * s.f_bsize));
+	/* From the end, which leaves the nodes of the tree half full. */
+	for (at = 5 * 1048576 - s.f_bsize; at > 0; at -= 2 * s.f_bsize) {
+		if (!fallocate(a, FALLOC_FL_ZERO_RANGE, at, s.f_bsize))
+			continue;
+		ASSERT_EQ(ENOSPC, errno);
+		failed++;
+	}
+	TH_LOG("%d blocks promised, %d of %lu calls failed", i, failed,
+	       5 * 1048576 / (2 * s.f_bsize));
+	EXPECT_OK(fsync(b));
+	close(b);
+	drop_caches();
+	b = open("b", O_RDONLY);
+	ASSERT_LE(0, b);
+	while (i--) {
+		ASSERT_EQ(s.f_bsize, read(b, buf, s.f_bsize));
+		ASSERT_EQ('a', buf[0]);
+	}
+	close(a);
+	close(b);
+}
+
 TEST_HARNESS_MAIN
