@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing into blocks that were allocated ahead, when space is short.
+ * Writing when space is short: into blocks that were allocated ahead, and into holes.
  *
  * A piece of an unwritten extent that gets data costs up to two records in the
  * extent tree, and that when the data have been accepted already. While there
@@ -8,6 +8,10 @@
  * about it. Where there is not, the file's dirty data are written, and if that does
  * not help the extent is filled with zeroes, all of it that is in the file, and made
  * written before it gets data: that takes no record.
+ *
+ * Data for holes get what blocks there are when they are written back, in the worst case
+ * single ones, each with a record. Where there is no room for the nodes of that, they are
+ * written as they come, in pieces for which there is.
  */
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
@@ -57,9 +61,9 @@ bool lnkfs_tree_room(struct inode *inode, u64 len)
 	return lnkfs_tree_room_but(inode, len, READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 4);
 }
 
-/* Is a block of [lblk, end) unwritten? The first one goes to *@lblk, its extent to @ext. */
-static int lnkfs_next_unwritten(struct inode *inode, u64 *lblk, u64 end,
-				struct lnkfs_ext *ext)
+/* Is a block of [lblk, end) so? The first one goes to *@lblk, its extent to @ext. */
+static int lnkfs_next_with(struct inode *inode, u32 flag, u64 *lblk, u64 end,
+			   struct lnkfs_ext *ext)
 {
 	int err;
 
@@ -67,11 +71,39 @@ static int lnkfs_next_unwritten(struct inode *inode, u64 *lblk, u64 end,
 		err = lnkfs_extent_at(inode, *lblk, ext);
 		if (err)
 			return err;
-		if (ext->flags & LNKFS_EXT_UNWRITTEN)
+		if (ext->flags & flag)
 			return 1;
 		cond_resched();
 	}
 	return 0;
+}
+
+static int lnkfs_next_unwritten(struct inode *inode, u64 *lblk, u64 end,
+				struct lnkfs_ext *ext)
+{
+	return lnkfs_next_with(inode, LNKFS_EXT_UNWRITTEN, lblk, end, ext);
+}
+
+/* Nothing in [lblk, end) is unwritten: how many of @len bytes may be written? */
+static ssize_t lnkfs_prepare_holes(struct inode *inode, u64 lblk, u64 end, u64 len)
+{
+	const u64 least = i_blocksize(inode);
+	struct lnkfs_ext ext;
+	int ret;
+
+	ret = lnkfs_next_with(inode, LNKFS_EXT_HOLE, &lblk, end, &ext);
+	if (!ret)
+		return len;
+	if (ret > 0)
+		ret = filemap_write_and_wait(inode->i_mapping);
+	if (ret)
+		return ret;
+	while (!lnkfs_tree_room(inode, len)) {
+		if (len <= least)
+			return -ENOSPC;
+		len = max(round_down(len / 2, least), least);
+	}
+	return len;
 }
 
 /* End of the blocks that may be written: what is past the end of the file may not. */
@@ -113,9 +145,10 @@ static int lnkfs_fill(struct inode *inode, u64 from, u64 to)
  *
  * Context: inode_lock held; takes the invalidate lock, so that nothing can
  * become dirty, or be on its way to the device, in blocks that are filled.
- * Return: 0, -ENOSPC, -EINTR, or an error of lnkfs_finish_write() or of the device.
+ * Return: how many bytes may be written now, 1 to @len; -ENOSPC, -EINTR, or an error of
+ * lnkfs_finish_write() or of the device.
  */
-int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
+ssize_t lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 {
 	u64 lblk = pos >> inode->i_blkbits;
 	u64 end = lnkfs_fill_end(inode, pos + len);
@@ -123,9 +156,12 @@ int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 	int ret;
 
 	if (likely(lnkfs_tree_room(inode, len)))
-		return 0;
+		return len;
 	ret = lnkfs_next_unwritten(inode, &lblk, end, &ext);
-	if (ret <= 0)
+	if (!ret)
+		return lnkfs_prepare_holes(inode, pos >> inode->i_blkbits,
+					   lnkfs_size_blocks(inode, pos + len), len);
+	if (ret < 0)
 		return ret;
 	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
@@ -144,7 +180,7 @@ int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 	}
 out:
 	filemap_invalidate_unlock(inode->i_mapping);
-	return ret;
+	return ret ? ret : len;
 }
 
 /**
