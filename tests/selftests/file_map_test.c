@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What a file tells about its extents: FIEMAP, SEEK_HOLE, SEEK_DATA, st_blocks. */
+#include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "file_util.h"
@@ -318,6 +320,64 @@ TEST_F(file_map, filefrag_agrees)
 	if (on_lnkfs())
 		EXPECT_EQ(m.pieces, n);
 	free(buf);
+}
+
+/* Memory that is not there until somebody has done something else. */
+struct trap {
+	int uffd;
+	char *mem;
+	volatile char *store;
+};
+
+static void *spring(void *arg)
+{
+	struct trap *t = arg;
+	struct uffd_msg msg;
+
+	if (read(t->uffd, &msg, sizeof(msg)) != sizeof(msg))
+		return NULL;
+	*t->store = 'm';
+	munmap(t->mem, 8192);
+	close(t->uffd);
+	return t;
+}
+
+/* A store through a mapping while a write waits for its memory, in vain. */
+TEST_F(file_map, stored_beside_a_failed_write)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = open_new("f");
+	struct trap t;
+	pthread_t thread;
+	void *done;
+	char *map, c;
+
+	t.uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (t.uffd < 0 && errno == ENOSYS)
+		SKIP(return, "no userfaultfd");
+	ASSERT_LE(0, t.uffd);
+	ASSERT_OK(ftruncate(fd, 5000));
+	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	t.mem = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_NE(MAP_FAILED, t.mem);
+	t.store = map + 4200;
+	reg.range.start = (unsigned long)t.mem;
+	reg.range.len = 8192;
+	ASSERT_OK(ioctl(t.uffd, UFFDIO_API, &api));
+	ASSERT_OK(ioctl(t.uffd, UFFDIO_REGISTER, &reg));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, spring, &t));
+	EXPECT_ERR(EFAULT, pwrite(fd, t.mem, 8192, 4096));
+	ASSERT_EQ(0, pthread_join(thread, &done));
+	ASSERT_EQ(&t, done);
+	EXPECT_OK(msync(map, 8192, MS_SYNC));
+	EXPECT_OK(fsync(fd));
+	munmap(map, 8192);
+	drop_caches();
+	ASSERT_EQ(1, pread(fd, &c, 1, 4200));
+	EXPECT_EQ('m', c);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
