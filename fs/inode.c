@@ -87,17 +87,30 @@ static void lnkfs_fill_inode(struct inode *inode)
 }
 
 /*
- * Why iget_locked() has no inode: the number is being given to a new one, which is not
- * there yet for whoever knows it from before, or there is no memory.
+ * iget_locked() for an inode that may be there already. It says NULL for two reasons: the
+ * number is being given to a new inode, which is not there yet for whoever knows it from
+ * before (-ESTALE); or there is no memory for one (-ENOMEM). When memory was short and
+ * somebody else has read the inode meanwhile, none is needed any more.
  */
-static int lnkfs_iget_error(struct super_block *sb, u64 ino)
+static struct inode *lnkfs_iget_locked(struct super_block *sb, u64 ino)
 {
+	struct inode *inode, *other;
 	bool being_made;
 
-	rcu_read_lock();
-	being_made = find_inode_by_ino_rcu(sb, ino);
-	rcu_read_unlock();
-	return being_made ? -ESTALE : -ENOMEM;
+	for (;;) {
+		inode = iget_locked(sb, ino);
+		if (inode)
+			return inode;
+		rcu_read_lock();
+		other = find_inode_by_ino_rcu(sb, ino);
+		being_made = other && (READ_ONCE(other->i_state) & I_CREATING);
+		rcu_read_unlock();
+		if (being_made)
+			return ERR_PTR(-ESTALE);
+		if (!other)
+			return ERR_PTR(-ENOMEM);
+		cond_resched();
+	}
 }
 
 /**
@@ -122,9 +135,9 @@ struct inode *lnkfs_iget(struct super_block *sb, u64 ino, unsigned int flags)
 	/* Nobody but the quota code sees a quota file. */
 	if (unlikely(lnkfs_is_quota_ino(sb, ino)) && !(flags & LNKFS_IGET_QUOTA))
 		return ERR_PTR(-ESTALE);
-	inode = iget_locked(sb, ino);
-	if (!inode)
-		return ERR_PTR(lnkfs_iget_error(sb, ino));
+	inode = lnkfs_iget_locked(sb, ino);
+	if (IS_ERR(inode))
+		return inode;
 	if (!(inode->i_state & I_NEW)) {
 		if (!inode->i_nlink && !(flags & LNKFS_IL_ORPHAN)) {
 			iput(inode);
