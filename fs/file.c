@@ -346,10 +346,15 @@ static int lnkfs_mmap(struct file *file, struct vm_area_struct *vma)
 
 static int lnkfs_open(struct inode *inode, struct file *file)
 {
+	int err;
+
 	if (lnkfs_stopped(inode->i_sb))
 		return -EIO;
 	file->f_mode |= LNKFS_FMODE;
-	return dquot_file_open(inode, file);
+	err = generic_file_open(inode, file);
+	if (!err && (file->f_mode & FMODE_WRITE))
+		err = lnkfs_quota_init(inode);
+	return err;
 }
 
 /*

@@ -487,7 +487,7 @@ void lnkfs_evict_inode(struct inode *inode)
 		lnkfs_track_forget(inode);
 	if (!inode->i_nlink && !is_bad_inode(inode) && li->ci.ino &&
 	    LNKFS_SB(inode->i_sb)->journal && !lnkfs_rdonly(inode->i_sb) &&
-	    !dquot_initialize(inode)) {
+	    !lnkfs_quota_init(inode)) {
 		sb_start_intwrite(inode->i_sb);
 		lnkfs_delete_inode(inode);
 		sb_end_intwrite(inode->i_sb);

@@ -136,13 +136,24 @@ static u32 lnkfs_acquire_credits(struct super_block *sb, int type)
 	       LNKFS_CREDITS_STORE;
 }
 
-/* No handle while the volume is frozen; the caller may be an eviction. */
-static void lnkfs_quota_start_write(struct super_block *sb)
+/*
+ * The volume is frozen, or is being frozen: a dquot is had only when there is nothing to
+ * write, because the quota file knows its ID. The entry stays while the dquot is in memory.
+ */
+static int lnkfs_acquire_frozen(struct dquot *dquot)
 {
-	if (!sb_start_intwrite_trylock(sb))
-		sb_start_intwrite(sb);
+	struct kqid id = dquot->dq_id;
+	int err = dquot_get_next_id(dquot->dq_sb, &id);
+
+	if (err == -ENOENT || (!err && !qid_eq(id, dquot->dq_id)))
+		return -EBUSY;
+	return err ? err : dquot_acquire(dquot);
 }
 
+/*
+ * Never waits for a thaw: quotactl(2) may be asking, which holds s_umount, and the thaw
+ * wants that. Who can wait calls lnkfs_quota_init().
+ */
 static int lnkfs_acquire_dquot(struct dquot *dquot)
 {
 	struct super_block *sb = dquot->dq_sb;
@@ -152,7 +163,8 @@ static int lnkfs_acquire_dquot(struct dquot *dquot)
 	/* Its credits would not do. */
 	if (WARN_ON_ONCE(journal_current_handle()))
 		return -EIO;
-	lnkfs_quota_start_write(sb);
+	if (!sb_start_intwrite_trylock(sb))
+		return lnkfs_acquire_frozen(dquot);
 	handle = lnkfs_begin(sb, lnkfs_acquire_credits(sb, dquot->dq_id.type), 0);
 	if (IS_ERR(handle)) {
 		err = PTR_ERR(handle);
@@ -166,17 +178,59 @@ static int lnkfs_acquire_dquot(struct dquot *dquot)
 	return err;
 }
 
+/**
+ * lnkfs_quota_init() - dquot_initialize() for whoever may meet a frozen volume
+ * @inode: inode that is going to change
+ *
+ * Not needed by those that keep the volume from being frozen, as with mnt_want_write().
+ *
+ * Context: not in a handle, s_umount not held; may wait for the thaw.
+ * Return: 0 or an error of dquot_initialize(), not -EBUSY.
+ */
+int lnkfs_quota_init(struct inode *inode)
+{
+	int err;
+
+	while ((err = dquot_initialize(inode)) == -EBUSY) {
+		sb_start_intwrite(inode->i_sb);
+		sb_end_intwrite(inode->i_sb);
+	}
+	return err;
+}
+
+/*
+ * A dquot goes, and its entry stays though it may have nothing to say: that is removed when
+ * the ID has been used the next time. The VFS removes it only while the dquot is marked as
+ * one without limits.
+ */
+static int lnkfs_release_unwritten(struct dquot *dquot)
+{
+	const struct mem_dqblk *dqb = &dquot->dq_dqb;
+	int err;
+
+	clear_bit(DQ_FAKE_B, &dquot->dq_flags);
+	err = dquot_release(dquot);
+	spin_lock(&dquot->dq_dqb_lock);
+	if (!dqb->dqb_bsoftlimit && !dqb->dqb_bhardlimit && !dqb->dqb_isoftlimit &&
+	    !dqb->dqb_ihardlimit)
+		set_bit(DQ_FAKE_B, &dquot->dq_flags);
+	spin_unlock(&dquot->dq_dqb_lock);
+	return err;
+}
+
+/* All dquots of the system go one after the other: nobody must wait for a thaw here. */
 static int lnkfs_release_dquot(struct dquot *dquot)
 {
 	struct super_block *sb = dquot->dq_sb;
 	handle_t *handle;
 	int err, err2;
 
-	lnkfs_quota_start_write(sb);
+	if (!sb_start_intwrite_trylock(sb))
+		return lnkfs_release_unwritten(dquot);
 	handle = lnkfs_begin(sb, LNKFS_QUOTA_TREE_BLOCKS * LNKFS_CREDITS_QUOTA, 0);
 	if (IS_ERR(handle)) {
 		/* It has to go all the same, or it would be released for ever. */
-		dquot_release(dquot);
+		lnkfs_release_unwritten(dquot);
 		err = PTR_ERR(handle);
 	} else {
 		err = dquot_release(dquot);

@@ -55,6 +55,7 @@ int lnkfs_quota_on(struct super_block *sb);
 int lnkfs_quota_suspend(struct super_block *sb);
 void lnkfs_quota_off(struct super_block *sb);
 int lnkfs_quota_options(struct super_block *sb, unsigned int opts);
+int lnkfs_quota_init(struct inode *inode);
 ssize_t lnkfs_quota_file_read(struct super_block *sb, int type, char *data, size_t len,
 			      loff_t off);
 ssize_t lnkfs_quota_file_write(struct super_block *sb, int type, const char *data,
@@ -78,6 +79,7 @@ void lnkfs_quota_statfs(struct dentry *dentry, struct kstatfs *buf);
 static inline void lnkfs_quota_setup(struct super_block *sb) { }
 static inline int lnkfs_quota_suspend(struct super_block *sb) { return 0; }
 static inline void lnkfs_quota_off(struct super_block *sb) { }
+static inline int lnkfs_quota_init(struct inode *inode) { return 0; }
 static inline int lnkfs_quota_options(struct super_block *sb, unsigned int opts) { return 0; }
 static inline void lnkfs_quota_unreserve(struct inode *inode, u64 blocks) { }
 static inline void lnkfs_quota_allocated(struct inode *inode, u64 blocks) { }

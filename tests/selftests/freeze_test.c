@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Freezing and thawing a volume, and snapshots of it meanwhile. */
 
+#include <linux/dqblk_xfs.h>
+#include <sys/quota.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
 #include "file_util.h"
 #include "services.h"
 #include "dm.h"
@@ -248,6 +253,113 @@ TEST_F(freeze, shut_down_while_frozen)
 	EXPECT_ERR(EIO, create_file("g", 0644));
 	ASSERT_OK(vol_again(&self->v, 0, NULL));
 	EXPECT_STREQ("text", read_text("f"));
+}
+
+/* ---- disk quota ---- */
+
+#define PROJECT	77
+
+VOLUME_FIXTURE_WITH(frozen_quota, 40, "-O quota")
+
+static int xgetquota(struct volume *v, int cmd, int type, int id, struct fs_disk_quota *d)
+{
+	return quotactl(QCMD(cmd, type), v->dev, id, (void *)d);
+}
+
+/* Its exit status, or -1 when the process is at work yet after 20 seconds. */
+static int within_time(pid_t pid)
+{
+	int i, state;
+
+	for (i = 0; i < 200; i++) {
+		if (waitpid(pid, &state, WNOHANG) == pid)
+			return WIFEXITED(state) ? WEXITSTATUS(state) : -1;
+		usleep(100000);
+	}
+	return -1;
+}
+
+/* Evaluate the call in a process, which must not hang; 0, its errno, or -1. */
+#define IN_TIME(call) ({						\
+	pid_t one_ = fork();						\
+									\
+	if (!one_)							\
+		_exit((long)(call) == -1 ? errno : 0);			\
+	within_time(one_);						\
+})
+
+/* Who asks for usage holds what a thaw needs: nobody may wait for the thaw there. */
+TEST_F(frozen_quota, questions_do_not_hang)
+{
+	struct volume *v = &self->v;
+	struct fs_disk_quota d;
+	struct stat st;
+	struct statfs all, fs;
+	int ret;
+
+	if (!on_lnkfs())
+		SKIP(return, "ext4 waits");
+	ASSERT_OK(vol_again(v, 0, "prjquota"));
+	ASSERT_OK(chmod(".", 0777));
+	ASSERT_OK(mkdir("p", 0777));
+	ASSERT_OK(set_project("p", PROJECT, true));
+	ASSERT_OK(mkdir("q", 0777));
+	ASSERT_OK(set_project("q", PROJECT + 1, true));
+	ASSERT_EQ(0, AS_USER(pattern_write("f", 64, 1)));
+	ASSERT_EQ(0, AS_USER(pattern_write("g", 64, 2)));
+	ASSERT_OK(chown("g", TEST_UID + 1, TEST_GID + 1));
+	ASSERT_OK(vol_again(v, 0, "prjquota"));
+	/* In memory, as of a file open for writing, and given back while frozen. */
+	ASSERT_OK(chmod("g", 0600));
+	ASSERT_OK(statfs(".", &all));
+	ASSERT_OK(ioctl_on(".", FIFREEZE));
+	drop_caches();
+	EXPECT_EQ(0, IN_TIME(quotactl(QCMD(Q_SYNC, USRQUOTA), v->dev, 0, NULL)));
+	EXPECT_EQ(0, IN_TIME(AS_USER(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d))));
+	EXPECT_EQ(EBUSY, IN_TIME(xgetquota(v, Q_XGETQUOTA, USRQUOTA, 54321, &d)));
+	EXPECT_EQ(0, IN_TIME(xgetquota(v, Q_XGETNEXTQUOTA, USRQUOTA, TEST_UID + 1, &d)));
+	EXPECT_EQ(0, IN_TIME(statfs("p", &fs)));
+	/* The last of these are being given back. */
+	usleep(500000);
+	EXPECT_EQ(0, IN_TIME(quotactl(QCMD(Q_SYNC, USRQUOTA), v->dev, 0, NULL)));
+	ret = IN_TIME(ioctl_on(".", FITHAW));
+	ASSERT_EQ(0, ret);
+	ASSERT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d));
+	EXPECT_EQ(1, d.d_icount);
+	ASSERT_OK(stat("f", &st));
+	EXPECT_EQ(st.st_blocks, d.d_bcount);
+	ASSERT_EQ(0, AS_USER(unlink("f")));
+	ASSERT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d));
+	EXPECT_EQ(0, d.d_icount);
+	EXPECT_EQ(0, d.d_bcount);
+	ASSERT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID + 1, &d));
+	EXPECT_EQ(1, d.d_icount);
+	/* An ID that was not known can be, now. */
+	EXPECT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, 54321, &d));
+	ASSERT_OK(chdir("/"));
+}
+
+/* An entry that nobody needs any more when its dquot goes, which is while frozen. */
+TEST_F(frozen_quota, entries_go_later)
+{
+	struct volume *v = &self->v;
+	struct fs_disk_quota d;
+
+	if (!on_lnkfs())
+		SKIP(return, "ext4 waits");
+	ASSERT_OK(chmod(".", 0777));
+	ASSERT_EQ(0, AS_USER(create_file("f", 0644)));
+	ASSERT_EQ(0, AS_USER(unlink("f")));
+	ASSERT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d));
+	ASSERT_OK(ioctl_on(".", FIFREEZE));
+	usleep(500000);
+	EXPECT_EQ(0, IN_TIME(quotactl(QCMD(Q_SYNC, USRQUOTA), v->dev, 0, NULL)));
+	EXPECT_EQ(0, IN_TIME(xgetquota(v, Q_XGETQUOTA, USRQUOTA, 0, &d)));
+	ASSERT_EQ(0, IN_TIME(ioctl_on(".", FITHAW)));
+	ASSERT_EQ(0, AS_USER(create_file("f", 0644)));
+	ASSERT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d));
+	EXPECT_EQ(1, d.d_icount);
+	ASSERT_OK(chdir("/"));
 }
 
 /* ---- device mapper ---- */
