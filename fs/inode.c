@@ -572,7 +572,10 @@ int lnkfs_setattr(lnkfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 	}
 	if (attr->ia_valid & ATTR_SIZE) {
-		err = lnkfs_setsize(inode, attr->ia_size);
+		/* The page cache is cut before the first handle says that it cannot be. */
+		err = lnkfs_may_write(inode->i_sb);
+		if (!err)
+			err = lnkfs_setsize(inode, attr->ia_size);
 		if (err)
 			goto out;
 	}

@@ -397,6 +397,7 @@ TEST_F(slow, a_damaged_body_is_EBADMSG_and_nothing_else_is_harmed)
 TEST_F(slow, a_damaged_body_makes_the_volume_read_only)
 {
 	char text[TEXT_SIZE], got[TEXT_SIZE];
+	int fd;
 
 	if (!on_lnkfs())
 		SKIP(return, "about lnkfs only");
@@ -409,8 +410,20 @@ TEST_F(slow, a_damaged_body_makes_the_volume_read_only)
 	ASSERT_OK(vol_mount(&self->v, 0, "errors=remount-ro"));
 	ASSERT_OK(chdir(self->v.mnt));
 	EXPECT_OK(create_file("before", 0644));
+	EXPECT_OK(create_text("file", "some text"));
+	fd = open("file", O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(fsync(fd));
 	EXPECT_ERR(EBADMSG, readlink("l", got, sizeof(got)));
 	EXPECT_ERR(EROFS, create_file("after", 0644));
+	/* What cannot be cut is not cut in memory either. */
+	EXPECT_ERR(EROFS, ftruncate(fd, 0));
+	EXPECT_ERR(EROFS, truncate("file", 4));
+	EXPECT_ERR(EROFS, truncate("file", 10000));
+	EXPECT_ERR(EROFS, open("file", O_WRONLY | O_TRUNC));
+	EXPECT_ERR(EIO, fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 4096));
+	close(fd);
+	EXPECT_STREQ("some text", read_text("file"));
 	EXPECT_TRUE(is_as_made("whole", 3000));
 	ASSERT_OK(again(&self->v, false, "errors=continue"));
 	EXPECT_OK(unlink("l"));
