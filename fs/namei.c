@@ -647,28 +647,13 @@ static int lnkfs_exchange_entries(handle_t *handle, struct lnkfs_rename_end *a,
 	return err;
 }
 
-static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b)
+/* The inodes of an exchange, once its entries are done. */
+static int lnkfs_exchange_inodes(handle_t *handle, struct lnkfs_rename_end *a,
+				 struct lnkfs_rename_end *b)
 {
-	struct super_block *sb = a->dir->i_sb;
 	int a_dir = S_ISDIR(a->inode->i_mode), b_dir = S_ISDIR(b->inode->i_mode);
-	u32 max = LNKFS_FS(a->dir)->max_links;
-	handle_t *handle;
-	int err, err2;
+	int err;
 
-	if (a->dir != b->dir) {
-		if ((a_dir && !b_dir && b->dir->i_nlink >= max) ||
-		    (b_dir && !a_dir && a->dir->i_nlink >= max))
-			return -EMLINK;
-	}
-	handle = lnkfs_begin(sb, lnkfs_remove_credits(a->dir) + lnkfs_remove_credits(b->dir) +
-			     lnkfs_ref_move_credits(a->inode) +
-			     lnkfs_ref_move_credits(b->inode) + 2 * LNKFS_CREDITS_STORE,
-			     2 * LNKFS_REVOKES_NAMES);
-	if (IS_ERR(handle))
-		return PTR_ERR(handle);
-	err = lnkfs_exchange_entries(handle, a, b);
-	if (err)
-		goto out;
 	if (a->dir != b->dir) {
 		lnkfs_set_parent(a->inode, b->dir);
 		lnkfs_set_parent(b->inode, a->dir);
@@ -689,12 +674,45 @@ static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b
 		err = lnkfs_dir_changed(handle, b->dir);
 	lnkfs_sync_handle(handle, a->dir);
 	lnkfs_sync_handle(handle, b->dir);
-out:
+	return err;
+}
+
+static int lnkfs_exchange_once(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b)
+{
+	handle_t *handle;
+	int err, err2;
+
+	handle = lnkfs_begin(a->dir->i_sb,
+			     lnkfs_remove_credits(a->dir) + lnkfs_remove_credits(b->dir) +
+			     lnkfs_ref_move_credits(a->inode) +
+			     lnkfs_ref_move_credits(b->inode) + 2 * LNKFS_CREDITS_STORE,
+			     2 * LNKFS_REVOKES_NAMES);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	err = lnkfs_exchange_entries(handle, a, b);
+	if (!err)
+		err = lnkfs_exchange_inodes(handle, a, b);
+	err2 = lnkfs_end(handle);
+	return err ? err : err2;
+}
+
+static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b)
+{
+	bool a_dir = S_ISDIR(a->inode->i_mode), b_dir = S_ISDIR(b->inode->i_mode);
+	struct super_block *sb = a->dir->i_sb;
+	u32 max = LNKFS_FS(a->dir)->max_links;
+	int err, tries = 0;
+
+	if (a->dir != b->dir) {
+		if ((a_dir && !b_dir && b->dir->i_nlink >= max) ||
+		    (b_dir && !a_dir && a->dir->i_nlink >= max))
+			return -EMLINK;
+	}
+	do {
+		err = lnkfs_exchange_once(a, b);
+	} while (lnkfs_retry_alloc(sb, err, &tries));
 	if (a_dir || b_dir)
 		lnkfs_tree_changed(sb);
-	err2 = lnkfs_end(handle);
-	if (!err)
-		err = err2;
 	trace_lnkfs_rename(a->dir, a->name, b->dir, b->name, RENAME_EXCHANGE, err);
 	return err;
 }
