@@ -385,7 +385,7 @@ static const char *check_common(const struct lnkfs_fs *fs, const struct lnkfs_ci
 		return "bad lengths of the inline area";
 	if (!ci->gen)
 		return "generation 0";
-	if (ci->uid == ~0u || ci->gid == ~0u)
+	if (ci->uid == ~0u || ci->gid == ~0u || ci->projid == ~0u)
 		return "impossible owner";
 	if (ci->nlink > 0x7fffffff)
 		return "impossible link count";

@@ -385,6 +385,7 @@ static void test_hostile(void)
 		HOSTILE(base_fifo, bad.slots = 2);
 		HOSTILE(base_fifo, bad.uid = ~0u);
 		HOSTILE(base_fifo, bad.gid = ~0u);
+		HOSTILE(base_fifo, bad.projid = ~0u);
 		HOSTILE(base_fifo, bad.nlink = 0x80000000);
 		HOSTILE(base_fifo, bad.size = 1);
 		HOSTILE(base_fifo, bad.blocks = 1);

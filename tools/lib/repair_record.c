@@ -426,6 +426,8 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 		ci->uid = 0;
 	if (ci->gid == ~0u)
 		ci->gid = 0;
+	if (ci->projid == ~0u)
+		ci->projid = 0;
 	if (ci->nlink > 0x7fffffff)
 		ci->nlink = S_ISDIR(ci->mode) ? 2 : 1;
 	if (ci->blocks > fs->blocks)
