@@ -128,6 +128,18 @@ static void lnkfs_undone(struct inode *inode, int err)
 		lnkfs_abort(inode->i_sb, err);
 }
 
+/*
+ * The same for a back reference, which may be in the record: a change of time stamps
+ * may have stored the record as it was in between.
+ */
+static void lnkfs_ref_undone(handle_t *handle, struct inode *inode, int err)
+{
+	if (err)
+		lnkfs_abort(inode->i_sb, err);
+	else
+		lnkfs_store(handle, inode);
+}
+
 /* An inode gets a name: the entry, and the reference back to it. */
 static int lnkfs_give_name(handle_t *handle, struct inode *dir, const struct qstr *name,
 			   struct inode *inode)
@@ -430,7 +442,7 @@ static int lnkfs_take_name(handle_t *handle, struct inode *dir, const struct qst
 	if (!err) {
 		err = lnkfs_dir_remove_at(handle, LNKFS_FS(dir), &LNKFS_I(dir)->ci, &spot);
 		if (err)
-			lnkfs_undone(inode, lnkfs_ref_add(handle, inode, &ref));
+			lnkfs_ref_undone(handle, inode, lnkfs_ref_add(handle, inode, &ref));
 	}
 	lnkfs_bput(spot.buf);
 	return err;
@@ -603,7 +615,8 @@ static int lnkfs_exchange_refs(handle_t *handle, struct lnkfs_rename_end *a,
 		return err;
 	err = lnkfs_ref_move(handle, b->inode, &b->ref, &a->ref);
 	if (err)
-		lnkfs_undone(a->inode, lnkfs_ref_move(handle, a->inode, &b->ref, &a->ref));
+		lnkfs_ref_undone(handle, a->inode,
+				 lnkfs_ref_move(handle, a->inode, &b->ref, &a->ref));
 	return err;
 }
 
@@ -625,8 +638,10 @@ static int lnkfs_exchange_spots(handle_t *handle, struct lnkfs_rename_end *a,
 		/* A change of its time stamps may have stored what was undone. */
 		lnkfs_dir_failed(handle, a->dir, err);
 	}
-	lnkfs_undone(a->inode, lnkfs_ref_move(handle, a->inode, &b->ref, &a->ref));
-	lnkfs_undone(b->inode, lnkfs_ref_move(handle, b->inode, &a->ref, &b->ref));
+	lnkfs_ref_undone(handle, a->inode,
+			 lnkfs_ref_move(handle, a->inode, &b->ref, &a->ref));
+	lnkfs_ref_undone(handle, b->inode,
+			 lnkfs_ref_move(handle, b->inode, &a->ref, &b->ref));
 	return err;
 }
 
@@ -757,8 +772,9 @@ static int lnkfs_rename_refs(handle_t *handle, struct lnkfs_rename_end *from,
 	if (to->inode) {
 		err = lnkfs_ref_del(handle, to->inode, &to->ref);
 		if (err) {
-			lnkfs_undone(from->inode, lnkfs_ref_move(handle, from->inode, &to->ref,
-								 &from->ref));
+			lnkfs_ref_undone(handle, from->inode,
+					 lnkfs_ref_move(handle, from->inode, &to->ref,
+							&from->ref));
 			return err;
 		}
 	}
@@ -781,9 +797,10 @@ static int lnkfs_rename_from(handle_t *handle, struct lnkfs_rename_end *from,
 					  &from->spot);
 	if (!err)
 		return 0;
-	lnkfs_undone(from->inode, lnkfs_ref_move(handle, from->inode, &to->ref, &from->ref));
+	lnkfs_ref_undone(handle, from->inode,
+			 lnkfs_ref_move(handle, from->inode, &to->ref, &from->ref));
 	if (to->inode)
-		lnkfs_undone(to->inode, lnkfs_ref_add(handle, to->inode, &to->ref));
+		lnkfs_ref_undone(handle, to->inode, lnkfs_ref_add(handle, to->inode, &to->ref));
 	return err;
 }
 
