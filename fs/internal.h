@@ -344,6 +344,7 @@ int lnkfs_init_fs_context(struct fs_context *fc);
 extern const struct fs_parameter_spec lnkfs_parameters[];
 int lnkfs_show_options(struct seq_file *seq, struct dentry *root);
 void lnkfs_default_options(struct lnkfs_sb_info *sbi, struct lnkfs_mount_opts *mo);
+void lnkfs_keep_options(struct super_block *sb, struct lnkfs_mount_opts *mo);
 void lnkfs_apply_options(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opts *mo);
 const char *lnkfs_errors_name(unsigned int errors);
 

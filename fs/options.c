@@ -169,6 +169,21 @@ void lnkfs_default_options(struct lnkfs_sb_info *sbi, struct lnkfs_mount_opts *m
 }
 
 /**
+ * lnkfs_keep_options() - complete the options of a remount by what is in effect
+ * @sb: mounted volume; s_umount is held for write
+ * @mo: what was given, on top of what the volume's options were a moment ago
+ *
+ * Limits of quota that quotactl(2) has turned on or off stay so.
+ */
+void lnkfs_keep_options(struct super_block *sb, struct lnkfs_mount_opts *mo)
+{
+	unsigned int keep = LNKFS_OPT_QUOTAS & ~mo->given;
+
+	mo->opts = (mo->opts & ~keep) |
+		   (lnkfs_quota_enforced(sb, LNKFS_SB(sb)->opts) & keep);
+}
+
+/**
  * lnkfs_apply_options() - make the volume do what its options say
  * @sbi: volume, its journal opened
  * @mo: those that may change while it is mounted; the others are ignored.
@@ -255,7 +270,7 @@ int lnkfs_show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(root->d_sb);
 	unsigned int defaults = lnkfs_default_opts(sbi);
-	unsigned int opts = READ_ONCE(sbi->opts);
+	unsigned int opts = lnkfs_quota_enforced(root->d_sb, READ_ONCE(sbi->opts));
 
 	if (sbi->errors != sbi->super->s_errors)
 		seq_printf(seq, ",errors=%s", lnkfs_errors_name(sbi->errors));

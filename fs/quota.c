@@ -394,6 +394,29 @@ void lnkfs_quota_off(struct super_block *sb)
 }
 
 /**
+ * lnkfs_quota_enforced() - which limits are enforced, whoever has asked for it
+ * @sb: volume
+ * @opts: LNKFS_OPT_*, as mount options have set them
+ *
+ * Return: @opts, with LNKFS_OPT_*QUOTA as they are in effect, quotactl(2) included; while
+ * the volume is read-only as they are in @opts.
+ */
+unsigned int lnkfs_quota_enforced(struct super_block *sb, unsigned int opts)
+{
+	int type;
+
+	for (type = 0; type < MAXQUOTAS; type++) {
+		if (!sb_has_quota_usage_enabled(sb, type))
+			continue;
+		if (sb_has_quota_limits_enabled(sb, type))
+			opts |= lnkfs_limit_opts[type];
+		else
+			opts &= ~lnkfs_limit_opts[type];
+	}
+	return opts;
+}
+
+/**
  * lnkfs_quota_options() - limits are to be enforced, or no longer
  * @sb: writable volume; s_umount is held for write
  * @opts: LNKFS_OPT_*QUOTA

@@ -54,6 +54,7 @@ void lnkfs_quota_setup(struct super_block *sb);
 int lnkfs_quota_on(struct super_block *sb);
 int lnkfs_quota_suspend(struct super_block *sb);
 void lnkfs_quota_off(struct super_block *sb);
+unsigned int lnkfs_quota_enforced(struct super_block *sb, unsigned int opts);
 int lnkfs_quota_options(struct super_block *sb, unsigned int opts);
 int lnkfs_quota_init(struct inode *inode);
 ssize_t lnkfs_quota_file_read(struct super_block *sb, int type, char *data, size_t len,
@@ -90,6 +91,11 @@ static inline int lnkfs_charge_take(struct lnkfs_sb_info *sbi, u64 blocks) { ret
 static inline void lnkfs_charge_untake(struct lnkfs_sb_info *sbi, u64 blocks) { }
 static inline void lnkfs_quota_unhold(struct lnkfs_quota_hold *hold) { }
 static inline void lnkfs_quota_statfs(struct dentry *dentry, struct kstatfs *buf) { }
+
+static inline unsigned int lnkfs_quota_enforced(struct super_block *sb, unsigned int opts)
+{
+	return opts;
+}
 
 /* The quota files would no longer say what is used: such a volume is only read. */
 static inline int lnkfs_quota_on(struct super_block *sb)

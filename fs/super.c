@@ -696,6 +696,7 @@ int lnkfs_reconfigure(struct fs_context *fc)
 
 	/* remount by mount(2) would clear it: NFS's change attribute would stand still */
 	fc->sb_flags |= SB_I_VERSION;
+	lnkfs_keep_options(sb, mo);
 	if ((mo->opts ^ sbi->opts) & LNKFS_OPT_NORECOVERY) {
 		pr_err("lnkfs (%s): norecovery cannot be changed by a remount\n", sb->s_id);
 		return -EINVAL;

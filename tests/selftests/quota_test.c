@@ -634,6 +634,52 @@ TEST_F(quota, control)
 	EXPECT_EQ(3, inodes_of(v, USRQUOTA, OWNER));
 }
 
+static bool shown(const char *mnt, const char *option)
+{
+	FILE *f = fopen("/proc/mounts", "r");
+	char line[1024];
+	bool found = false;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, mnt) && strstr(line, option))
+			found = true;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* What quotactl(2) has turned on or off a remount about something else leaves alone. */
+TEST_F(quota, remount_keeps)
+{
+	struct volume *v = &self->v;
+
+	ASSERT_OK(limit(v, USRQUOTA, OWNER, 0, 0, 0, 1));
+	ASSERT_EQ(0, AS_USER(create("a")));
+	ASSERT_OK(again(v, "noquota"));
+	ASSERT_OK(dq(v, Q_QUOTAON, USRQUOTA, QFMT_VFS_V1, NULL));
+	EXPECT_EQ(EDQUOT, AS_USER(create("b")));
+	ASSERT_OK(vol_remount(v, MS_NOATIME, NULL));
+	EXPECT_EQ(EDQUOT, AS_USER(create("b")));
+	ASSERT_OK(vol_remount(v, MS_RDONLY, NULL));
+	ASSERT_OK(vol_remount(v, 0, NULL));
+	EXPECT_EQ(EDQUOT, AS_USER(create("b")));
+	ASSERT_OK(again(v, all_limits));
+	ASSERT_OK(dq(v, Q_QUOTAOFF, USRQUOTA, 0, NULL));
+	ASSERT_OK(vol_remount(v, MS_NOATIME, NULL));
+	EXPECT_EQ(0, AS_USER(create("b")));
+	ASSERT_OK(vol_remount(v, MS_RDONLY, NULL));
+	ASSERT_OK(vol_remount(v, 0, NULL));
+	EXPECT_EQ(0, AS_USER(create("c")));
+	if (self->ext4)
+		return;
+	/* The options shown are those in effect, and one that is given counts. */
+	EXPECT_FALSE(shown(v->mnt, ",usrquota"));
+	EXPECT_TRUE(shown(v->mnt, ",grpquota"));
+	ASSERT_OK(vol_remount(v, 0, "usrquota"));
+	EXPECT_TRUE(shown(v->mnt, ",usrquota"));
+	EXPECT_EQ(EDQUOT, AS_USER(create("d")));
+}
+
 /* Several at once, up to the limit: none beyond, and the sum is right. */
 TEST_F(quota, race)
 {
@@ -693,20 +739,6 @@ TEST_F(plain, options_need_quota_files)
 	ASSERT_OK(vol_mount(v, 0, "quota"));
 	EXPECT_EQ(0, inodes_of(v, USRQUOTA, 12345));
 	EXPECT_EQ(-1, inodes_of(v, GRPQUOTA, 12345));
-}
-
-static bool shown(const char *mnt, const char *option)
-{
-	FILE *f = fopen("/proc/mounts", "r");
-	char line[1024];
-	bool found = false;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (strstr(line, mnt) && strstr(line, option))
-			found = true;
-	if (f)
-		fclose(f);
-	return found;
 }
 
 TEST_F(plain, options_are_shown)
