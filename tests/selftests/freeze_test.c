@@ -294,8 +294,8 @@ TEST_F(frozen_quota, questions_do_not_hang)
 	struct volume *v = &self->v;
 	struct fs_disk_quota d;
 	struct stat st;
-	struct statfs all, fs;
-	int ret;
+	struct statfs fs;
+	int ret, fd;
 
 	if (!on_lnkfs())
 		SKIP(return, "ext4 waits");
@@ -309,11 +309,13 @@ TEST_F(frozen_quota, questions_do_not_hang)
 	ASSERT_EQ(0, AS_USER(pattern_write("g", 64, 2)));
 	ASSERT_OK(chown("g", TEST_UID + 1, TEST_GID + 1));
 	ASSERT_OK(vol_again(v, 0, "prjquota"));
-	/* In memory, as of a file open for writing, and given back while frozen. */
-	ASSERT_OK(chmod("g", 0600));
-	ASSERT_OK(statfs(".", &all));
+	/* In memory since a file was opened for writing, and given back while frozen. */
+	fd = open("g", O_WRONLY);
+	ASSERT_LE(0, fd);
+	close(fd);
 	ASSERT_OK(ioctl_on(".", FIFREEZE));
 	drop_caches();
+	usleep(500000);
 	EXPECT_EQ(0, IN_TIME(quotactl(QCMD(Q_SYNC, USRQUOTA), v->dev, 0, NULL)));
 	EXPECT_EQ(0, IN_TIME(AS_USER(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d))));
 	EXPECT_EQ(EBUSY, IN_TIME(xgetquota(v, Q_XGETQUOTA, USRQUOTA, 54321, &d)));
@@ -339,26 +341,63 @@ TEST_F(frozen_quota, questions_do_not_hang)
 	ASSERT_OK(chdir("/"));
 }
 
-/* An entry that nobody needs any more when its dquot goes, which is while frozen. */
+#define FIRST	100000	/* of IDs that own nothing but what is made here */
+#define OWNERS	60
+
+/* Remove files of as many owners, say so, and let go of them: these end when they thaw. */
+static void let_go(int first, int ready)
+{
+	int fd[OWNERS], i;
+
+	for (i = 0; i < OWNERS; i++) {
+		fd[i] = open("owned", O_CREAT | O_EXCL | O_RDWR, 0600);
+		if (fd[i] < 0 || fchown(fd[i], first + i, 0) || unlink("owned"))
+			_exit(1);
+	}
+	if (write(ready, "r", 1) != 1)
+		_exit(1);
+	for (i = 0; i < OWNERS; i++) {
+		close(fd[i]);
+		usleep(1000);
+	}
+	_exit(0);
+}
+
+/*
+ * Owners lose the last that they have, as the volume is being frozen: the entry of one
+ * whose dquot goes later stays. It is removed when it has been used the next time.
+ */
 TEST_F(frozen_quota, entries_go_later)
 {
 	struct volume *v = &self->v;
 	struct fs_disk_quota d;
+	int i, id, left = 0, ready[2];
+	pid_t pid;
+	char c;
 
 	if (!on_lnkfs())
 		SKIP(return, "ext4 waits");
-	ASSERT_OK(chmod(".", 0777));
-	ASSERT_EQ(0, AS_USER(create_file("f", 0644)));
-	ASSERT_EQ(0, AS_USER(unlink("f")));
-	ASSERT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d));
-	ASSERT_OK(ioctl_on(".", FIFREEZE));
+	ASSERT_OK(pipe(ready));
+	for (i = 0; i < 5; i++) {
+		pid = fork();
+		if (!pid)
+			let_go(FIRST + i * OWNERS, ready[1]);
+		ASSERT_EQ(1, read(ready[0], &c, 1));
+		ASSERT_EQ(0, IN_TIME(ioctl_on(".", FIFREEZE)));
+		usleep(200000);
+		EXPECT_EQ(0, IN_TIME(quotactl(QCMD(Q_SYNC, USRQUOTA), v->dev, 0, NULL)));
+		ASSERT_EQ(0, IN_TIME(ioctl_on(".", FITHAW)));
+		EXPECT_EQ(0, within_time(pid));
+	}
 	usleep(500000);
-	EXPECT_EQ(0, IN_TIME(quotactl(QCMD(Q_SYNC, USRQUOTA), v->dev, 0, NULL)));
-	EXPECT_EQ(0, IN_TIME(xgetquota(v, Q_XGETQUOTA, USRQUOTA, 0, &d)));
-	ASSERT_EQ(0, IN_TIME(ioctl_on(".", FITHAW)));
-	ASSERT_EQ(0, AS_USER(create_file("f", 0644)));
-	ASSERT_OK(xgetquota(v, Q_XGETQUOTA, USRQUOTA, TEST_UID, &d));
-	EXPECT_EQ(1, d.d_icount);
+	for (id = FIRST; !xgetquota(v, Q_XGETNEXTQUOTA, USRQUOTA, id, &d); id = d.d_id + 1) {
+		EXPECT_EQ(0, d.d_icount);
+		left++;
+	}
+	EXPECT_EQ(ENOENT, errno);
+	TH_LOG("%d entries had stayed", left);
+	usleep(500000);
+	EXPECT_ERR(ENOENT, xgetquota(v, Q_XGETNEXTQUOTA, USRQUOTA, FIRST, &d));
 	ASSERT_OK(chdir("/"));
 }
 
