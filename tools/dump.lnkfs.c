@@ -167,8 +167,6 @@ static void open_log(struct dump *d, const struct options *o)
 	struct lnkfs_fs *fs = &d->v->fs;
 
 	d->log_err = lnkfs_volume_log_open(d->v, NULL, 0, &d->log, &d->log_why);
-	if (!d->log_err)
-		d->log_err = lnkfs_log_scan(&d->log);
 	if (d->log_err || !o->replay)
 		return;
 	d->log_err = lnkfs_log_collect(&d->log, fs);

@@ -203,7 +203,7 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 	int err = lnkfs_log_replay(log, &v->dev);
 
 	/* After that, since the log may hold a superblock. */
-	if (!err && log->err) {
+	if (!err && (log->err || log->damaged)) {
 		v->sb.s_state |= cpu_to_le16(LNKFS_STATE_ERROR);
 		err = lnkfs_volume_write_super(v, false);
 	}
@@ -264,6 +264,36 @@ static int drop_log(struct lnkfs_volume *v, const struct options *o, const char 
 }
 
 /*
+ * A transaction is damaged: what it held is lost, and what came after it makes no sense
+ * without. That is a person's to decide: jbd2 does not go on either.
+ *
+ * Return: the log is not to be touched.
+ */
+static bool keep_damaged(const struct options *o, const struct lnkfs_log *log)
+{
+	if (!log->damaged)
+		return o->mode == NO_CHANGE;
+	printf("%s: journal: damaged, transactions %u to %u are lost\n", o->device,
+	       log->sequence + log->commits, log->newest);
+	if (o->mode == PREEN)
+		printf("%s: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n", o->device);
+	return !ask(o, "Replay what comes before that, and drop the rest");
+}
+
+/* What replaying has found, or would. */
+static int tell_replay(const struct options *o, const struct lnkfs_log *log, bool keep)
+{
+	printf("%s: journal: %u transactions %s\n", o->device, log->commits,
+	       keep ? "taken into account, not replayed" : "replayed");
+	if (log->bad_blocks)
+		printf("%s: journal: %u blocks with a wrong checksum left out\n", o->device,
+		       log->bad_blocks);
+	if (!log->bad_blocks && !log->damaged)
+		return FSCK_OK;
+	return keep ? FSCK_UNCORRECTED : FSCK_CORRECTED;
+}
+
+/*
  * Bring the volume to the state that its log says: on the device, or with -n
  * in what is read from it (@log has to stay).
  *
@@ -272,12 +302,12 @@ static int drop_log(struct lnkfs_volume *v, const struct options *o, const char 
 static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs_log *log,
 		   bool *checkable)
 {
-	bool no_change = o->mode == NO_CHANGE;
+	bool keep = true;
 	const char *why;
 	int err;
 
 	*checkable = false;
-	err = lnkfs_volume_log_open(v, o->journal, no_change ? 0 : LNKFS_DEV_EXCL |
+	err = lnkfs_volume_log_open(v, o->journal, o->mode == NO_CHANGE ? 0 : LNKFS_DEV_EXCL |
 				    LNKFS_DEV_WRITE, log, &why);
 	if (err && err != -EFSCORRUPTED && err != -EFSBADCRC && lnkfs_ext_journal(v)) {
 		/* The log of a volume that was unmounted cleanly is empty. */
@@ -290,26 +320,20 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 		return log->err ? clear_error(v, o, log) : FSCK_OK;
 	}
 	if (!err)
-		err = lnkfs_log_scan(log);
-	if (!err)
 		err = lnkfs_log_collect(log, &v->fs);
-	if (!err && !no_change)
+	if (!err)
+		keep = keep_damaged(o, log);
+	if (!err && !keep)
 		err = replay(v, log);
 	if (err == -EFSCORRUPTED || err == -EFSBADCRC)
 		return drop_log(v, o, why ? why : "it names blocks that cannot be in it",
 				checkable);
 	if (err)
 		return complain(FSCK_ERROR, o->device, "journal: %s", strerror(-err));
-	printf("%s: journal: %u transactions %s\n", o->device, log->commits,
-	       no_change ? "taken into account, not replayed" : "replayed");
 	*checkable = true;
-	if (no_change)
+	if (keep)
 		v->dev.overlay = log;
-	if (!log->bad_blocks)
-		return FSCK_OK;
-	printf("%s: journal: %u blocks with a wrong checksum left out\n", o->device,
-	       log->bad_blocks);
-	return no_change ? FSCK_UNCORRECTED : FSCK_CORRECTED;
+	return tell_replay(o, log, keep);
 }
 
 /* ---- check and repair ---- */

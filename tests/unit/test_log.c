@@ -115,16 +115,21 @@ static void log_revoke(u64 block)
 	write_block(data);
 }
 
-static void log_commit(void)
+static void log_commit_at(u32 seconds)
 {
 	u8 data[4096];
 
 	head(data, 2);
-	put32(data + 0x34, 1234);
+	put32(data + 0x34, seconds);
 	put32(data + 0x38, 5678);
 	seal(data, 0x10);
 	write_block(data);
 	sequence++;
+}
+
+static void log_commit(void)
+{
+	log_commit_at(1234);
 }
 
 static void begin_at(u32 bits, u32 start, u32 first_sequence)
@@ -317,6 +322,7 @@ static void test_damage(void)
 	vol.dev.mem[to + 900] ^= 1;
 	CHECK_EQ(collect_log(&log), 0);
 	CHECK_EQ(log.commits, 0);
+	CHECK(log.damaged);
 	lnkfs_log_free(&log);
 
 	/* Places that are not the journal's to write. */
@@ -331,6 +337,107 @@ static void test_damage(void)
 		lnkfs_log_free(&log);
 	}
 	volume_done(&vol);
+}
+
+/* Blocks of the log that three_transactions() writes. */
+enum { DESC1 = 1, COMMIT1 = 3, REVOKE2, DESC2, DATA2, COMMIT2, DESC3, COMMIT3 = 10, BEHIND };
+
+static void three_transactions(void)
+{
+	begin();
+	log_one(free_block(0), 1);
+	log_commit_at(100);
+	log_revoke(free_block(0));
+	log_one(free_block(1), 2);
+	log_commit_at(101);
+	log_one(free_block(2), 3);
+	log_commit_at(102);
+	REQUIRE(at == BEHIND);
+}
+
+/* How does the log of three transactions end? */
+static void check_end(const char *what, u32 commits, bool damaged, u32 newest)
+{
+	struct lnkfs_log log;
+	bool good;
+	u32 next;
+
+	good = CHECK_EQ(collect_log(&log), 0);
+	good = CHECK_EQ(log.commits, commits) && good;
+	good = CHECK_EQ(log.damaged, damaged) && good;
+	if (damaged)
+		good = CHECK_EQ(log.newest, newest) && good;
+	if (!good)
+		printf("# %s\n", what);
+	/* No number is used again that a commit block in the log has. */
+	next = (damaged ? newest : log.sequence + commits) + 1;
+	CHECK_EQ(lnkfs_log_reset(&log), 0);
+	lnkfs_log_free(&log);
+	CHECK_EQ(open_log(&log), 0);
+	CHECK_EQ(log.sequence, next);
+	lnkfs_log_free(&log);
+	volume_done(&vol);
+}
+
+/* A log ends where it was torn; one that is damaged before its end is damaged. */
+static void test_middle(void)
+{
+	static const u32 second[] = { REVOKE2, DESC2, COMMIT2 };
+	static const u32 bytes[] = { 0, 4, 8, 15, 17, 100, 4000 };
+	char what[80];
+	u32 i, j;
+
+	three_transactions();
+	check_end("nothing", 3, false, 0);
+	for (i = 0; i < ARRAY_SIZE(second); i++) {
+		for (j = 0; j < ARRAY_SIZE(bytes); j++) {
+			three_transactions();
+			vol.dev.mem[journal_byte(second[i]) + bytes[j]] ^= 0x10;
+			snprintf(what, sizeof(what), "block %u, byte %u", second[i], bytes[j]);
+			check_end(what, 1, true, 9);
+		}
+		three_transactions();
+		memset(vol.dev.mem + journal_byte(second[i]), 0, 4096);
+		check_end("zeroes", 1, true, 9);
+	}
+	three_transactions();
+	vol.dev.mem[journal_byte(DESC1) + 4000] ^= 1;
+	check_end("the first descriptor", 0, true, 9);
+
+	/* The last one: as jbd2 has it. */
+	three_transactions();
+	vol.dev.mem[journal_byte(COMMIT3) + 900] ^= 1;
+	check_end("the last commit block, its checksum", 2, true, 9);
+	three_transactions();
+	memset(vol.dev.mem + journal_byte(COMMIT3), 0, 4096);
+	check_end("the last commit block, not written", 2, false, 0);
+	three_transactions();
+	memset(vol.dev.mem + journal_byte(COMMIT3), 0, 4096);
+	vol.dev.mem[journal_byte(DESC3) + 4000] ^= 1;
+	check_end("the last one, torn", 2, false, 0);
+}
+
+/* What earlier rounds have left is not taken for what comes. */
+static void test_stale(void)
+{
+	const u8 bytes[3] = { 4, 5, 6 };
+	u64 blocks[3];
+	u32 i;
+
+	three_transactions();
+	for (i = 0; i < ARRAY_SIZE(blocks); i++)
+		blocks[i] = free_block(i);
+	at = DESC1;
+	sequence = 7;
+	log_blocks(blocks, bytes, 3, false);
+	log_commit_at(200);
+	check_end("the same numbers, older by their times", 1, false, 0);
+
+	three_transactions();
+	vol.dev.mem[journal_byte(DESC2) + 4000] ^= 1;
+	vol.dev.mem[journal_byte(COMMIT2) + 4000] ^= 1;
+	write_super(DESC3, 9, LOG_V3);
+	check_end("what is done with", 1, false, 0);
 }
 
 /* A descriptor without a last tag, and one whose blocks fill the ring. */
@@ -505,6 +612,8 @@ static const struct tap_test tests[] = {
 	{ "a log that wraps around", test_wrap },
 	{ "revoked blocks", test_revoke },
 	{ "damaged blocks, wrong targets", test_damage },
+	{ "damage in the middle of a log, and its torn end", test_middle },
+	{ "what older logs have left", test_stale },
 	{ "crafted logs without an end", test_no_end },
 	{ "superblocks that are not right", test_super },
 	{ "transactions written", test_commit },

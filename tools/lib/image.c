@@ -37,9 +37,7 @@ int lnkfs_image_open(struct lnkfs_image *img, const char *path, const char **why
 	if (err && log_why)
 		*why = log_why;
 	if (!err && img->log.start) {
-		err = lnkfs_log_scan(&img->log);
-		if (!err)
-			err = lnkfs_log_collect(&img->log, &img->v.fs);
+		err = lnkfs_log_collect(&img->log, &img->v.fs);
 		if (!err)
 			img->v.dev.overlay = &img->log;
 	}

@@ -358,7 +358,7 @@ static int open_log(struct lnkfs_volume *v, struct lnkfs_dev *dev, u64 offset, u
  *	log, which has another size, takes the place of its own
  * @journal: device of the external journal; NULL: look for it
  * @flags: LNKFS_DEV_*, for that device
- * @log: filled in, also after an error: lnkfs_log_free() takes it
+ * @log: filled in, and scanned, also after an error: lnkfs_log_free() takes it
  * @why: a phrase, when there is something to say about an error, else NULL
  *
  * Return: 0; -EFSCORRUPTED, -EFSBADCRC; for an external journal -ENODEV when it was

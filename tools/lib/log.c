@@ -128,24 +128,43 @@ static bool commit_right(const struct lnkfs_log *log, u8 *data)
 	return crc == be32_to_cpu(sum);
 }
 
-/* The type of the block at hand if it belongs to a transaction, else 0. */
-static u32 block_type(const struct lnkfs_log *log, u8 *data, u32 sequence)
+/* The type of the block at hand if it says that it belongs to a transaction, else 0. */
+static u32 claimed_type(const u8 *data, u32 sequence)
 {
 	const struct log_header *h = (const void *)data;
-	u32 type = be32_to_cpu(h->h_blocktype);
 
 	if (be32_to_cpu(h->h_magic) != JBD2_MAGIC_NUMBER ||
 	    be32_to_cpu(h->h_sequence) != sequence)
 		return 0;
+	return be32_to_cpu(h->h_blocktype);
+}
+
+/* Is the checksum of such a block right? */
+static bool block_right(const struct lnkfs_log *log, u8 *data, u32 type)
+{
+	return type == JBD2_COMMIT_BLOCK ? commit_right(log, data) : tail_right(log, data);
+}
+
+/* The type of the block at hand if it belongs to a transaction, else 0. */
+static u32 block_type(const struct lnkfs_log *log, u8 *data, u32 sequence)
+{
+	u32 type = claimed_type(data, sequence);
+
 	switch (type) {
 	case JBD2_DESCRIPTOR_BLOCK:
 	case JBD2_REVOKE_BLOCK:
-		return tail_right(log, data) ? type : 0;
 	case JBD2_COMMIT_BLOCK:
-		return commit_right(log, data) ? type : 0;
+		return block_right(log, data, type) ? type : 0;
 	default:
 		return 0;
 	}
+}
+
+static u64 commit_time(const u8 *data)
+{
+	const struct log_commit *c = (const void *)data;
+
+	return (u64)be32_to_cpu(c->c_sec[0]) << 32 | be32_to_cpu(c->c_sec[1]);
 }
 
 /* The tag at @pos of a descriptor, and the position of the next one (0: none). */
@@ -173,38 +192,117 @@ static u32 count_tags(const struct lnkfs_log *log, const u8 *data)
 }
 
 /**
+ * struct scan - where the reader of a log is
+ * @at: block
+ * @seen: blocks up to there
+ * @whole: blocks of complete transactions
+ * @sequence: transaction
+ * @time: seconds of the last commit block
+ * @wrong: a block of the transaction has a wrong checksum
+ */
+struct scan {
+	u32 at;
+	u32 seen;
+	u32 whole;
+	u32 sequence;
+	u64 time;
+	bool wrong;
+};
+
+static void set_damaged(struct lnkfs_log *log, const struct scan *s)
+{
+	log->damaged = true;
+	log->newest = s->sequence;
+}
+
+/*
+ * A block that says that it belongs to the transaction. One with a wrong checksum is
+ * damaged or is left from earlier times: jbd2 tells by the time of the commit block,
+ * which does not go back.
+ *
+ * Return: does the log go on behind it?
+ */
+static bool scan_block(struct lnkfs_log *log, struct scan *s, u8 *data, u32 type)
+{
+	u32 step = 1;
+
+	if (!block_right(log, data, type))
+		s->wrong = true;
+	if (type == JBD2_DESCRIPTOR_BLOCK) {
+		step += count_tags(log, data);
+	} else if (type == JBD2_COMMIT_BLOCK) {
+		if (s->wrong && commit_time(data) >= s->time)
+			set_damaged(log, s);
+		if (s->wrong)
+			return false;
+		s->time = commit_time(data);
+		log->commits++;
+		s->sequence++;
+	}
+	s->at = log_after(log, s->at, step);
+	s->seen += step;
+	if (type == JBD2_COMMIT_BLOCK)
+		s->whole = s->seen;
+	return true;
+}
+
+/*
+ * Behind the end there is nothing, or what is older: its numbers are lower. A commit
+ * block of the transaction that is not there, or of a later one, was written when
+ * all before it was on the device: that has been damaged since.
+ */
+static void look_behind(struct lnkfs_log *log, const struct scan *s, u8 *data)
+{
+	const struct log_header *h = (const void *)data;
+	u32 ring = log->maxlen - log->first, i, sequence;
+
+	for (i = s->whole; i < ring; i++) {
+		/* What cannot be read proves nothing. */
+		if (log_block(log, log_after(log, log->start, i), data) ||
+		    be32_to_cpu(h->h_magic) != JBD2_MAGIC_NUMBER ||
+		    be32_to_cpu(h->h_blocktype) != JBD2_COMMIT_BLOCK)
+			continue;
+		sequence = be32_to_cpu(h->h_sequence);
+		if (sequence - s->sequence >= ring || commit_time(data) < s->time ||
+		    !commit_right(log, data))
+			continue;
+		if (!log->damaged || (s32)(sequence - log->newest) > 0)
+			log->newest = sequence;
+		log->damaged = true;
+	}
+}
+
+/**
  * lnkfs_log_scan() - count the complete transactions
  * @log: an open log
+ *
+ * Where one is damaged the log ends before it, and @log->damaged is set.
  *
  * Return: 0 with @log->commits, -ENOMEM, or what reading says.
  */
 int lnkfs_log_scan(struct lnkfs_log *log)
 {
-	u32 at = log->start, sequence = log->sequence, seen = 0, step, type;
+	struct scan s = { .at = log->start, .sequence = log->sequence };
 	u8 *data = malloc(log->block_size);
+	bool more = true;
 	int err = 0;
+	u32 type;
 
 	if (!data)
 		return -ENOMEM;
 	log->commits = 0;
+	log->damaged = false;
 	/* More blocks than the ring has cannot be: a crafted log ends there. */
-	while (at && seen < log->maxlen - log->first) {
-		err = log_block(log, at, data);
+	while (log->start && more && s.seen < log->maxlen - log->first) {
+		err = log_block(log, s.at, data);
 		if (err)
 			break;
-		type = block_type(log, data, sequence);
-		if (!type)
-			break;
-		step = 1;
-		if (type == JBD2_DESCRIPTOR_BLOCK) {
-			step += count_tags(log, data);
-		} else if (type == JBD2_COMMIT_BLOCK) {
-			log->commits++;
-			sequence++;
-		}
-		at = log_after(log, at, step);
-		seen += step;
+		type = claimed_type(data, s.sequence);
+		more = (type == JBD2_DESCRIPTOR_BLOCK || type == JBD2_REVOKE_BLOCK ||
+			type == JBD2_COMMIT_BLOCK) && scan_block(log, &s, data, type);
 	}
+	if (!err && log->start)
+		look_behind(log, &s, data);
 	free(data);
 	return err;
 }
@@ -276,9 +374,7 @@ static int walk_commit(const u8 *data, u32 at, u32 sequence, const struct lnkfs_
 
 	if (!ops->commit)
 		return 0;
-	return ops->commit(ctx, sequence, at,
-			   (u64)be32_to_cpu(c->c_sec[0]) << 32 | be32_to_cpu(c->c_sec[1]),
-			   be32_to_cpu(c->c_nsec));
+	return ops->commit(ctx, sequence, at, commit_time(data), be32_to_cpu(c->c_nsec));
 }
 
 /**
@@ -583,7 +679,9 @@ int lnkfs_log_reset(struct lnkfs_log *log)
 	err = log_block(log, 0, data);
 	if (!err) {
 		js->s_start = 0;
-		js->s_sequence = cpu_to_be32(log->sequence + log->commits + 1);
+		/* What is behind a damaged transaction must not be taken for new ones. */
+		js->s_sequence = cpu_to_be32((log->damaged ? log->newest :
+					      log->sequence + log->commits) + 1);
 		js->s_errno = 0;
 		err = lnkfs_log_write_head(log, data, log->offset);
 	}

@@ -48,7 +48,9 @@ struct lnkfs_log_revoke {
  * @super: it holds a superblock, which the volume has taken over
  *	(lnkfs_volume_log_open())
  * @commits: transactions that are complete (lnkfs_log_scan())
- * @bad_blocks: of these, blocks with a wrong checksum
+ * @damaged: the next one is not, but was: it has been damaged (lnkfs_log_scan())
+ * @newest: then, the last transaction there was; it and what is before it is lost
+ * @bad_blocks: of @commits, blocks with a wrong checksum
  * @entries: what is to be written, by block (lnkfs_log_collect())
  * @nr_entries: how many
  * @max_entries: room
@@ -70,6 +72,8 @@ struct lnkfs_log {
 	u32 seed;
 	bool super;
 	u32 commits;
+	bool damaged;
+	u32 newest;
 	u32 bad_blocks;
 	struct lnkfs_log_entry *entries;
 	u64 nr_entries;

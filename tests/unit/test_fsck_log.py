@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# fsck.lnkfs and logs that are damaged: what a person should look at is not replayed
+# without a word. TAP on standard output. $TOOLS is where the tools are.
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+TOOLS = os.environ["TOOLS"]
+os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
+BS = 1024
+MAGIC = 0xC03B3998
+DESCRIPTOR, COMMIT, REVOKE = 1, 2, 5
+SAME_UUID, LAST_TAG = 2, 8
+count = 0
+failed = 0
+
+
+def result(good, name, why=""):
+    global count, failed
+    count += 1
+    print(("ok" if good else "not ok"), count, "-", name)
+    if not good:
+        failed += 1
+        for line in str(why).splitlines()[:20]:
+            print("#", line)
+
+
+def crc_table():
+    for c in range(256):
+        for _ in range(8):
+            c = c >> 1 ^ (0x82F63B78 if c & 1 else 0)
+        yield c
+
+
+TABLE = list(crc_table())
+
+
+def crc32c(crc, data):
+    for byte in data:
+        crc = TABLE[(crc ^ byte) & 255] ^ crc >> 8
+    return crc
+
+
+class Log:
+    """The journal of an image, written transaction by transaction."""
+
+    def __init__(self, image):
+        self.f = open(image, "r+b")
+        self.sb = self.read(1)
+        self.start = struct.unpack_from("<Q", self.sb, 0xa0)[0]
+        self.js = self.read(self.start)
+        self.seed = crc32c(0xffffffff, self.js[0x30:0x40])
+        self.sequence = self.first = struct.unpack_from(">I", self.js, 0x18)[0]
+        self.at = 1
+        self.places = {}
+
+    def read(self, block):
+        self.f.seek(block * BS)
+        return bytearray(self.f.read(BS))
+
+    def write(self, block, data):
+        self.f.seek(block * BS)
+        self.f.write(data)
+
+    def head(self, kind):
+        data = bytearray(BS)
+        struct.pack_into(">III", data, 0, MAGIC, kind, self.sequence)
+        return data
+
+    def add(self, data, sum_at, name):
+        struct.pack_into(">I", data, sum_at, crc32c(self.seed, data))
+        self.places[name, self.sequence - self.first + 1] = self.start + self.at
+        self.write(self.start + self.at, data)
+        self.at += 1
+
+    def revoke(self, block):
+        data = self.head(REVOKE)
+        struct.pack_into(">IQ", data, 12, 24, block)
+        self.add(data, BS - 4, "revoke")
+
+    def block(self, block, copy):
+        data = self.head(DESCRIPTOR)
+        tag_sum = crc32c(crc32c(self.seed, struct.pack(">I", self.sequence)), copy)
+        struct.pack_into(">IIII", data, 12, block, LAST_TAG, 0, tag_sum)
+        self.add(data, BS - 4, "descriptor")
+        self.write(self.start + self.at, copy)
+        self.at += 1
+
+    def commit(self):
+        data = self.head(COMMIT)
+        struct.pack_into(">Q", data, 0x30, 1700000000 + self.sequence)
+        self.add(data, 0x10, "commit")
+        self.sequence += 1
+
+    def close(self):
+        """As after a crash."""
+        struct.pack_into(">I", self.js, 0x1c, 1)
+        struct.pack_into(">I", self.js, 0x28, 0x13)
+        self.js[0x50] = 4
+        self.js[0xfc:0x100] = bytes(4)
+        struct.pack_into(">I", self.js, 0xfc, crc32c(0xffffffff, self.js))
+        self.write(self.start, self.js)
+        struct.pack_into("<H", self.sb, 0x1e, 0)
+        self.sb[4:8] = bytes(4)
+        struct.pack_into("<I", self.sb, 4, crc32c(0xffffffff, self.sb))
+        self.write(1, self.sb)
+        self.f.close()
+
+
+def block_of(image, block):
+    with open(image, "rb") as f:
+        f.seek(block * BS)
+        return f.read(BS)
+
+
+def fsck(*args):
+    return subprocess.run([TOOLS + "/fsck.lnkfs", *args], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+
+
+def contents(image):
+    with open(image, "rb") as f:
+        return f.read()
+
+
+A, B, C = b"A" * BS, b"B" * BS, b"C" * BS
+
+
+def three_transactions(image):
+    """Blocks in the last group, which nobody uses."""
+    log = Log(image)
+    free = 35000
+    log.block(free, A)
+    log.commit()
+    log.revoke(free)
+    log.block(free + 1, B)
+    log.commit()
+    log.block(free + 2, C)
+    log.commit()
+    log.close()
+    return free, log.places
+
+
+def damaged(what, free, place, spot):
+    shutil.copyfile("logged", "vol")
+    with open("vol", "r+b") as f:
+        f.seek(place * BS + spot)
+        byte = f.read(1)[0]
+        f.seek(place * BS + spot)
+        f.write(bytes([byte ^ 0x10]))
+    before = contents("vol")
+    for opts, text in ((("-n",), "journal: damaged, transactions 2 to 3 are lost"),
+                       (("-p",), "RUN fsck MANUALLY"), ((), "transactions 2 to 3 are lost")):
+        run = fsck(*opts, "vol")
+        result(run.returncode == 4 and text in run.stdout,
+               f"{what}: {' '.join(opts) or 'nobody to ask'}", (run.returncode, run.stdout))
+    result(contents("vol") == before, f"{what}: the volume is untouched")
+    run = fsck("-y", "vol")
+    result(run.returncode == 1 and "journal: 1 transactions replayed" in run.stdout and
+           "vol: repaired" in run.stdout, f"{what}: -y", (run.returncode, run.stdout))
+    result([block_of("vol", free + i) for i in range(3)] == [A, bytes(BS), bytes(BS)],
+           f"{what}: what came before is there")
+    run = fsck("-n", "vol")
+    result(run.returncode == 0 and "clean" in run.stdout, f"{what}: after that", run.stdout)
+
+
+def main():
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "logged", "40M"], check=True)
+    free, places = three_transactions("logged")
+    shutil.copyfile("logged", "vol")
+    run = fsck("-p", "vol")
+    result(run.returncode == 0 and "3 transactions replayed" in run.stdout and
+           "vol: clean" in run.stdout, "all is well", (run.returncode, run.stdout))
+    result([block_of("vol", free + i) for i in range(3)] == [bytes(BS), B, C], "and replayed")
+    for name in "descriptor", "revoke", "commit":
+        place = places[name, 2]
+        damaged(f"{name} block, its checksum", free, place, 900)
+        damaged(f"{name} block, its head", free, place, 1)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        print("TAP version 13")
+        main()
+        print(f"1..{count}")
+        sys.exit(failed != 0)
