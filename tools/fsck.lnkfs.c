@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -511,6 +512,15 @@ static int check_features(const struct lnkfs_volume *v, const struct options *o)
 	return FSCK_OK;
 }
 
+/* By whom, if that is known. */
+static int refuse_in_use(const struct options *o)
+{
+	char text[PATH_MAX];
+
+	return complain(FSCK_ERROR, o->device, "%s; -n checks it all the same",
+			lnkfs_in_use(o->device, text, sizeof(text)) ? text : "in use");
+}
+
 static int check_device(struct lnkfs_volume *v, const struct options *o, bool in_use,
 			const char *why)
 {
@@ -536,7 +546,7 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 	if (!why && !vote && !o->super && !o->force && says_clean(v))
 		return say_clean(v, o);
 	if (in_use && o->mode != NO_CHANGE)
-		return complain(FSCK_ERROR, o->device, "in use; -n checks it all the same");
+		return refuse_in_use(o);
 	if (in_use)
 		printf("%s: in use: what is being changed may look wrong\n", o->device);
 

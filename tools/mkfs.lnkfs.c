@@ -502,7 +502,7 @@ static void refuse_if_in_use(const struct options *o)
 	char text[PATH_MAX];
 	int ret;
 
-	if (probe_in_use(o->device, text, sizeof(text)))
+	if (lnkfs_in_use(o->device, text, sizeof(text)))
 		fail(o->device, "%s", text);
 	if (o->force)
 		return;
@@ -574,8 +574,12 @@ static void refuse_foreign_journal(const struct options *o, const struct lnkfs_j
 	     "this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it");
 }
 
-/* Open the external journal, and take over what the volume must know of it. */
-static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
+/*
+ * Open the external journal, and take over what the volume must know of it.
+ * @own: the volume's device, if that exists already
+ */
+static void open_journal(struct options *o, const struct lnkfs_dev *own,
+			 struct lnkfs_journal_dev *j)
 {
 	unsigned int flags = LNKFS_DEV_EXCL | (o->dry_run ? 0 : LNKFS_DEV_WRITE);
 	struct lnkfs_format *f = &o->format;
@@ -584,7 +588,9 @@ static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
 	int err;
 
 	find_journal(o, path, sizeof(path));
-	if (probe_in_use(path, text, sizeof(text)))
+	if (own && lnkfs_dev_is(own, path))
+		fail(path, "a volume and its external journal need two devices");
+	if (lnkfs_in_use(path, text, sizeof(text)))
 		fail(path, "%s", text);
 	err = lnkfs_journal_dev_open(j, path, flags, &why);
 	if (err == -EBUSY)
@@ -593,8 +599,6 @@ static void open_journal(struct options *o, struct lnkfs_journal_dev *j)
 		fail(path, "neither a block device nor a regular file");
 	if (err)
 		fail(path, "%s", why ? why : strerror(-err));
-	if (lnkfs_dev_is(&j->dev, o->device))
-		fail(path, "a volume and its external journal need two devices");
 	refuse_foreign_journal(o, j);
 	if (f->block_bits && f->block_bits != j->sb.s_block_bits)
 		fail(path, "the journal has blocks of %u bytes, the volume would have %u",
@@ -800,7 +804,7 @@ int main(int argc, char **argv)
 		heed_sector_size(&o, v.dev.sector);
 	}
 	if (o.journal)
-		open_journal(&o, &journal);
+		open_journal(&o, exists ? &v.dev : NULL, &journal);
 	if (exists && (v.dev.is_blk || !o.bytes))
 		make_plan(&o, v.dev.bytes, &sb);
 	else

@@ -5,8 +5,6 @@
 #define _GNU_SOURCE
 #include <blkid/blkid.h>
 #include <fcntl.h>
-#include <glob.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,96 +13,6 @@
 
 #define WIPE_EDGE	(64u << 10)	/* zeroed at both ends, whatever is there */
 #define MAX_SIGNATURES	4096	/* a member of a ZFS pool has 512 */
-
-/**
- * probe_loop() - find a loop device that a file is behind
- * @file: the file
- * @found: decides about one by its name (loop3); NULL: any will do
- * @ctx: its argument
- * @name: gets the name
- * @len: room for it
- */
-bool probe_loop(const struct stat *file, bool (*found)(const char *name, void *ctx), void *ctx,
-		char *name, size_t len)
-{
-	char line[4096];
-	bool ok = false;
-	struct stat st;
-	glob_t g;
-	size_t i;
-	FILE *f;
-
-	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &g))
-		return false;
-	for (i = 0; i < g.gl_pathc && !ok; i++) {
-		f = fopen(g.gl_pathv[i], "re");
-		if (!f)
-			continue;
-		if (fgets(line, sizeof(line), f)) {
-			line[strcspn(line, "\n")] = 0;
-			ok = !stat(line, &st) && st.st_dev == file->st_dev &&
-			     st.st_ino == file->st_ino;
-		}
-		fclose(f);
-		snprintf(name, len, "%.*s", (int)strcspn(g.gl_pathv[i] + 11, "/"),
-			 g.gl_pathv[i] + 11);
-		ok = ok && (!found || found(name, ctx));
-	}
-	globfree(&g);
-	return ok;
-}
-
-/* Is the file the backing file of a loop device? */
-static bool loop_backed(const struct stat *file, char *by, size_t len)
-{
-	char name[64];
-
-	if (!probe_loop(file, NULL, NULL, name, sizeof(name)))
-		return false;
-	snprintf(by, len, "in use by loop device /dev/%s", name);
-	return true;
-}
-
-static bool mounted(const struct stat *dev, char *by, size_t len)
-{
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	struct mntent *m;
-	struct stat st;
-	bool found = false;
-
-	if (!f)
-		return false;
-	while (!found && (m = getmntent(f))) {
-		if (m->mnt_fsname[0] != '/' || stat(m->mnt_fsname, &st))
-			continue;
-		found = S_ISBLK(st.st_mode) && st.st_rdev == dev->st_rdev;
-		if (found)
-			snprintf(by, len, "mounted on %s", m->mnt_dir);
-	}
-	endmntent(f);
-	return found;
-}
-
-/**
- * probe_in_use() - is a device mounted, or an image in use by a loop device?
- * @path: device or file
- * @by: filled with a phrase
- * @len: room in @by
- *
- * Return: 1 or 0; a file that does not exist is not in use.
- */
-int probe_in_use(const char *path, char *by, size_t len)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return 0;
-	if (S_ISBLK(st.st_mode))
-		return mounted(&st, by, len);
-	if (S_ISREG(st.st_mode))
-		return loop_backed(&st, by, len);
-	return 0;
-}
 
 /**
  * probe_own() - the primary superblock of lnkfs, if there is anything like one

@@ -7,9 +7,6 @@
 
 #include "volume.h"
 
-bool probe_loop(const struct stat *file, bool (*found)(const char *name, void *ctx), void *ctx,
-		char *name, size_t len);
-int probe_in_use(const char *path, char *by, size_t len);
 bool probe_own(const char *path, struct lnkfs_super_block *sb);
 int probe_known(const char *path, char *what, size_t len);
 int probe_contents(const char *path, char *what, size_t len);

@@ -346,6 +346,15 @@ static int resize(const struct options *o, struct lnkfs_resize *r)
 	return blocks > v->fs.blocks ? grow(o, r, blocks) : shrink(o, r, blocks);
 }
 
+/* By whom, if that is known. */
+static int refuse_in_use(const struct options *o)
+{
+	char text[PATH_MAX];
+
+	return complain(o->device, "%s",
+			lnkfs_in_use(o->device, text, sizeof(text)) ? text : "in use");
+}
+
 static int resize_unmounted(const struct options *o)
 {
 	struct lnkfs_volume v = {};
@@ -355,6 +364,8 @@ static int resize_unmounted(const struct options *o)
 
 	err = lnkfs_volume_open(&v, o->device, (o->print ? 0 : LNKFS_DEV_WRITE | LNKFS_DEV_EXCL) |
 				LNKFS_VOL_NO_GROUPS, &why);
+	if (err == -EBUSY && !why)
+		return refuse_in_use(o);
 	if (err)
 		return complain(o->device, "%s", why ? why : strerror(-err));
 	if (why) {

@@ -351,7 +351,7 @@ static void open_volume(struct tune *t)
 	const char *why;
 	int err;
 
-	if (probe_in_use(t->device, text, sizeof(text)))
+	if (lnkfs_in_use(t->device, text, sizeof(text)))
 		tune_fail(t->device, "%s", text);
 	t->v.quiet = true;
 	err = lnkfs_volume_open(&t->v, t->device, LNKFS_DEV_WRITE | LNKFS_DEV_EXCL |

@@ -161,6 +161,25 @@ gives 'version' 0 '^fsck.lnkfs [0-9]' -V
 [ $? = 8 ]
 result $? 'nowhere to write to'
 
+# In use.
+format busy 40M
+exec 9<>busy
+flock 9
+gives 'an image that another tool writes to' 8 'in use; -n checks it all the same' -f -y busy
+gives 'an image that another tool writes to, -n' 0 'busy: in use' -f -n busy
+flock -u 9
+flock -s 9
+gives 'an image that another one checks' 0 '2 directories' -f -n busy
+gives 'an image that another one checks, -p' 8 'in use' -f -p busy
+exec 9>&-
+gives 'after that' 0 '2 directories' -f -y busy
+if loop=$(losetup -f --show busy 2>/dev/null); then
+	gives 'an image in use by a loop device' 8 'by loop device /dev/loop.*; -n' -f -y busy
+	gives 'an image in use by a loop device, -n' 0 'busy: in use' -f -n busy
+	gives 'the loop device itself' 0 '2 directories' -f -y "$loop"
+	losetup -d "$loop"
+fi
+
 # External journals.
 format log 8M -O journal_dev
 format vol 40M -J device=log

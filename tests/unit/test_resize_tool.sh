@@ -114,6 +114,17 @@ cp image broken
 dd if=/dev/zero of=broken bs=1024 seek=7680 count=1 conv=notrunc status=none
 refuses "what the checker complains about" 'run "fsck.lnkfs -f broken" first' broken 20M
 works "-f does without the check" -f broken 20M
+cp image busy
+exec 9<>busy
+flock 9
+refuses "an image that another tool writes to" "busy: in use" busy 30M
+works "which can be looked at" -P busy
+exec 9>&-
+if loop=$(losetup -f --show busy 2>/dev/null); then
+	refuses "an image in use by a loop device" "busy: in use by loop device" busy 30M
+	losetup -d "$loop"
+fi
+works "an image that nobody uses" busy 30M
 truncate -s 8M journal
 mkfs.lnkfs -q -f -b 1024 -O journal_dev journal
 refuses "a journal device" "the journal of a volume" journal 16M

@@ -429,6 +429,11 @@ refuses "no room for back references" 1 "vol: No space left on device" -O backre
 "$TOOLS/fsck.lnkfs" -fn vol >out 2>err
 result $? "which leaves the volume in order"
 
+exec 9<>clean
+flock 9
+refuses "an image that another tool writes to" 1 "clean: in use" -L busy clean
+exec 9>&-
+
 run -l /dev/null
 is "not a volume" $? 1
 "$TOOLS/tune.lnkfs" -l clean >/dev/full 2>err

@@ -8,6 +8,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -35,13 +36,31 @@ static int setup_blkdev(struct lnkfs_dev *dev)
 	return 0;
 }
 
+/*
+ * O_EXCL says nothing of a file: no loop device may use it, and no other tool that
+ * writes to it, or, if it is to be written, reads it exclusively.
+ */
+static int claim_file(int fd, const struct stat *st, unsigned int flags)
+{
+	char name[64];
+
+	if (lnkfs_find_loop(st, NULL, NULL, name, sizeof(name)))
+		return -EBUSY;
+	/* Where files cannot be locked they are not. */
+	if (flock(fd, (flags & LNKFS_DEV_WRITE ? LOCK_EX : LOCK_SH) | LOCK_NB) &&
+	    errno == EWOULDBLOCK)
+		return -EBUSY;
+	return 0;
+}
+
 /**
  * lnkfs_dev_open() - open a block device or a regular file
  * @dev: filled in
  * @path: its name
  * @flags: LNKFS_DEV_*
  *
- * Return: 0, -ENOTBLK when it is neither, or what open(2) says.
+ * Return: 0, -ENOTBLK when it is neither, -EBUSY with LNKFS_DEV_EXCL, or what open(2)
+ * says.
  */
 int lnkfs_dev_open(struct lnkfs_dev *dev, const char *path, unsigned int flags)
 {
@@ -68,6 +87,9 @@ int lnkfs_dev_open(struct lnkfs_dev *dev, const char *path, unsigned int flags)
 		if (err)
 			goto fail;
 	} else if (S_ISREG(st.st_mode)) {
+		err = flags & LNKFS_DEV_EXCL ? claim_file(dev->fd, &st, flags) : 0;
+		if (err)
+			goto fail;
 		dev->bytes = (u64)st.st_size;
 	} else {
 		goto fail;

@@ -266,6 +266,9 @@ static int open_ext_journal(struct lnkfs_volume *v, const char *path, unsigned i
 			return -ENODEV;
 		path = found;
 	}
+	*why = "a volume, not a journal device";
+	if (lnkfs_dev_is(&v->dev, path))
+		return -EINVAL;
 	err = lnkfs_journal_dev_open(j, path, flags, why);
 	if (err)
 		return err;

@@ -62,7 +62,7 @@ struct lnkfs_dev_hooks {
 /* flags of lnkfs_dev_open() and lnkfs_volume_open() */
 #define LNKFS_DEV_WRITE		0x1	/* else read-only */
 #define LNKFS_DEV_CREATE	0x2	/* create the file if it is missing */
-#define LNKFS_DEV_EXCL		0x4	/* O_EXCL on a device: refuse if it is in use */
+#define LNKFS_DEV_EXCL		0x4	/* refuse if it is in use */
 #define LNKFS_VOL_NO_GROUPS	0x8	/* do not load the descriptors (fs.group is NULL) */
 #define LNKFS_VOL_ANY_FEATURE	0x10	/* do not refuse unknown features */
 #define LNKFS_VOL_ANY_BACKUP	0x20	/* look for backups, or mend the superblock, whatever is left */
@@ -254,6 +254,11 @@ int lnkfs_cache_flush_type(struct lnkfs_volume *v, enum lnkfs_btype type);
 lnkfs_buf **lnkfs_cache_dirty(struct lnkfs_volume *v, u32 *n);
 int lnkfs_cache_drop(struct lnkfs_volume *v);
 void lnkfs_cache_free(struct lnkfs_volume *v);
+
+/* in_use.c */
+bool lnkfs_find_loop(const struct stat *file, bool (*found)(const char *name, void *ctx),
+		     void *ctx, char *name, size_t len);
+int lnkfs_in_use(const char *path, char *by, size_t len);
 
 /* super_vote.c */
 bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_super_block *b);

@@ -60,7 +60,7 @@ static void open_new(struct tune *t)
 	find_journal(t->journal, path, sizeof(path));
 	if (lnkfs_dev_is(&t->v.dev, path))
 		tune_fail(path, "a volume and its external journal need two devices");
-	if (probe_in_use(path, text, sizeof(text)))
+	if (lnkfs_in_use(path, text, sizeof(text)))
 		tune_fail(path, "%s", text);
 	err = lnkfs_journal_dev_open(&new_dev, path, LNKFS_DEV_EXCL | LNKFS_DEV_WRITE, &why);
 	if (err)

@@ -97,7 +97,7 @@ bool tune_find_mount(const char *device, char *mnt, size_t len)
 		return false;
 	if (S_ISBLK(st.st_mode))
 		return find_mount(st.st_rdev, mnt, len);
-	return S_ISREG(st.st_mode) && probe_loop(&st, loop_mounted, &p, name, sizeof(name));
+	return S_ISREG(st.st_mode) && lnkfs_find_loop(&st, loop_mounted, &p, name, sizeof(name));
 }
 
 /* Is a change asked for that only an unmounted volume can take? */
