@@ -2,9 +2,9 @@
 /*
  * To be preloaded: the program stops when it is about to write for the nth time
  * (LNKFS_STOP). Of what it wrote since its last fsync only the last write has
- * reached the device then (LNKFS_STOP_LOSE), or all of it.
- *
- * Exit status 99. Only for files that nobody else changes.
+ * reached the device then (LNKFS_STOP_LOSE), or all of it. Exit status 99.
+ * Or the nth write fails, that one alone (LNKFS_FAIL): no space is left.
+ * Only for files that nobody else changes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -58,11 +58,17 @@ static void lose(void)
 	free(last);
 }
 
-static void note(int fd, size_t len, off_t off)
+/* Return: the write is to fail. */
+static int note(int fd, size_t len, off_t off)
 {
-	const char *stop = getenv("LNKFS_STOP");
+	const char *stop = getenv("LNKFS_STOP"), *fail = getenv("LNKFS_FAIL");
 
-	if (stop && ++writes == atol(stop)) {
+	writes++;
+	if (fail && writes == atol(fail)) {
+		errno = ENOSPC;
+		return 1;
+	}
+	if (stop && writes == atol(stop)) {
 		if (getenv("LNKFS_STOP_LOSE"))
 			lose();
 		_exit(99);
@@ -76,11 +82,13 @@ static void note(int fd, size_t len, off_t off)
 	if (!undo[undos].old || pread(fd, undo[undos].old, len, off) != (ssize_t)len)
 		abort();
 	undos++;
+	return 0;
 }
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 {
-	note(fd, len, off);
+	if (note(fd, len, off))
+		return -1;
 	return real_pwrite(fd, buf, len, off);
 }
 
@@ -91,7 +99,8 @@ ssize_t pwrite64(int fd, const void *buf, size_t len, off_t off)
 
 int fallocate(int fd, int mode, off_t off, off_t len)
 {
-	note(fd, (size_t)len, off);
+	if (note(fd, (size_t)len, off))
+		return -1;
 	return real_fallocate(fd, mode, off, len);
 }
 

@@ -10,6 +10,7 @@ set -u
 PATH=$TOOLS:$PATH:/usr/sbin:/sbin
 export ASAN_OPTIONS=detect_leaks=0
 top=$(cd "$(dirname "$0")/../.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -139,6 +140,32 @@ is "it is named" "$(blocks ext)" 30720
 works "and smaller" -j journal ext 10M
 fsck.lnkfs -fn -j journal ext >out 2>err
 result $? "the checker is content with it"
+
+# ---- a write that fails ----
+"${CC:-cc}" -O1 -Wall -Wextra -Werror -shared -fPIC -o stop.so "$here/stop.c" -ldl || exit 1
+
+fails() # NAME STEP FILE SIZE: every STEPth write in turn; the old size or the new one is left
+{
+	local name=$1 step=$2 n status whole=1 points=0
+	for ((n = 1; ; n += step)); do
+		cp --sparse=always "$3" vol
+		LD_PRELOAD=$PWD/stop.so LNKFS_FAIL=$n ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 \
+			resize.lnkfs -f vol "$4" >out 2>err
+		status=$?
+		[ $status = 1 ] && grep -q 'No space left' err || break
+		points=$((points + 1))
+		if ! fsck.lnkfs -n -f vol >>out 2>&1; then
+			echo "# write $n failed"
+			whole=
+			break
+		fi
+	done
+	[ "$whole" ] && [ $status = 0 ] && [ $points -ge 4 ]
+	result $? "$name ($points writes fail)"
+}
+
+mkfs.lnkfs -q -f -b 1024 small 20M
+fails "growing" 1 small 40M
 
 # ---- a tree ----
 mkdir tree

@@ -335,13 +335,17 @@ int lnkfs_volume_flush(struct lnkfs_volume *v)
  * lnkfs_volume_close() - write everything back and close
  * @v: volume
  *
+ * Where dirty blocks are held for lnkfs_log_commit() those that are left were not to be
+ * written, or could not be: they are forgotten.
+ *
  * Return: 0 or the first error; all is closed in any case.
  */
 int lnkfs_volume_close(struct lnkfs_volume *v)
 {
-	int err = v->dev.readonly ? 0 : lnkfs_volume_flush(v);
-	int err2;
+	int err = 0, err2;
 
+	if (!v->dev.readonly)
+		err = v->hold ? lnkfs_dev_sync(&v->dev) : lnkfs_volume_flush(v);
 	lnkfs_cache_free(v);
 	lnkfs_orphans_free(v);
 	lnkfs_volume_forget_groups(v);

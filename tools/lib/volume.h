@@ -148,7 +148,8 @@ struct lnkfs_ocount {
  * @bufs: blocks in the cache
  * @max_bufs: bound; exceeded only by blocks that are referenced
  * @dirty: dirty blocks in the cache
- * @hold: they are written by lnkfs_cache_flush() only (lnkfs_log_commit())
+ * @hold: they are written by lnkfs_cache_flush() only (lnkfs_log_commit()), and not
+ *	by closing
  * @free_blocks: blocks the allocator may still hand out
  * @inodes: records in use
  * @free_slots: free slots
