@@ -43,16 +43,18 @@ struct linked {
 /**
  * struct copy - a copy under way
  * @img: volume
+ * @opened: which one it is
  * @preserve: -p
  * @recursive: -r
  * @root: directory that the paths of @links start from
- * @links: copies of files with several names, by number
+ * @links: copies of the volume's files with several names, by number
  * @count: how many
  * @room: for how many there is room
  * @depth: directories that are open
  */
 struct copy {
 	struct lnkfs_image *img;
+	unsigned int opened;
 	bool preserve;
 	bool recursive;
 	int root;
@@ -243,28 +245,17 @@ static void remember(struct copy *c, size_t at, u64 ino, const char *path)
 	c->count++;
 }
 
-/* 1: a second name was made of a file that has been copied before. */
-static int link_again(struct copy *c, const struct lnkfs_cinode *ci, int dirfd, const char *name,
-		      const char *path)
+static void forget_links(struct copy *c)
 {
-	size_t at;
-
-	if (!c->preserve || ci->nlink < 2 || S_ISDIR(ci->mode))
-		return 0;
-	at = find_linked(c, ci->ino);
-	if (at < c->count && c->links[at].ino == ci->ino)
-		return linkat(c->root, c->links[at].path, dirfd, name, 0) ? -errno : 1;
-	remember(c, at, ci->ino, path);
-	return 0;
+	while (c->count)
+		free(c->links[--c->count].path);
 }
 
-static int copy_node(struct copy *c, struct lnkfs_node *node, int dirfd, const char *name,
-		     const char *path)
+static int copy_contents(struct copy *c, struct lnkfs_node *node, int dirfd, const char *name,
+			 const char *path)
 {
-	int err = link_again(c, &node->ci, dirfd, name, path);
+	int err;
 
-	if (err)
-		return err < 0 ? err : 0;
 	switch (node->ci.mode & S_IFMT) {
 	case S_IFREG:
 		err = copy_file(c, node, dirfd, name);
@@ -279,6 +270,25 @@ static int copy_node(struct copy *c, struct lnkfs_node *node, int dirfd, const c
 		err = copy_special(c, node, dirfd, name);
 	}
 	return err ? err : keep_attributes(c, &node->ci, dirfd, name);
+}
+
+/* Of a file that has been copied before only another name is made. */
+static int copy_node(struct copy *c, struct lnkfs_node *node, int dirfd, const char *name,
+		     const char *path)
+{
+	const struct lnkfs_cinode *ci = &node->ci;
+	size_t at;
+	int err;
+
+	if (!c->preserve || ci->nlink < 2 || S_ISDIR(ci->mode))
+		return copy_contents(c, node, dirfd, name, path);
+	at = find_linked(c, ci->ino);
+	if (at < c->count && c->links[at].ino == ci->ino)
+		return linkat(c->root, c->links[at].path, dirfd, name, 0) ? -errno : 0;
+	err = copy_contents(c, node, dirfd, name, path);
+	if (!err)
+		remember(c, at, ci->ino, path);
+	return err;
 }
 
 /* The last component of a path in an image; of the root, nothing. */
@@ -298,6 +308,10 @@ static void copy_named(struct copy *c, struct image_file *file, const char *to, 
 	char *name = into ? last_name(file->path) : NULL;
 	int err;
 
+	/* Its numbers say nothing of the files of another volume. */
+	if (c->opened != file->opened)
+		forget_links(c);
+	c->opened = file->opened;
 	c->img = file->img;
 	if (!into) {
 		err = copy_node(c, &file->node, AT_FDCWD, to, to);
@@ -353,8 +367,7 @@ static int run_cp(int argc, char **argv)
 	image_close();
 	if (into)
 		close(copy.root);
-	while (copy.count)
-		free(copy.links[--copy.count].path);
+	forget_links(&copy);
 	free(copy.links);
 	return 0;
 }

@@ -13,6 +13,7 @@
 /* The volume in use: arguments tend to name the same one. */
 static struct lnkfs_image image;
 static char *image_name;
+static unsigned int images_opened;
 
 /*
  * The colon that ends the name of the image: the first one behind the name of
@@ -58,6 +59,7 @@ static bool open_image(const char *name, size_t len)
 		image_failed(NULL, -ENOMEM);
 		return false;
 	}
+	images_opened++;
 	err = lnkfs_image_open(&image, image_name, &why);
 	if (!err)
 		return true;
@@ -90,6 +92,7 @@ bool image_open(struct image_file *file, const char *name, bool follow)
 	file->name = name;
 	file->path = colon + 1;
 	file->img = &image;
+	file->opened = images_opened;
 	err = lnkfs_image_find(&image, file->path, follow, &file->node);
 	if (err)
 		image_failed(name, err);

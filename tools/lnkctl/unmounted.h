@@ -12,13 +12,15 @@
 /**
  * struct image_file - what a command line argument named
  * @name: as it was named
- * @img: the volume
+ * @img: the volume; the next argument may put another one there
+ * @opened: differs for that
  * @path: the path in it, part of @name
  * @node: the inode
  */
 struct image_file {
 	const char *name;
 	struct lnkfs_image *img;
+	unsigned int opened;
 	const char *path;
 	struct lnkfs_node node;
 };

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# lnkctl cp, out of volumes that are not mounted: what tests/tools/image.sh does not
+# need a kernel for. TAP on standard output; $TOOLS is where the tools are.
+set -u
+
+. "$(dirname "$0")/result.sh"
+PATH=$TOOLS:$PATH:/usr/sbin:/sbin
+export ASAN_OPTIONS=detect_leaks=0
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+
+volume() # FILE: of the directory src
+{
+	mkfs.lnkfs -q -b 1024 -d src "$1" 20M || exit 1
+}
+
+make_src() # TEXT
+{
+	rm -rf src
+	mkdir src
+	echo "$1" >src/one
+	ln src/one src/two
+	echo "other $1" >src/red
+	ln src/red src/green
+}
+
+make_src first
+volume a.img
+make_src second
+volume b.img
+
+# Two volumes, the same numbers.
+mkdir out
+lnkctl cp -p a.img:one b.img:two out >out.txt 2>err
+[ $? = 0 ] && [ "$(cat out/one)" = first ] && [ "$(cat out/two)" = second ]
+result $? "hard links do not go from one volume to another"
+rm -rf out
+mkdir out
+lnkctl cp -p a.img:one a.img:two b.img:red b.img:green out >out.txt 2>err
+[ $? = 0 ] && [ out/one -ef out/two ] && [ out/red -ef out/green ] && [ ! out/one -ef out/red ] &&
+	[ "$(cat out/two)" = first ] && [ "$(cat out/green)" = "other second" ]
+result $? "within each they are kept"
+
+# What stands in the way of the first name is not what the second one gets.
+rm -rf out
+mkdir -p out/one
+lnkctl cp -p a.img:one a.img:two a.img:red out >out.txt 2>err
+[ $? = 1 ] && [ "$(cat out/two)" = first ] && [ "$(wc -l <err)" = 1 ]
+result $? "a directory in the way"
+rm -rf out
+mkdir out
+ln -s /etc/hostname out/one
+lnkctl cp -p a.img:one a.img:two out >out.txt 2>err
+[ $? = 1 ] && [ ! -L out/two ] && [ "$(cat out/two)" = first ]
+result $? "a symlink in the way"
+
+finish
