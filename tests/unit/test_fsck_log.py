@@ -105,7 +105,7 @@ class Log:
         self.js[0xfc:0x100] = bytes(4)
         struct.pack_into(">I", self.js, 0xfc, crc32c(0xffffffff, self.js))
         self.write(self.start, self.js)
-        struct.pack_into("<H", self.sb, 0x1e, 0)
+        self.sb[0x1e] &= ~1
         self.sb[4:8] = bytes(4)
         struct.pack_into("<I", self.sb, 4, crc32c(0xffffffff, self.sb))
         self.write(1, self.sb)
@@ -169,6 +169,62 @@ def damaged(what, free, place, spot):
     result(run.returncode == 0 and "clean" in run.stdout, f"{what}: after that", run.stdout)
 
 
+def tune(*args):
+    run = subprocess.run([TOOLS + "/tune.lnkfs", *args], capture_output=True, text=True)
+    if run.returncode:
+        raise RuntimeError(run.stderr)
+    return run.stdout
+
+
+BACKUPS = (7680, 3 * 7680, 5 * 7680)
+
+
+def interrupted(*args):
+    """A change of the journal that was interrupted when the backups were to be written."""
+    shutil.copyfile("fresh", "vol")
+    tune(*args, "vol")
+    with open("vol", "r+b") as f:
+        for block in BACKUPS:
+            f.seek(block * BS)
+            f.write(block_of("fresh", block))
+        f.seek(1024)
+        sb = bytearray(f.read(1024))
+        sb[0x1e] |= 2
+        sb[4:8] = bytes(4)
+        struct.pack_into("<I", sb, 4, crc32c(0xffffffff, sb))
+        f.seek(1024)
+        f.write(sb)
+
+
+def journal_of(image):
+    return [line for line in tune("-l", image).splitlines() if "ournal" in line]
+
+
+def old_backups():
+    """The journal in use is the one that the primary superblock names."""
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "fresh", "40M"], check=True)
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "-O", "journal_dev", "log", "4M"],
+                   check=True)
+    for what, args in (("elsewhere", ("-J", "size=5M")), ("shorter", ("-J", "size=1500k"))):
+        interrupted(*args)
+        free, _ = three_transactions("vol")
+        before = journal_of("vol")
+        run = fsck("-p", "vol")
+        result(run.returncode == 1 and "3 transactions replayed" in run.stdout,
+               f"a journal {what}, used since: -p", (run.returncode, run.stdout))
+        result([block_of("vol", free + i) for i in range(3)] == [bytes(BS), B, C] and
+               journal_of("vol") == before, f"a journal {what}: replayed", run.stdout)
+        run = fsck("-fn", "vol")
+        result(run.returncode == 0, f"a journal {what}: after that", run.stdout)
+    interrupted("-J", "device=log")
+    before = journal_of("vol")
+    run = fsck("-p", "-j", "log", "vol")
+    result(run.returncode == 1 and journal_of("vol") == before, "a journal on another device: -p",
+           run.stdout)
+    run = fsck("-fn", "-j", "log", "vol")
+    result(run.returncode == 0, "a journal on another device: after that", run.stdout)
+
+
 def main():
     subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "logged", "40M"], check=True)
     free, places = three_transactions("logged")
@@ -181,6 +237,7 @@ def main():
         place = places[name, 2]
         damaged(f"{name} block, its checksum", free, place, 900)
         damaged(f"{name} block, its head", free, place, 1)
+    old_backups()
 
 
 if __name__ == "__main__":

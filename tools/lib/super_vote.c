@@ -4,6 +4,8 @@
  */
 #include <stdlib.h>
 
+#include "journal.h"
+#include "log.h"
 #include "volume.h"
 
 /**
@@ -27,6 +29,17 @@ bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_supe
 	       !memcmp(a->s_journal_uuid, b->s_journal_uuid, sizeof(a->s_journal_uuid));
 }
 
+static void take_journal(struct lnkfs_super_block *to, const struct lnkfs_super_block *from)
+{
+	const __le32 ext = cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL);
+
+	to->s_feature_incompat &= ~ext;
+	to->s_feature_incompat |= from->s_feature_incompat & ext;
+	to->s_journal_start = from->s_journal_start;
+	to->s_journal_blocks = from->s_journal_blocks;
+	memcpy(to->s_journal_uuid, from->s_journal_uuid, sizeof(to->s_journal_uuid));
+}
+
 static void take_over(struct lnkfs_super_block *to, const struct lnkfs_super_block *from)
 {
 	memcpy(to->s_meta_uuid, from->s_meta_uuid, sizeof(to->s_meta_uuid));
@@ -35,11 +48,9 @@ static void take_over(struct lnkfs_super_block *to, const struct lnkfs_super_blo
 	to->s_blocks = from->s_blocks;
 	to->s_root_ino = from->s_root_ino;
 	memcpy(to->s_quota_ino, from->s_quota_ino, sizeof(to->s_quota_ino));
-	to->s_journal_start = from->s_journal_start;
-	to->s_journal_blocks = from->s_journal_blocks;
 	to->s_feature_incompat = from->s_feature_incompat;
 	to->s_feature_ro_compat = from->s_feature_ro_compat;
-	memcpy(to->s_journal_uuid, from->s_journal_uuid, sizeof(to->s_journal_uuid));
+	take_journal(to, from);
 }
 
 static bool unknown_features(const struct lnkfs_super_block *sb)
@@ -138,13 +149,63 @@ static u32 votes(const struct ballot *b, const struct lnkfs_super_block *sb)
 	return n;
 }
 
+/* Does the volume's journal begin where a superblock says? */
+static bool journal_there(struct lnkfs_volume *v, const struct lnkfs_super_block *sb)
+{
+	u64 at = le64_to_cpu(sb->s_journal_start) << sb->s_block_bits;
+	u32 blocks = le32_to_cpu(sb->s_journal_blocks);
+	struct jbd2_super js;
+	struct lnkfs_log log;
+	const char *why;
+
+	return !lnkfs_dev_read(&v->dev, at, &js, sizeof(js)) &&
+	       !lnkfs_log_open(&log, &v->dev, at, blocks, 1u << sb->s_block_bits, &why) &&
+	       log.maxlen == blocks && js.s_nr_users == cpu_to_be32(1) &&
+	       !memcmp(js.s_users, sb->s_meta_uuid, sizeof(sb->s_meta_uuid));
+}
+
+/*
+ * The kernel mounts what the primary superblock says, and so does the journal that the
+ * primary names hold what is to be replayed; where a change of the journal was
+ * interrupted the backups may still name the one before. That of another device cannot be
+ * looked at here.
+ */
+static bool keeps_journal(struct lnkfs_volume *v, const struct lnkfs_super_block *win)
+{
+	struct lnkfs_super_block sb = v->sb;
+	const char *why;
+
+	if (v->sb_block != (u64)LNKFS_SUPER_OFFSET >> v->fs.block_bits ||
+	    !(lnkfs_ext_journal(v) ?
+	      le64_to_cpu(sb.s_write_time) > le64_to_cpu(win->s_write_time) :
+	      journal_there(v, &sb)))
+		return false;
+	take_over(&sb, win);
+	take_journal(&sb, &v->sb);
+	lnkfs_super_seal(&sb);
+	return !lnkfs_super_check(&sb, 0, v->dev.bytes, &why);
+}
+
+/* Return: has anything changed? */
+static bool accept(struct lnkfs_volume *v, const struct lnkfs_super_block *win, bool proof)
+{
+	const struct lnkfs_super_block own = v->sb;
+	bool keep = proof && keeps_journal(v, win);
+
+	take_over(&v->sb, win);
+	if (keep)
+		take_journal(&v->sb, &own);
+	return !lnkfs_super_same(&v->sb, &own);
+}
+
 /**
  * lnkfs_super_vote() - let the backups outvote the superblock at hand
  * @v: volume, opened with LNKFS_VOL_NO_GROUPS; nothing is dirty
  *
  * A copy counts when its checksum is right, it makes sense, and the first
  * descriptors or maps of the volume agree with it. What all copies have in
- * common is taken from the majority, the rest stays what it is in @v->sb.
+ * common is taken from the majority, the rest stays what it is in @v->sb. So does the
+ * journal when @v->sb is such a primary and its journal is where it says.
  *
  * Return: 1 when @v->sb has changed, which is not written; 0; -ENOMEM.
  */
@@ -169,8 +230,8 @@ int lnkfs_super_vote(struct lnkfs_volume *v)
 			win = (int)i;
 		}
 	}
-	if (win >= 0 && !lnkfs_super_same(&b->sb[win], &v->sb) && (!proof || best > have)) {
-		take_over(&v->sb, &b->sb[win]);
+	if (win >= 0 && !lnkfs_super_same(&b->sb[win], &v->sb) && (!proof || best > have) &&
+	    accept(v, &b->sb[win], proof)) {
 		lnkfs_cache_free(v);
 		lnkfs_super_load(&v->fs, &v->sb);
 		err = lnkfs_cache_init(v, LNKFS_CACHE_MIB);
