@@ -396,7 +396,8 @@ TEST_F(frozen_quota, entries_go_later)
 	}
 	EXPECT_EQ(ENOENT, errno);
 	TH_LOG("%d entries had stayed", left);
-	usleep(500000);
+	for (i = 0; i < 100 && !xgetquota(v, Q_XGETNEXTQUOTA, USRQUOTA, FIRST, &d); i++)
+		usleep(200000);
 	EXPECT_ERR(ENOENT, xgetquota(v, Q_XGETNEXTQUOTA, USRQUOTA, FIRST, &d));
 	ASSERT_OK(chdir("/"));
 }
