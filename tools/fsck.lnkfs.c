@@ -543,7 +543,9 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 	if (vote)
 		printf("%s: superblock: its backups agree on something else, which is used\n",
 		       o->device);
-	if (!why && !vote && !o->super && !o->force && says_clean(v))
+	/* A change of size that was interrupted has left a log, but for that it is clean. */
+	if (!why && !vote && !o->super && !o->force && says_clean(v) &&
+	    lnkfs_volume_log_empty(v, o->journal))
 		return say_clean(v, o);
 	if (in_use && o->mode != NO_CHANGE)
 		return refuse_in_use(o);

@@ -366,6 +366,19 @@ static void open_volume(struct tune *t)
 		tune_fail(t->device, "superblock: %s: run fsck.lnkfs", why);
 }
 
+/* A superblock that is still to be replayed would take the change back. */
+static void require_newest_super(struct tune *t)
+{
+	struct lnkfs_log log;
+	const char *why;
+	int err;
+
+	err = lnkfs_volume_log_open(&t->v, t->journal_now, 0, &log, &why);
+	lnkfs_log_free(&log);
+	if (!err && log.super)
+		tune_fail(t->device, "a change of its size was interrupted: run fsck.lnkfs");
+}
+
 static int change(struct tune *t)
 {
 	int ret = TUNE_OK, err;
@@ -377,6 +390,8 @@ static int change(struct tune *t)
 		require_clean(t);
 		ret = change_marked(t);
 		tune_journal_done(t);
+	} else {
+		require_newest_super(t);
 	}
 	if (!ret) {
 		change_super(t, &t->v.sb);

@@ -4,6 +4,7 @@
 # fsck.lnkfs and logs that are damaged: what a person should look at is not replayed
 # without a word. TAP on standard output. $TOOLS is where the tools are.
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -97,15 +98,15 @@ class Log:
         self.add(data, 0x10, "commit")
         self.sequence += 1
 
-    def close(self):
-        """As after a crash."""
+    def close(self, clean=False):
+        """As after a crash; or the superblock says that the volume is clean."""
         struct.pack_into(">I", self.js, 0x1c, 1)
         struct.pack_into(">I", self.js, 0x28, 0x13)
         self.js[0x50] = 4
         self.js[0xfc:0x100] = bytes(4)
         struct.pack_into(">I", self.js, 0xfc, crc32c(0xffffffff, self.js))
         self.write(self.start, self.js)
-        self.sb[0x1e] &= ~1
+        self.sb[0x1e] = self.sb[0x1e] & ~1 | clean
         self.sb[4:8] = bytes(4)
         struct.pack_into("<I", self.sb, 4, crc32c(0xffffffff, self.sb))
         self.write(1, self.sb)
@@ -131,7 +132,7 @@ def contents(image):
 A, B, C = b"A" * BS, b"B" * BS, b"C" * BS
 
 
-def three_transactions(image):
+def three_transactions(image, clean=False):
     """Blocks in the last group, which nobody uses."""
     log = Log(image)
     free = 35000
@@ -142,7 +143,7 @@ def three_transactions(image):
     log.commit()
     log.block(free + 2, C)
     log.commit()
-    log.close()
+    log.close(clean)
     return free, log.places
 
 
@@ -225,6 +226,36 @@ def old_backups():
     result(run.returncode == 0, "a journal on another device: after that", run.stdout)
 
 
+def clean_with_log():
+    """resize.lnkfs commits while the superblock says that the volume is clean."""
+    shutil.copyfile("fresh", "vol")
+    free, _ = three_transactions("vol", clean=True)
+    run = fsck("-n", "vol")
+    result(run.returncode == 0 and "3 transactions taken into account" in run.stdout,
+           "a volume that says it is clean, and has a log: -n", run.stdout)
+    run = fsck("-p", "vol")
+    result(run.returncode == 0 and "3 transactions replayed" in run.stdout and
+           "vol: clean" in run.stdout, "a volume that says it is clean: -p", run.stdout)
+    result([block_of("vol", free + i) for i in range(3)] == [bytes(BS), B, C], "replayed")
+
+    shutil.copyfile("fresh", "vol")
+    log = Log("vol")
+    log.block(1, bytes(log.sb))
+    log.commit()
+    log.close(clean=True)
+    run = subprocess.run([TOOLS + "/tune.lnkfs", "-L", "new", "vol"], capture_output=True,
+                         text=True)
+    result(run.returncode == 1 and "interrupted: run fsck.lnkfs" in run.stderr,
+           "a superblock in the log: tune.lnkfs", (run.returncode, run.stderr))
+    run = fsck("-p", "vol")
+    result(run.returncode == 0 and "1 transactions replayed" in run.stdout, "fsck.lnkfs -p",
+           (run.returncode, run.stdout))
+    tune("-L", "new", "vol")
+    run = fsck("-p", "vol")
+    result(run.returncode == 0 and run.stdout.startswith("vol: clean") and
+           re.search(r"^Label: *new$", tune("-l", "vol"), re.M), "and the label stays", run.stdout)
+
+
 def main():
     subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "logged", "40M"], check=True)
     free, places = three_transactions("logged")
@@ -238,6 +269,7 @@ def main():
         damaged(f"{name} block, its checksum", free, place, 900)
         damaged(f"{name} block, its head", free, place, 1)
     old_backups()
+    clean_with_log()
 
 
 if __name__ == "__main__":

@@ -390,3 +390,28 @@ int lnkfs_volume_log_open(struct lnkfs_volume *v, const char *journal, unsigned 
 	return open_log(v, v->journal, le64_to_cpu(j.sb.s_journal_start) << j.sb.s_block_bits,
 			le32_to_cpu(j.sb.s_journal_blocks), log, why);
 }
+
+/**
+ * lnkfs_volume_log_empty() - is there nothing to be replayed?
+ * @v: volume
+ * @journal: device of an external journal; NULL: look for it
+ *
+ * Return: false also when an internal journal is none. An external one that cannot be
+ * looked at is taken for empty: that is for volumes that say they are clean.
+ */
+bool lnkfs_volume_log_empty(struct lnkfs_volume *v, const char *journal)
+{
+	struct lnkfs_journal_dev j;
+	struct lnkfs_log log;
+	const char *why;
+	bool empty;
+
+	if (!lnkfs_ext_journal(v))
+		return !lnkfs_log_open(&log, &v->dev, v->fs.journal_start << v->fs.block_bits,
+				       v->fs.journal_blocks, v->fs.block_size, &why) && !log.start;
+	if (open_ext_journal(v, journal, 0, &j, &why))
+		return true;
+	empty = !j.js.s_start;
+	lnkfs_dev_close(&j.dev);
+	return empty;
+}

@@ -57,6 +57,7 @@ static inline bool lnkfs_ext_journal(const struct lnkfs_volume *v)
 	return le32_to_cpu(v->sb.s_feature_incompat) & LNKFS_INCOMPAT_EXT_JOURNAL;
 }
 
+bool lnkfs_volume_log_empty(struct lnkfs_volume *v, const char *journal);
 int lnkfs_volume_log_open(struct lnkfs_volume *v, const char *journal, unsigned int flags,
 			  struct lnkfs_log *log, const char **why);
 int lnkfs_journal_format(struct lnkfs_volume *v);
