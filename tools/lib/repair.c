@@ -73,6 +73,23 @@ int lnkfs_repair_settle(struct lnkfs_repair *r)
 	return err == -ENOMEM || !err ? err : -EIO;
 }
 
+static struct lnkfs_rinode *search(struct lnkfs_rinode *list, u64 nr, u64 ino)
+{
+	u64 low = 0, high = nr;
+
+	while (low < high) {
+		u64 mid = low + (high - low) / 2;
+
+		if (list[mid].ino == ino)
+			return &list[mid];
+		if (list[mid].ino < ino)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
 /**
  * lnkfs_rinode_find() - look an inode up
  * @r: repair
@@ -82,19 +99,33 @@ int lnkfs_repair_settle(struct lnkfs_repair *r)
  */
 struct lnkfs_rinode *lnkfs_rinode_find(const struct lnkfs_repair *r, u64 ino)
 {
-	u64 low = 0, high = r->nr;
+	u64 first = r->nr - r->later;
+	struct lnkfs_rinode *info = search(r->inodes, first, ino);
 
-	while (low < high) {
-		u64 mid = low + (high - low) / 2;
+	if (!info && r->later)
+		info = search(r->inodes + first, r->later, ino);
+	return info && !(info->flags & RI_GONE) ? info : NULL;
+}
 
-		if (r->inodes[mid].ino == ino)
-			return r->inodes[mid].flags & RI_GONE ? NULL : &r->inodes[mid];
-		if (r->inodes[mid].ino < ino)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
+/**
+ * lnkfs_rinode_room() - make room for one more inode in the table
+ * @r: repair; pointers into the table are no longer good
+ *
+ * Return: 0, -ENOMEM.
+ */
+int lnkfs_rinode_room(struct lnkfs_repair *r)
+{
+	u64 max = r->max ? r->max * 2 : 1024;
+	struct lnkfs_rinode *list;
+
+	if (r->nr < r->max)
+		return 0;
+	list = reallocarray(r->inodes, max, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	r->inodes = list;
+	r->max = max;
+	return 0;
 }
 
 /**
@@ -106,13 +137,12 @@ struct lnkfs_rinode *lnkfs_rinode_find(const struct lnkfs_repair *r, u64 ino)
  */
 int lnkfs_rinode_enter(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
 {
-	struct lnkfs_rinode *list = realloc(r->inodes, (r->nr + 1) * sizeof(*list));
+	struct lnkfs_rinode *list;
 	u64 at = r->nr;
 
-	if (!list)
+	if (lnkfs_rinode_room(r))
 		return -ENOMEM;
-	r->inodes = list;
-	r->max = r->nr + 1;
+	list = r->inodes;
 	while (at && list[at - 1].ino > ci->ino)
 		at--;
 	if (at && list[at - 1].ino == ci->ino) {

@@ -201,15 +201,8 @@ static int remember(struct lnkfs_repair *r, const struct lnkfs_cinode *ci)
 {
 	struct lnkfs_rinode *info;
 
-	if (r->nr == r->max) {
-		u64 max = r->max ? r->max * 2 : 1024;
-
-		info = realloc(r->inodes, max * sizeof(*info));
-		if (!info)
-			return -ENOMEM;
-		r->inodes = info;
-		r->max = max;
-	}
+	if (lnkfs_rinode_room(r))
+		return -ENOMEM;
 	info = &r->inodes[r->nr++];
 	memset(info, 0, sizeof(*info));
 	info->ino = ci->ino;

@@ -120,6 +120,7 @@ enum lnkfs_asked { ASKED_ALL, ASKED_SURE, ASKED_DOUBT };
  * @inodes: all inodes, by number
  * @nr: how many
  * @max: room for
+ * @later: that many at the end have been found later: they are by number among themselves
  * @ops: where lines and progress go; may be NULL
  * @ctx: argument of @ops
  * @res: figures
@@ -145,6 +146,7 @@ struct lnkfs_repair {
 	struct lnkfs_rinode *inodes;
 	u64 nr;
 	u64 max;
+	u64 later;
 	const struct lnkfs_fsck_ops *ops;
 	void *ctx;
 	struct lnkfs_repair_result *res;
@@ -182,6 +184,7 @@ void lnkfs_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
 void lnkfs_not_fixed(struct lnkfs_repair *r, const char *fmt, ...) __printf(2, 3);
 int lnkfs_repair_settle(struct lnkfs_repair *r);
 struct lnkfs_rinode *lnkfs_rinode_find(const struct lnkfs_repair *r, u64 ino);
+int lnkfs_rinode_room(struct lnkfs_repair *r);
 int lnkfs_rinode_enter(struct lnkfs_repair *r, const struct lnkfs_cinode *ci);
 int lnkfs_rinode_load(struct lnkfs_repair *r, u64 ino, struct lnkfs_node *node);
 int lnkfs_rinode_store(struct lnkfs_repair *r, const struct lnkfs_node *node);

@@ -408,9 +408,10 @@ static int by_ino(const void *a, const void *b)
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
+/* Sorting all inodes is for later: there may be many such blocks, which come in order. */
 static int adopt(struct lnkfs_repair *r, u32 group, u32 off)
 {
-	u64 block = lnkfs_group_first(r->fs, group) + off;
+	u64 block = lnkfs_group_first(r->fs, group) + off, known = r->nr;
 	int err;
 
 	err = lnkfs_group_mark(r, &r->group[group].imap, off);
@@ -418,10 +419,10 @@ static int adopt(struct lnkfs_repair *r, u32 group, u32 off)
 		err = lnkfs_group_mark(r, &r->group[group].found, off);
 	if (!err)
 		err = lnkfs_repair_inode_block(r, block);
+	r->later += r->nr - known;
 	if (err || !marked(r->group[group].imap, off))
 		return err;
 	lnkfs_fixed(r, "block %" PRIu64 " is an inode block that was not in the map", block);
-	qsort(r->inodes, r->nr, sizeof(*r->inodes), by_ino);
 	return claim_inode_block(r, block);
 }
 
@@ -539,6 +540,9 @@ int lnkfs_repair_claim_all(struct lnkfs_repair *r)
 	for (group = 0; group < r->fs->groups && !err; group++)
 		err = look_for_inodes(r, group, data);
 	free(data);
+	if (r->later)
+		qsort(r->inodes, r->nr, sizeof(*r->inodes), by_ino);
+	r->later = 0;
 	if (!err)
 		err = lnkfs_repair_doubt(r);
 	if (!err)
