@@ -313,6 +313,17 @@ static void test_damage(void)
 	CHECK_EQ(log.nr_entries, 0);
 	lnkfs_log_free(&log);
 
+	/* Even one that is not the journal's to write. */
+	at = 1;
+	sequence = 7;
+	a = 0;
+	log_blocks(&a, &byte, 1, true);
+	log_commit();
+	CHECK_EQ(collect_log(&log), 0);
+	CHECK_EQ(log.bad_blocks, 1);
+	CHECK_EQ(log.nr_entries, 0);
+	lnkfs_log_free(&log);
+
 	/* A commit block that is not right: the transaction does not count. */
 	at = 1;
 	sequence = 7;

@@ -457,10 +457,10 @@ static int collect_entry(void *ctx, const struct lnkfs_log_entry *e, bool good)
 	struct lnkfs_log *log = c->log;
 	struct lnkfs_log_entry *more;
 
-	if (!may_replay(c, e->block))
-		return -EFSCORRUPTED;
 	if (!good)
 		return 0;
+	if (!may_replay(c, e->block))
+		return -EFSCORRUPTED;
 	more = grow(log->entries, log->nr_entries, &log->max_entries, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
