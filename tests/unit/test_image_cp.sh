@@ -57,4 +57,50 @@ lnkctl cp -p a.img:one a.img:two out >out.txt 2>err
 [ $? = 1 ] && [ ! -L out/two ] && [ "$(cat out/two)" = first ]
 result $? "a symlink in the way"
 
+# A directory that has two names for itself: no end, were it not seen.
+rm -rf src out
+mkdir -p src/a/b src/a/c
+echo deep >src/a/file
+touch src/a/with-a-long-name-{1..20}
+volume loop.img
+number()
+{
+	dump.lnkfs -j loop.img inode "$1" | python3 -c 'import json, sys
+print(json.load(sys.stdin)["inode"]["number"])'
+}
+python3 - loop.img "$(number /a)" "$(number /a/b)" "$(number /a/c)" <<'END'
+import struct
+import sys
+
+image, a, *subdirs = sys.argv[1:]
+
+
+def crc32c(crc, data):
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
+with open(image, "r+b") as f:
+    data = f.read()
+    seed = crc32c(0xffffffff, data[1024 + 0x30:1024 + 0x40])
+    for at in range(0, len(data), 1024):
+        block = bytearray(data[at:at + 1024])
+        if block[:4] != b"LKDB" or b"file" not in block:
+            continue
+        for old in subdirs:
+            block = block.replace(struct.pack("<Q", int(old)), struct.pack("<Q", int(a)))
+        block[4:8] = bytes(4)
+        struct.pack_into("<I", block, 4, crc32c(seed, block))
+        f.seek(at)
+        f.write(block)
+END
+mkdir out
+timeout 20 lnkctl cp -a loop.img:a out >out.txt 2>err
+[ $? = 1 ] && [ "$(cat out/a/file)" = deep ] && [ "$(grep -c 'Too many levels' err)" = 2 ] &&
+	[ "$(wc -l <err)" = 2 ]
+result $? "a directory in itself"
+
 finish

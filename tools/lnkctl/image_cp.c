@@ -51,6 +51,7 @@ struct linked {
  * @count: how many
  * @room: for how many there is room
  * @depth: directories that are open
+ * @way: they
  */
 struct copy {
 	struct lnkfs_image *img;
@@ -62,6 +63,7 @@ struct copy {
 	size_t count;
 	size_t room;
 	unsigned int depth;
+	u64 way[MAX_DEPTH];
 };
 
 static struct timespec to_timespec(u64 stamp)
@@ -73,6 +75,20 @@ static struct timespec to_timespec(u64 stamp)
 }
 
 /* Owner first: a change of it drops the set-user-ID bit. */
+static int keep_open(const struct copy *c, const struct lnkfs_cinode *ci, int fd)
+{
+	const struct timespec times[2] = { to_timespec(ci->atime), to_timespec(ci->mtime) };
+
+	if (!c->preserve)
+		return 0;
+	if (!geteuid() && fchown(fd, ci->uid, ci->gid))
+		return -errno;
+	if (fchmod(fd, ci->mode & 07777))
+		return -errno;
+	return futimens(fd, times) ? -errno : 0;
+}
+
+/* The same for what cannot be opened; nothing is done to what a symlink leads to. */
 static int keep_attributes(const struct copy *c, const struct lnkfs_cinode *ci, int dirfd,
 			   const char *name)
 {
@@ -82,7 +98,8 @@ static int keep_attributes(const struct copy *c, const struct lnkfs_cinode *ci, 
 		return 0;
 	if (!geteuid() && fchownat(dirfd, name, ci->uid, ci->gid, AT_SYMLINK_NOFOLLOW))
 		return -errno;
-	if (!S_ISLNK(ci->mode) && fchmodat(dirfd, name, ci->mode & 07777, 0))
+	if (!S_ISLNK(ci->mode) &&
+	    fchmodat(dirfd, name, ci->mode & 07777, AT_SYMLINK_NOFOLLOW))
 		return -errno;
 	return utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
@@ -136,6 +153,8 @@ static int copy_file(const struct copy *c, struct lnkfs_node *node, int dirfd, c
 	if (fd < 0)
 		return -errno;
 	err = copy_data(c, node, fd);
+	if (!err)
+		err = keep_open(c, &node->ci, fd);
 	if (close(fd) && !err)
 		err = -errno;
 	return err;
@@ -151,7 +170,9 @@ static int copy_special(const struct copy *c, const struct lnkfs_node *node, int
 		return -EINVAL;
 	if (node->ci.fork == LNKFS_FORK_DEVICE)
 		number = makedev(le32_to_cpu(dev->v_major), le32_to_cpu(dev->v_minor));
-	return mknodat(dirfd, name, node->ci.mode, number) ? -errno : 0;
+	if (mknodat(dirfd, name, node->ci.mode, number))
+		return -errno;
+	return keep_attributes(c, &node->ci, dirfd, name);
 }
 
 static int copy_link(const struct copy *c, const struct lnkfs_node *node, int dirfd,
@@ -162,7 +183,9 @@ static int copy_link(const struct copy *c, const struct lnkfs_node *node, int di
 
 	if (err)
 		return err;
-	return symlinkat(target, dirfd, name) ? -errno : 0;
+	if (symlinkat(target, dirfd, name))
+		return -errno;
+	return keep_attributes(c, &node->ci, dirfd, name);
 }
 
 static int copy_node(struct copy *c, struct lnkfs_node *node, int dirfd, const char *name,
@@ -194,6 +217,17 @@ static int copy_entry(void *arg, const char *name, u64 ino, u8 type)
 	return 0;
 }
 
+/* A directory that names one above it, twice, would be copied without an end. */
+static bool on_the_way(const struct copy *c, u64 ino)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->depth; i++)
+		if (c->way[i] == ino)
+			return true;
+	return false;
+}
+
 static int copy_dir(struct copy *c, struct lnkfs_node *node, int dirfd, const char *name,
 		    const char *path)
 {
@@ -202,7 +236,7 @@ static int copy_dir(struct copy *c, struct lnkfs_node *node, int dirfd, const ch
 
 	if (!c->recursive)
 		return -EISDIR;
-	if (c->depth >= MAX_DEPTH)
+	if (c->depth >= MAX_DEPTH || on_the_way(c, node->ci.ino))
 		return -ELOOP;
 	if (mkdirat(dirfd, name, (c->preserve ? 0 : node->ci.mode & 0777) | 0700) &&
 	    errno != EEXIST)
@@ -210,9 +244,11 @@ static int copy_dir(struct copy *c, struct lnkfs_node *node, int dirfd, const ch
 	d.fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (d.fd < 0)
 		return -errno;
-	c->depth++;
+	c->way[c->depth++] = node->ci.ino;
 	err = image_list(c->img, node, copy_entry, &d);
 	c->depth--;
+	if (!err)
+		err = keep_open(c, &node->ci, d.fd);
 	close(d.fd);
 	return err;
 }
@@ -254,22 +290,16 @@ static void forget_links(struct copy *c)
 static int copy_contents(struct copy *c, struct lnkfs_node *node, int dirfd, const char *name,
 			 const char *path)
 {
-	int err;
-
 	switch (node->ci.mode & S_IFMT) {
 	case S_IFREG:
-		err = copy_file(c, node, dirfd, name);
-		break;
+		return copy_file(c, node, dirfd, name);
 	case S_IFDIR:
-		err = copy_dir(c, node, dirfd, name, path);
-		break;
+		return copy_dir(c, node, dirfd, name, path);
 	case S_IFLNK:
-		err = copy_link(c, node, dirfd, name);
-		break;
+		return copy_link(c, node, dirfd, name);
 	default:
-		err = copy_special(c, node, dirfd, name);
+		return copy_special(c, node, dirfd, name);
 	}
-	return err ? err : keep_attributes(c, &node->ci, dirfd, name);
 }
 
 /* Of a file that has been copied before only another name is made. */
