@@ -102,21 +102,22 @@ void lnkfs_make_room(struct super_block *sb)
 	up_read(&sb->s_umount);
 }
 
-/* Before a write of @count bytes: see unwritten.c. How many of them now, or an error. */
+/* Before a write of @count bytes: see unwritten.c. @count or an error. */
 static ssize_t lnkfs_prepare_iocb(struct kiocb *iocb, ssize_t count)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	int err;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return likely(lnkfs_tree_room(inode, count)) ? count : -EAGAIN;
-	return lnkfs_prepare_write(inode, iocb->ki_pos, count);
+	err = lnkfs_prepare_write(inode, iocb->ki_pos, count);
+	return err ? err : count;
 }
 
 /* One try; the last one writes what there is room for. */
 static ssize_t lnkfs_buffered_try(struct kiocb *iocb, struct iov_iter *from, bool last)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	size_t rest;
 	ssize_t ret;
 
 	ret = lnkfs_lock_iocb(iocb, true);
@@ -126,41 +127,24 @@ static ssize_t lnkfs_buffered_try(struct kiocb *iocb, struct iov_iter *from, boo
 	ret = lnkfs_write_checks(iocb, from);
 	if (ret > 0)
 		ret = lnkfs_prepare_iocb(iocb, ret);
-	if (ret > 0) {
-		rest = iov_iter_count(from) - ret;
-		iov_iter_truncate(from, ret);
+	if (ret > 0)
 		ret = lnkfs_iomap_buffered_write(iocb, from, &lnkfs_write_iomap_ops);
-		iov_iter_reexpand(from, iov_iter_count(from) + rest);
-	}
 	LNKFS_I(inode)->da_partial = false;
 	lnkfs_unlock_iocb(iocb, true);
 	return ret;
-}
-
-/* All of it, in as many pieces as it takes. */
-static ssize_t lnkfs_buffered_pieces(struct kiocb *iocb, struct iov_iter *from, bool last)
-{
-	ssize_t ret, done = 0;
-
-	do {
-		ret = lnkfs_buffered_try(iocb, from, last);
-		if (ret > 0)
-			done += ret;
-	} while (ret > 0 && iov_iter_count(from) && !fatal_signal_pending(current));
-	return done ? done : ret;
 }
 
 static ssize_t lnkfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t size = i_size_read(inode);
-	ssize_t ret = lnkfs_buffered_pieces(iocb, from, false);
+	ssize_t ret = lnkfs_buffered_try(iocb, from, false);
 	int err;
 
 	if (ret == -ENOSPC || ret == -EDQUOT) {
 		if (ret == -ENOSPC)
 			lnkfs_make_room(inode->i_sb);
-		ret = lnkfs_buffered_pieces(iocb, from, true);
+		ret = lnkfs_buffered_try(iocb, from, true);
 	}
 	if (ret > 0 && iocb->ki_pos > size) {
 		err = lnkfs_write_past_end(inode, iocb->ki_pos - ret, ret);

@@ -660,7 +660,7 @@ void lnkfs_drop_window(struct inode *inode);
 
 /* ---- unwritten.c: writing into blocks allocated ahead, on a full volume ---- */
 bool lnkfs_tree_room(struct inode *inode, u64 len);
-ssize_t lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len);
+int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len);
 int lnkfs_write_past_end(struct inode *inode, loff_t pos, u64 len);
 int lnkfs_prepare_fault(struct inode *inode, struct folio *folio);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing when space is short: into blocks that were allocated ahead, and into holes.
+ * Writing into blocks that were allocated ahead, when space is short.
  *
  * A piece of an unwritten extent that gets data costs up to two records in the
  * extent tree, and that when the data have been accepted already. While there
@@ -8,10 +8,6 @@
  * about it. Where there is not, the file's dirty data are written, and if that does
  * not help the extent is filled with zeroes, all of it that is in the file, and made
  * written before it gets data: that takes no record.
- *
- * Data for holes get what blocks there are when they are written back, in the worst case
- * single ones, each with a record. Where there is no room for the nodes of that, they are
- * written as they come, in pieces for which there is.
  */
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
@@ -61,9 +57,9 @@ bool lnkfs_tree_room(struct inode *inode, u64 len)
 	return lnkfs_tree_room_but(inode, len, READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 4);
 }
 
-/* Is a block of [lblk, end) so? The first one goes to *@lblk, its extent to @ext. */
-static int lnkfs_next_with(struct inode *inode, u32 flag, u64 *lblk, u64 end,
-			   struct lnkfs_ext *ext)
+/* Is a block of [lblk, end) unwritten? The first one goes to *@lblk, its extent to @ext. */
+static int lnkfs_next_unwritten(struct inode *inode, u64 *lblk, u64 end,
+				struct lnkfs_ext *ext)
 {
 	int err;
 
@@ -71,39 +67,11 @@ static int lnkfs_next_with(struct inode *inode, u32 flag, u64 *lblk, u64 end,
 		err = lnkfs_extent_at(inode, *lblk, ext);
 		if (err)
 			return err;
-		if (ext->flags & flag)
+		if (ext->flags & LNKFS_EXT_UNWRITTEN)
 			return 1;
 		cond_resched();
 	}
 	return 0;
-}
-
-static int lnkfs_next_unwritten(struct inode *inode, u64 *lblk, u64 end,
-				struct lnkfs_ext *ext)
-{
-	return lnkfs_next_with(inode, LNKFS_EXT_UNWRITTEN, lblk, end, ext);
-}
-
-/* Nothing in [lblk, end) is unwritten: how many of @len bytes may be written? */
-static ssize_t lnkfs_prepare_holes(struct inode *inode, u64 lblk, u64 end, u64 len)
-{
-	const u64 least = i_blocksize(inode);
-	struct lnkfs_ext ext;
-	int ret;
-
-	ret = lnkfs_next_with(inode, LNKFS_EXT_HOLE, &lblk, end, &ext);
-	if (!ret)
-		return len;
-	if (ret > 0)
-		ret = filemap_write_and_wait(inode->i_mapping);
-	if (ret)
-		return ret;
-	while (!lnkfs_tree_room(inode, len)) {
-		if (len <= least)
-			return -ENOSPC;
-		len = max(round_down(len / 2, least), least);
-	}
-	return len;
 }
 
 /* End of the blocks that may be written: what is past the end of the file may not. */
@@ -145,10 +113,9 @@ static int lnkfs_fill(struct inode *inode, u64 from, u64 to)
  *
  * Context: inode_lock held; takes the invalidate lock, so that nothing can
  * become dirty, or be on its way to the device, in blocks that are filled.
- * Return: how many bytes may be written now, 1 to @len; -ENOSPC, -EINTR, or an error of
- * lnkfs_finish_write() or of the device.
+ * Return: 0, -ENOSPC, -EINTR, or an error of lnkfs_finish_write() or of the device.
  */
-ssize_t lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
+int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 {
 	u64 lblk = pos >> inode->i_blkbits;
 	u64 end = lnkfs_fill_end(inode, pos + len);
@@ -156,12 +123,9 @@ ssize_t lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 	int ret;
 
 	if (likely(lnkfs_tree_room(inode, len)))
-		return len;
+		return 0;
 	ret = lnkfs_next_unwritten(inode, &lblk, end, &ext);
-	if (!ret)
-		return lnkfs_prepare_holes(inode, pos >> inode->i_blkbits,
-					   lnkfs_size_blocks(inode, pos + len), len);
-	if (ret < 0)
+	if (ret <= 0)
 		return ret;
 	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
@@ -180,7 +144,7 @@ ssize_t lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 	}
 out:
 	filemap_invalidate_unlock(inode->i_mapping);
-	return ret ? ret : len;
+	return ret;
 }
 
 /**

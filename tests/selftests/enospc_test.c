@@ -444,44 +444,4 @@ TEST_F(promised, kept_from_trees)
 	close(b);
 }
 
-/* Single free blocks, each of which is going to be an extent of its own. */
-TEST_F(promised, data_for_fragments)
-{
-	static char buf[65536];
-	struct statfs s;
-	ssize_t ret = 0;
-	off_t at, size;
-	int a, b;
-
-	ASSERT_OK(statfs(".", &s));
-	memset(buf, 'f', sizeof(buf));
-	a = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
-	b = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
-	ASSERT_LE(0, a);
-	ASSERT_LE(0, b);
-	while ((ret = write(a, buf, sizeof(buf))) > 0)
-		;
-	ASSERT_EQ(ENOSPC, errno);
-	ASSERT_OK(fsync(a));
-	size = lseek(a, 0, SEEK_CUR);
-	for (at = 0; at < size; at += 2 * s.f_bsize)
-		ASSERT_OK(fallocate(a, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, s.f_bsize));
-	sync();
-	while ((ret = write(b, buf, sizeof(buf))) > 0)
-		;
-	EXPECT_EQ(ENOSPC, errno);
-	/* What was accepted is there. */
-	EXPECT_OK(fsync(b));
-	size = lseek(b, 0, SEEK_CUR);
-	TH_LOG("%lld bytes", (long long)size);
-	EXPECT_LT(3 << 20, size);
-	drop_caches();
-	for (at = 0; at < size; at += s.f_bsize) {
-		ASSERT_LT(0, pread(b, buf, s.f_bsize, at));
-		ASSERT_EQ('f', buf[0]);
-	}
-	close(a);
-	close(b);
-}
-
 TEST_HARNESS_MAIN
