@@ -259,14 +259,12 @@ int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext 
 static void lnkfs_grow_disk_size(struct inode *inode, loff_t end, bool extend)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	loff_t size = i_size_read(inode);
 
-	if (extend && end > size) {
+	if (extend && end > i_size_read(inode))
 		i_size_write(inode, end);
-		size = end;
-	}
+	/* Under the lock: see lnkfs_zero_eof(). */
 	spin_lock(&li->raw_lock);
-	li->ci.size = max_t(u64, li->ci.size, min(end, size));
+	li->ci.size = max_t(u64, li->ci.size, min(end, i_size_read(inode)));
 	spin_unlock(&li->raw_lock);
 }
 

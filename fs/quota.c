@@ -406,7 +406,7 @@ unsigned int lnkfs_quota_enforced(struct super_block *sb, unsigned int opts)
 	int type;
 
 	for (type = 0; type < MAXQUOTAS; type++) {
-		if (!sb_has_quota_usage_enabled(sb, type))
+		if (!sb_has_quota_usage_enabled(sb, type) || sb_has_quota_suspended(sb, type))
 			continue;
 		if (sb_has_quota_limits_enabled(sb, type))
 			opts |= lnkfs_limit_opts[type];
