@@ -333,7 +333,7 @@ static void test_damage(void)
 	vol.dev.mem[to + 900] ^= 1;
 	CHECK_EQ(collect_log(&log), 0);
 	CHECK_EQ(log.commits, 0);
-	CHECK(log.damaged);
+	CHECK(!log.damaged);
 	lnkfs_log_free(&log);
 
 	/* Places that are not the journal's to write. */
@@ -415,10 +415,10 @@ static void test_middle(void)
 	vol.dev.mem[journal_byte(DESC1) + 4000] ^= 1;
 	check_end("the first descriptor", 0, true, 9);
 
-	/* The last one: as jbd2 has it. */
+	/* The last one, which the crash may have torn: jbd2 calls that damage. */
 	three_transactions();
 	vol.dev.mem[journal_byte(COMMIT3) + 900] ^= 1;
-	check_end("the last commit block, its checksum", 2, true, 9);
+	check_end("the last commit block, its checksum", 2, false, 0);
 	three_transactions();
 	memset(vol.dev.mem + journal_byte(COMMIT3), 0, 4096);
 	check_end("the last commit block, not written", 2, false, 0);

@@ -226,8 +226,15 @@ static bool scan_block(struct lnkfs_log *log, struct scan *s, u8 *data, u32 type
 {
 	u32 step = 1;
 
-	if (!block_right(log, data, type))
+	if (!block_right(log, data, type)) {
 		s->wrong = true;
+		/*
+		 * Torn by the crash, which jbd2 does not tell from damage, unless there is
+		 * more behind it: see look_behind().
+		 */
+		if (type == JBD2_COMMIT_BLOCK)
+			return false;
+	}
 	if (type == JBD2_DESCRIPTOR_BLOCK) {
 		step += count_tags(log, data);
 	} else if (type == JBD2_COMMIT_BLOCK) {
