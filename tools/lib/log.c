@@ -128,33 +128,21 @@ static bool commit_right(const struct lnkfs_log *log, u8 *data)
 	return crc == be32_to_cpu(sum);
 }
 
-/* The type of the block at hand if it says that it belongs to a transaction, else 0. */
-static u32 claimed_type(const u8 *data, u32 sequence)
+/* The type of the block at hand if it belongs to a transaction, else 0. */
+static u32 block_type(const struct lnkfs_log *log, u8 *data, u32 sequence)
 {
 	const struct log_header *h = (const void *)data;
 
 	if (be32_to_cpu(h->h_magic) != JBD2_MAGIC_NUMBER ||
 	    be32_to_cpu(h->h_sequence) != sequence)
 		return 0;
-	return be32_to_cpu(h->h_blocktype);
-}
-
-/* Is the checksum of such a block right? */
-static bool block_right(const struct lnkfs_log *log, u8 *data, u32 type)
-{
-	return type == JBD2_COMMIT_BLOCK ? commit_right(log, data) : tail_right(log, data);
-}
-
-/* The type of the block at hand if it belongs to a transaction, else 0. */
-static u32 block_type(const struct lnkfs_log *log, u8 *data, u32 sequence)
-{
-	u32 type = claimed_type(data, sequence);
-
-	switch (type) {
+	switch (be32_to_cpu(h->h_blocktype)) {
 	case JBD2_DESCRIPTOR_BLOCK:
+		return tail_right(log, data) ? JBD2_DESCRIPTOR_BLOCK : 0;
 	case JBD2_REVOKE_BLOCK:
+		return tail_right(log, data) ? JBD2_REVOKE_BLOCK : 0;
 	case JBD2_COMMIT_BLOCK:
-		return block_right(log, data, type) ? type : 0;
+		return commit_right(log, data) ? JBD2_COMMIT_BLOCK : 0;
 	default:
 		return 0;
 	}
@@ -198,7 +186,6 @@ static u32 count_tags(const struct lnkfs_log *log, const u8 *data)
  * @whole: blocks of complete transactions
  * @sequence: transaction
  * @time: seconds of the last commit block
- * @wrong: a block of the transaction has a wrong checksum
  */
 struct scan {
 	u32 at;
@@ -206,51 +193,21 @@ struct scan {
 	u32 whole;
 	u32 sequence;
 	u64 time;
-	bool wrong;
 };
 
-static void set_damaged(struct lnkfs_log *log, const struct scan *s)
+/* Over a block that belongs to the transaction, and those that it names. */
+static void scan_block(struct lnkfs_log *log, struct scan *s, const u8 *data, u32 type)
 {
-	log->damaged = true;
-	log->newest = s->sequence;
-}
+	u32 step = type == JBD2_DESCRIPTOR_BLOCK ? 1 + count_tags(log, data) : 1;
 
-/*
- * A block that says that it belongs to the transaction. One with a wrong checksum is
- * damaged or is left from earlier times: jbd2 tells by the time of the commit block,
- * which does not go back.
- *
- * Return: does the log go on behind it?
- */
-static bool scan_block(struct lnkfs_log *log, struct scan *s, u8 *data, u32 type)
-{
-	u32 step = 1;
-
-	if (!block_right(log, data, type)) {
-		s->wrong = true;
-		/*
-		 * Torn by the crash, which jbd2 does not tell from damage, unless there is
-		 * more behind it: see look_behind().
-		 */
-		if (type == JBD2_COMMIT_BLOCK)
-			return false;
-	}
-	if (type == JBD2_DESCRIPTOR_BLOCK) {
-		step += count_tags(log, data);
-	} else if (type == JBD2_COMMIT_BLOCK) {
-		if (s->wrong && commit_time(data) >= s->time)
-			set_damaged(log, s);
-		if (s->wrong)
-			return false;
-		s->time = commit_time(data);
-		log->commits++;
-		s->sequence++;
-	}
 	s->at = log_after(log, s->at, step);
 	s->seen += step;
-	if (type == JBD2_COMMIT_BLOCK)
-		s->whole = s->seen;
-	return true;
+	if (type != JBD2_COMMIT_BLOCK)
+		return;
+	s->whole = s->seen;
+	s->time = commit_time(data);
+	s->sequence++;
+	log->commits++;
 }
 
 /*
@@ -291,7 +248,6 @@ int lnkfs_log_scan(struct lnkfs_log *log)
 {
 	struct scan s = { .at = log->start, .sequence = log->sequence };
 	u8 *data = malloc(log->block_size);
-	bool more = true;
 	int err = 0;
 	u32 type;
 
@@ -300,13 +256,14 @@ int lnkfs_log_scan(struct lnkfs_log *log)
 	log->commits = 0;
 	log->damaged = false;
 	/* More blocks than the ring has cannot be: a crafted log ends there. */
-	while (log->start && more && s.seen < log->maxlen - log->first) {
+	while (log->start && s.seen < log->maxlen - log->first) {
 		err = log_block(log, s.at, data);
 		if (err)
 			break;
-		type = claimed_type(data, s.sequence);
-		more = (type == JBD2_DESCRIPTOR_BLOCK || type == JBD2_REVOKE_BLOCK ||
-			type == JBD2_COMMIT_BLOCK) && scan_block(log, &s, data, type);
+		type = block_type(log, data, s.sequence);
+		if (!type)
+			break;
+		scan_block(log, &s, data, type);
 	}
 	if (!err && log->start)
 		look_behind(log, &s, data);
