@@ -182,14 +182,18 @@ int lnkfs_bread_cached(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u6
 	return err;
 }
 
-/* Begin to read a block that is not in memory. What comes is verified when it is used. */
+/*
+ * Begin to read a block that is not in memory. What comes is verified when it is used. A
+ * buffer that was asked for and did not come shares a request with a bad sector, which is
+ * not tried again for each block around it.
+ */
 static void lnkfs_bahead_one(struct super_block *sb, u64 block)
 {
 	struct buffer_head *bh = sb_getblk(sb, block);
 
 	if (!bh)
 		return;
-	if (!buffer_uptodate(bh) && trylock_buffer(bh)) {
+	if (!buffer_uptodate(bh) && !buffer_req(bh) && trylock_buffer(bh)) {
 		/* See lnkfs_bread_verify() for what a write has left. */
 		if (buffer_uptodate(bh) || buffer_write_io_error(bh))
 			unlock_buffer(bh);

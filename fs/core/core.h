@@ -68,8 +68,6 @@ enum lnkfs_btype {
  *	runs of this many blocks or more; 0: it has not
  * @alloc_hint: where the next search of the bitmap starts, block in group
  * @inode_hint: where the next search for a free slot starts, block in group
- * @ahead: end of the window in which inode blocks were read ahead last, block in
- *	group; 0: none
  * @names: block with the root of the group's back references, or 0; changes under
  *	@lock and the names lock (lnkfs_names_lock())
  * @names_level: level of that root; LNKFS_NAMES_UNREAD before it has been read
@@ -90,7 +88,6 @@ struct lnkfs_group {
 	u32 trimmed;
 	u32 alloc_hint;
 	u32 inode_hint;
-	u32 ahead;
 	u64 names;
 	u32 names_level;
 };

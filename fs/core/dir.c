@@ -1027,21 +1027,9 @@ static int run_iterate(void *run, u32 len, u64 base, u64 *pos, u64 end,
 	return 0;
 }
 
-/**
- * struct ahead - blocks that have been read ahead in this call
- * @from: the first
- * @to: the one behind the last
- *
- * One that is not there nevertheless is behind a bad sector, which is not tried again.
- */
-struct ahead {
-	u64 from;
-	u64 to;
-};
-
 /* A block of an extent is going to be read: begin to read it and those that follow. */
 static void dir_ahead(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-		      const struct lnkfs_ext *ext, u64 lblk, struct ahead *done)
+		      const struct lnkfs_ext *ext, u64 lblk)
 {
 	u32 window = LNKFS_AHEAD_BYTES >> fs->block_bits;
 	u32 gap = LNKFS_AHEAD_GAP >> fs->block_bits;
@@ -1049,7 +1037,7 @@ static void dir_ahead(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 	struct lnkfs_ext next = *ext;
 	u64 to;
 
-	if ((from >= done->from && from < done->to) || lnkfs_bthere(fs, from))
+	if (lnkfs_bthere(fs, from))
 		return;
 	do {
 		to = min(next.block + next.len, from + window);
@@ -1057,13 +1045,11 @@ static void dir_ahead(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		 !lnkfs_ext_lookup_nowait(fs, dir, next.lblk + next.len, &next) &&
 		 !next.flags && next.block >= to && next.block - to <= gap);
 	lnkfs_bahead(fs, from, to - from);
-	done->from = from;
-	done->to = to;
 }
 
 /* The blocks of one extent, from @lblk on. */
 static int ext_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
-		       const struct lnkfs_ext *ext, u64 lblk, struct ahead *ahead, u64 *pos,
+		       const struct lnkfs_ext *ext, u64 lblk, u64 *pos,
 		       u64 end, lnkfs_dir_actor actor, void *ctx)
 {
 	lnkfs_buf *buf;
@@ -1074,7 +1060,7 @@ static int ext_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 		base = (lblk << fs->block_bits) + LNKFS_DIR_FIRST_POS;
 		if (base >= end)
 			break;
-		dir_ahead(fs, dir, ext, lblk, ahead);
+		dir_ahead(fs, dir, ext, lblk);
 		err = dir_bread_at(fs, dir, lblk, ext->block + (lblk - ext->lblk), &buf);
 		if (err)
 			return err;
@@ -1107,7 +1093,6 @@ static int ext_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir,
 int lnkfs_dir_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 *pos, u64 end,
 		      lnkfs_dir_actor actor, void *ctx)
 {
-	struct ahead ahead = { 0, 0 };
 	struct lnkfs_ext ext;
 	u64 lblk, blocks, stop;
 	int err;
@@ -1128,7 +1113,7 @@ int lnkfs_dir_iterate(struct lnkfs_fs *fs, struct lnkfs_cinode *dir, u64 *pos, u
 	for (lblk = *pos >> fs->block_bits; lblk < blocks; lblk = ext.lblk + ext.len) {
 		err = lnkfs_ext_lookup(fs, dir, lblk, &ext);
 		if (!err && !(ext.flags & LNKFS_EXT_HOLE))
-			err = ext_iterate(fs, dir, &ext, lblk, &ahead, pos, stop, actor, ctx);
+			err = ext_iterate(fs, dir, &ext, lblk, pos, stop, actor, ctx);
 		if (err)
 			goto out;
 	}

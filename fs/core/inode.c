@@ -446,19 +446,9 @@ int lnkfs_inode_check(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 	return 0;
 }
 
-/* Are there inode blocks in memory? */
-static bool some_there(struct lnkfs_fs *fs, u64 first, const void *map, u32 from, u32 end)
-{
-	while ((from = lnkfs_find_next_bit(map, end, from)) < end)
-		if (lnkfs_bthere(fs, first + from++))
-			return true;
-	return false;
-}
-
 /*
  * An inode block of a locked group is going to be read: begin to read those around it,
- * as the map has them, and it. When only some of them come, there is a bad sector, which
- * is not tried again for each of the others.
+ * as the map has them, and it.
  */
 static void inode_ahead(struct lnkfs_fs *fs, u32 group, const void *map, u32 off)
 {
@@ -469,10 +459,8 @@ static void inode_ahead(struct lnkfs_fs *fs, u32 group, const void *map, u32 off
 	u32 end = min(begin + window, lnkfs_group_size(fs, group));
 	u32 from, to, next;
 
-	if (lnkfs_bthere(fs, first + off) ||
-	    (lnkfs_group(fs, group)->ahead == end && some_there(fs, first, map, begin, end)))
+	if (lnkfs_bthere(fs, first + off))
 		return;
-	lnkfs_group(fs, group)->ahead = end;
 	for (from = lnkfs_find_next_bit(map, end, begin); from < end; from = next) {
 		to = from + 1;
 		while ((next = lnkfs_find_next_bit(map, end, to)) < end && next - to <= gap)

@@ -58,8 +58,8 @@ ahead_round()
 	echo 2 >$opts
 	ok "the sector cannot be read" sh -c \
 		"! dd if=/dev/$dev of=/dev/null bs=512 skip=$sector count=1 iflag=direct"
-	ok "mount" mount -t lnkfs "/dev/$dev" $mnt
 	before=$(errors_of "$dev")
+	ok "mount" mount -t lnkfs "/dev/$dev" $mnt
 	ok "all names and inodes" sh -c "ls -l $mnt/dir | grep -c ' file-' | grep -x 1500"
 	echo "# sector $sector, $(($(errors_of "$dev") - before)) errors"
 	ok "few errors" test $(($(errors_of "$dev") - before)) -le 4
