@@ -134,9 +134,8 @@ static void lnkfs_undone(struct inode *inode, int err)
  */
 static void lnkfs_ref_undone(handle_t *handle, struct inode *inode, int err)
 {
-	if (err)
-		lnkfs_abort(inode->i_sb, err);
-	else
+	lnkfs_undone(inode, err);
+	if (!err)
 		lnkfs_store(handle, inode);
 }
 

@@ -229,7 +229,6 @@ static void lnkfs_put_super(struct super_block *sb)
 	if (sbi->journal && !lnkfs_rdonly(sb))
 		lnkfs_orphan_flush(sbi);
 	flush_workqueue(sbi->ioend_wq);
-	lnkfs_names_forget(&sbi->fs);
 	err = lnkfs_journal_close(sbi);
 	lnkfs_discard_stop(sbi);
 	clear_bit(LNKFS_SB_MOUNTED, &sbi->state);
