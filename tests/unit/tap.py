@@ -15,6 +15,13 @@ def result(good, name, *notes):
     print("%s %d - %s" % ("ok" if good else "not ok", count, name))
 
 
+def skip(name, why):
+    """A case that cannot be tried here."""
+    global count
+    count += 1
+    print("ok %d - %s # SKIP %s" % (count, name, why))
+
+
 def finish():
     """The plan. Returns the exit status."""
     print("1..%d" % count)

@@ -14,21 +14,11 @@ import tarfile
 import tempfile
 import xml.dom.minidom
 
+from tap import finish, result
+
 TOOLS = os.environ["TOOLS"]
 os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
 os.environ["PATH"] += ":/usr/sbin:/sbin"
-count = 0
-failed = 0
-
-
-def result(good, name, why=""):
-    global count, failed
-    count += 1
-    print(("ok" if good else "not ok"), count, "-", name)
-    if not good:
-        failed += 1
-        for line in str(why).splitlines()[:20]:
-            print("#", line)
 
 
 def dump(*args):
@@ -239,8 +229,7 @@ def main():
     refusals("vol", sb, lpf)
     os.chdir("/")
     shutil.rmtree(here)
-    print(f"1..{count}")
-    return 1 if failed else 0
+    return finish()
 
 
 sys.exit(main())

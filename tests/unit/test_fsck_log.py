@@ -11,24 +11,14 @@ import subprocess
 import sys
 import tempfile
 
+from tap import finish, result
+
 TOOLS = os.environ["TOOLS"]
 os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
 BS = 1024
 MAGIC = 0xC03B3998
 DESCRIPTOR, COMMIT, REVOKE = 1, 2, 5
 SAME_UUID, LAST_TAG = 2, 8
-count = 0
-failed = 0
-
-
-def result(good, name, why=""):
-    global count, failed
-    count += 1
-    print(("ok" if good else "not ok"), count, "-", name)
-    if not good:
-        failed += 1
-        for line in str(why).splitlines()[:20]:
-            print("#", line)
 
 
 def crc_table():
@@ -277,5 +267,4 @@ if __name__ == "__main__":
         os.chdir(directory)
         print("TAP version 13")
         main()
-        print(f"1..{count}")
-        sys.exit(failed != 0)
+        sys.exit(finish())

@@ -16,6 +16,8 @@ import sys
 import tempfile
 import threading
 
+from tap import finish, result, skip
+
 LNKCTL = os.path.join(os.environ["TOOLS"], "lnkctl")
 COMPLETION = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "../../tools/completions/lnkctl")
@@ -27,24 +29,6 @@ HOSTILE = (b"new\nline", b"tab\tbell\x07esc\x1b[31m\x7f\x01", b"\xff\xfe\x80", b
            b" spaces  ", "é€𝄞 ü".encode(), b"\xed\xa0\x80\xed\xb3\xbf", b"\xc0\xaf\xe0\x80\x80",
            b"\xf4\x90\x80\x80\xf8", b"cut\xe2\x82", b"\xc2\x9b1m\xc2\x80", b"-rf", b"--help",
            b"\\udcff", b"\xef\xbf\xbd", b"x" * 255)
-
-count = failures = 0
-
-
-def result(good, name, *diagnostics):
-    global count, failures
-    count += 1
-    if not good:
-        failures += 1
-        for d in diagnostics:
-            print("# " + str(d).replace("\n", "\n# "))
-    print("%sok %d - %s" % ("" if good else "not ", count, name))
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print("ok %d - %s # SKIP %s" % (count, name, why))
 
 
 def run(*args, cmd=LNKCTL, **kw):
@@ -879,8 +863,7 @@ def main():
     finally:
         os.chdir("/")
         remove(top)
-    print("1..%d" % count)
-    sys.exit(bool(failures))
+    sys.exit(finish())
 
 
 if __name__ == "__main__":

@@ -14,22 +14,12 @@ import sys
 import tarfile
 import tempfile
 
+from tap import finish, result
+
 TOOLS = os.environ["TOOLS"]
 os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 os.environ.pop("SOURCE_DATE_EPOCH", None)
-count = 0
-failed = 0
-
-
-def result(good, name, why=""):
-    global count, failed
-    count += 1
-    print("ok" if good else "not ok", count, "-", name)
-    if not good:
-        failed += 1
-        for line in str(why).splitlines()[:20]:
-            print("#", line[:300])
 
 
 def tool(name, *args, env=None, stdin=subprocess.DEVNULL):
@@ -261,8 +251,7 @@ def main():
     test_minimize()
     os.chdir("/")
     shutil.rmtree(here)
-    print(f"1..{count}")
-    return 1 if failed else 0
+    return finish()
 
 
 sys.exit(main())
