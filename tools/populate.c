@@ -280,17 +280,37 @@ static int copy_range(struct lnkfs_builder *b, int fd, off_t from, off_t to, u8 
 	return err;
 }
 
+/* Open the file that @st is about: another one may have its name by now, a FIFO, too. */
+static int open_same(const char *path, const struct stat *st)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat now;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &now))
+		err = -errno;
+	else if (now.st_dev != st->st_dev || now.st_ino != st->st_ino || !S_ISREG(now.st_mode))
+		err = -ESTALE;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 /* The data of a file; whole blocks of holes stay holes. */
-static int copy_file(struct lnkfs_builder *b, const char *path, u64 size)
+static int copy_file(struct lnkfs_builder *b, const char *path, const struct stat *st)
 {
 	const off_t bs = b->v->fs.block_size;
+	const u64 size = (u64)st->st_size;
 	off_t data, hole = 0;
 	u8 *buf;
 	int fd, err = 0;
 
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_same(path, st);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	buf = malloc(CHUNK);
 	if (!buf)
 		err = -ENOMEM;
@@ -373,7 +393,7 @@ static int add_found(struct populate *p, struct lnkfs_builder *b, const FTSENT *
 	if (!err && seen)
 		seen->here = b->file.ci.ino;
 	if (!err && S_ISREG(item.attr.mode))
-		err = copy_file(b, f->fts_accpath, (u64)f->fts_statp->st_size);
+		err = copy_file(b, f->fts_accpath, f->fts_statp);
 	if (!err && !S_ISDIR(item.attr.mode))
 		err = lnkfs_build_done(b, (u64)f->fts_statp->st_size);
 	free_item(&item);

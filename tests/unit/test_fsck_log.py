@@ -150,6 +150,9 @@ def damaged(what, free, place, spot):
         run = fsck(*opts, "vol")
         result(run.returncode == 4 and text in run.stdout,
                f"{what}: {' '.join(opts) or 'nobody to ask'}", (run.returncode, run.stdout))
+    run = subprocess.run([TOOLS + "/lnkctl", "ls", "vol:/"], capture_output=True, text=True)
+    result(run.returncode == 1 and "vol: the journal is damaged" in run.stderr and
+           "lost+found" in run.stdout, f"{what}: lnkctl ls", run)
     result(contents("vol") == before, f"{what}: the volume is untouched")
     run = fsck("-y", "vol")
     result(run.returncode == 1 and "journal: 1 transactions replayed" in run.stdout and

@@ -61,6 +61,8 @@ static bool open_image(const char *name, size_t len)
 	}
 	images_opened++;
 	err = lnkfs_image_open(&image, image_name, &why);
+	if (!err && image.log.damaged)
+		lnkctl_complain(image_name, "the journal is damaged: its last transactions are not seen");
 	if (!err)
 		return true;
 	if (why)
