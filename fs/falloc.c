@@ -11,6 +11,7 @@
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
+#include <linux/sched/mm.h>
 #include "internal.h"
 
 /* Tree nodes that one handle of a shift changes at most. */
@@ -220,7 +221,8 @@ static int lnkfs_unwrite_blocks(struct inode *inode, u64 from, u64 to)
 
 /*
  * Zero a range: whole blocks become unwritten where they are, so that this
- * needs no more space than allocating the range would.
+ * needs no more space than allocating the range would. What it does need comes
+ * first: where there is not enough, of quota or of space, no data are lost.
  */
 static int lnkfs_do_zero(const struct lnkfs_falloc *fa)
 {
@@ -228,10 +230,13 @@ static int lnkfs_do_zero(const struct lnkfs_falloc *fa)
 	const loff_t bsize = i_blocksize(inode);
 	u64 from = round_up(fa->offset, bsize) >> inode->i_blkbits;
 	u64 to = fa->end >> inode->i_blkbits;
+	u64 pos = fa->offset >> inode->i_blkbits;
+	u64 end = lnkfs_size_blocks(inode, fa->end);
 	int err;
 
-	err = lnkfs_check_space(inode, fa->offset >> inode->i_blkbits,
-				lnkfs_size_blocks(inode, fa->end));
+	err = lnkfs_check_space(inode, pos, end);
+	if (!err)
+		err = lnkfs_fill_holes(inode, &pos, end);
 	if (!err)
 		err = lnkfs_flush_unmap(inode, fa->offset, fa->end);
 	if (!err)
@@ -339,7 +344,9 @@ static int lnkfs_collapse_step(handle_t *handle, const struct lnkfs_falloc *fa,
 	if (ret)
 		return ret;
 	lnkfs_set_both_sizes(inode, fa->newsize);
-	return lnkfs_ext_merge(handle, fs, ci, start);
+	/* It is done: whoever is told that it failed may do it again. */
+	lnkfs_ext_merge(handle, fs, ci, start);
+	return 0;
 }
 
 /*
@@ -367,32 +374,47 @@ static int lnkfs_insert_step(handle_t *handle, const struct lnkfs_falloc *fa,
 	return ret;
 }
 
+/* One handle of either. Return: 1 when there is more to do, 0, an error. */
+static int lnkfs_shift_step(const struct lnkfs_falloc *fa, struct lnkfs_shift *shift)
+{
+	struct inode *inode = fa->inode;
+	handle_t *handle;
+	int ret, err;
+	u32 budget;
+
+	handle = lnkfs_begin_shift(inode, &budget);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	if (shift->right)
+		ret = lnkfs_insert_step(handle, fa, shift);
+	else
+		ret = lnkfs_collapse_step(handle, fa, shift, budget);
+	atomic64_inc(&LNKFS_I(inode)->data_seq);
+	err = lnkfs_end_map(handle, inode);
+	return ret < 0 || !err ? ret : err;
+}
+
 /*
  * Move all that follows. One handle does it, and a crash leaves the file as it
  * was or as it is to be, unless the map is so large that it takes several: then
  * a part of the range to be collapsed may be a hole, or the hole may be found
- * anywhere on its way through the file.
+ * anywhere on its way through the file. Half-way a lack of memory is waited for.
  */
 static int lnkfs_shift_blocks(const struct lnkfs_falloc *fa, struct lnkfs_shift *shift)
 {
-	struct inode *inode = fa->inode;
-	int ret, err, tries = 0;
-	handle_t *handle;
-	u32 budget;
+	int ret, tries = 0;
+	bool begun = false;
 
-	do {
-		handle = lnkfs_begin_shift(inode, &budget);
-		if (IS_ERR(handle))
-			return PTR_ERR(handle);
-		if (shift->right)
-			ret = lnkfs_insert_step(handle, fa, shift);
-		else
-			ret = lnkfs_collapse_step(handle, fa, shift, budget);
-		atomic64_inc(&LNKFS_I(inode)->data_seq);
-		err = lnkfs_end_map(handle, inode);
+	for (;;) {
+		ret = lnkfs_shift_step(fa, shift);
+		if (ret > 0)
+			begun = true;
+		else if (ret == -ENOMEM && begun && !fatal_signal_pending(current))
+			memalloc_retry_wait(GFP_NOFS);
+		else if (!lnkfs_retry_alloc(fa->inode->i_sb, ret, &tries))
+			return ret;
 		cond_resched();
-	} while (!err && (ret > 0 || lnkfs_retry_alloc(inode->i_sb, ret, &tries)));
-	return ret < 0 ? ret : err;
+	}
 }
 
 static int lnkfs_do_collapse(const struct lnkfs_falloc *fa)

@@ -332,6 +332,54 @@ TEST_F(quota, block_limit)
 	close(fd);
 }
 
+/* What cannot be had is asked for before data go. */
+TEST_F(quota, zeroing_beyond_the_limit)
+{
+	static char data[64 << 10], found[64 << 10];
+	int fd;
+
+	if (self->ext4)
+		SKIP(return, "ext4 zeroes as far as the limit goes");
+	memset(data, 'z', sizeof(data));
+	fd = open("f", O_RDWR | O_CREAT | O_EXCL, 0666);
+	ASSERT_OK(fd);
+	ASSERT_OK(fchown(fd, OWNER, -1));
+	ASSERT_EQ(sizeof(data), pwrite(fd, data, sizeof(data), 0));
+	ASSERT_OK(ftruncate(fd, KIB(256)));
+	ASSERT_OK(limit(&self->v, USRQUOTA, OWNER, 0, 128, 0, 0));
+	EXPECT_EQ(EDQUOT, AS_USER(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, KIB(256))));
+	EXPECT_EQ(sizeof(data), pread(fd, found, sizeof(found), 0));
+	EXPECT_EQ(0, memcmp(data, found, sizeof(data)));
+	EXPECT_GE(KIB(128), space_of(&self->v, USRQUOTA, OWNER));
+	ASSERT_OK(limit(&self->v, USRQUOTA, OWNER, 0, 0, 0, 0));
+	EXPECT_EQ(0, AS_USER(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, KIB(256))));
+	EXPECT_EQ(sizeof(data), pread(fd, found, sizeof(found), 0));
+	EXPECT_EQ(0, memcmp(buf, found, sizeof(found)));
+	close(fd);
+}
+
+static int qsize_agrees(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW);
+	long long bytes = -1;
+	int err = fd < 0 ? -1 : ioctl(fd, FIOQSIZE, &bytes);
+
+	close(fd);
+	return !err && bytes == blocks_of(path) ? 0 : -1;
+}
+
+/* FIOQSIZE says what stat(2) says. */
+TEST_F(quota, what_a_file_holds)
+{
+	ASSERT_EQ(KIB(200), append("f", KIB(200), 0));
+	sync();
+	ASSERT_EQ(KIB(200), blocks_of("f"));
+	EXPECT_EQ(0, qsize_agrees("f"));
+	ASSERT_OK(truncate("f", KIB(100)));
+	EXPECT_EQ(0, qsize_agrees("f"));
+	EXPECT_EQ(0, qsize_agrees("."));
+}
+
 /* Direct writes choose their blocks at once. */
 TEST_F(quota, direct_writes)
 {
@@ -739,6 +787,20 @@ TEST_F(plain, options_need_quota_files)
 	ASSERT_OK(vol_mount(v, 0, "quota"));
 	EXPECT_EQ(0, inodes_of(v, USRQUOTA, 12345));
 	EXPECT_EQ(-1, inodes_of(v, GRPQUOTA, 12345));
+}
+
+TEST_F(plain, what_a_file_holds)
+{
+	ASSERT_OK(vol_mount(&self->v, 0, NULL));
+	ASSERT_OK(chdir(self->v.mnt));
+	EXPECT_EQ(KIB(200), append("f", KIB(200), 0));
+	sync();
+	EXPECT_EQ(KIB(200), blocks_of("f"));
+	EXPECT_EQ(0, qsize_agrees("f"));
+	EXPECT_OK(truncate("f", KIB(100)));
+	EXPECT_EQ(0, qsize_agrees("f"));
+	EXPECT_EQ(0, qsize_agrees("."));
+	EXPECT_OK(chdir("/"));
 }
 
 TEST_F(plain, options_are_shown)
