@@ -358,6 +358,9 @@ int lnkfs_store(handle_t *handle, struct inode *inode)
 	int err;
 
 	lnkfs_quota_settle(inode);
+	/* The VFS's count, for FIOQSIZE: where there are quotas they keep it. */
+	if (!lnkfs_has_quota(inode->i_sb))
+		WRITE_ONCE(inode->i_blocks, LNKFS_I(inode)->ci.blocks << (inode->i_blkbits - 9));
 	err = lnkfs_store_record(handle, inode, true);
 	/* What the handle changed elsewhere must not become durable alone. */
 	if (err)
