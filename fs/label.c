@@ -47,18 +47,29 @@ static int lnkfs_label_backup(struct lnkfs_sb_info *sbi, u32 group)
 	return err;
 }
 
+/* Put the label into the superblock in memory: its checksum is right at any time. */
+static void lnkfs_label_super(struct lnkfs_sb_info *sbi, const char *label)
+{
+	lock_buffer(sbi->super_bh);
+	memcpy(sbi->super->s_label, label, sizeof(sbi->super->s_label));
+	lnkfs_super_seal(sbi->super);
+	unlock_buffer(sbi->super_bh);
+}
+
 /* The superblock first: what is wrong with a backup does not undo it. */
 static int lnkfs_set_label(struct lnkfs_sb_info *sbi, const char *label)
 {
+	char old[LNKFS_LABEL_LEN];
 	int err = 0, err2;
 	u32 g;
 
-	lock_buffer(sbi->super_bh);
-	memcpy(sbi->super->s_label, label, sizeof(sbi->super->s_label));
-	unlock_buffer(sbi->super_bh);
+	memcpy(old, sbi->super->s_label, sizeof(old));
+	lnkfs_label_super(sbi, label);
 	err = lnkfs_super_update(sbi, false);
-	if (err)
+	if (err) {
+		lnkfs_label_super(sbi, old);
 		return err;
+	}
 	for (g = 1; g < lnkfs_groups(&sbi->fs); g++) {
 		if (!lnkfs_group_has_super(g))
 			continue;
