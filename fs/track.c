@@ -698,8 +698,12 @@ const char *lnkfs_typed_link(struct dentry *dentry, struct inode *inode, bool fo
 	from = lnkfs_link_dir(dentry);
 	/* lnkfs_track_moved() comes before the move. */
 	smp_rmb();
-	if (follow && lnkfs_found_elsewhere(dentry))
+	if (follow && lnkfs_found_elsewhere(dentry)) {
+		/* One that lookups do not ask about would be found again and again. */
+		if (dentry->d_op != &lnkfs_link_dops)
+			d_drop(dentry);
 		return ERR_PTR(-ESTALE);
+	}
 	/* nfsd asks as path walk does, but hands the answer to a computer elsewhere. */
 	return lnkfs_typed_path(inode, from, follow && !(current->flags & PF_KTHREAD), done);
 }

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include "lnkfs_test.h"
+#include "volume.h"
 
 #ifndef RENAME_EXCHANGE
 #define RENAME_EXCHANGE	2
@@ -78,6 +79,11 @@ static const char *target_of(const char *link)
 		return strerrorname_np(errno);
 	text[n] = 0;
 	return text;
+}
+
+static const char *text_in(const char *path)
+{
+	return read_text(path) ?: strerrorname_np(errno);
 }
 
 TDIR_FIXTURE(track);
@@ -585,6 +591,25 @@ TEST_F(track, moved_links)
 	EXPECT_STREQ("right", read_text("b/9"));
 }
 
+/* So is one that has been moved by a name that link(2) has just made. */
+TEST_F(track, a_new_name_is_moved)
+{
+	ASSERT_OK(mkdir("a", 0755));
+	ASSERT_OK(mkdir("b", 0755));
+	ASSERT_OK(mkdir("b/c", 0755));
+	ASSERT_OK(create_text("t", "right"));
+	ASSERT_OK(track("a/l", "text", "t"));
+	ASSERT_OK(link("a/l", "b/m"));
+	ASSERT_OK(rename("b/m", "b/c/m"));
+	EXPECT_STREQ("right", text_in("b/c/m"));
+	EXPECT_STREQ("../../t", target_of("b/c/m"));
+	ASSERT_OK(link("a/l", "b/m"));
+	ASSERT_OK(create_text("u", "x"));
+	ASSERT_OK(renameat2(AT_FDCWD, "u", AT_FDCWD, "b/m", RENAME_EXCHANGE));
+	EXPECT_STREQ("right", text_in("u"));
+	EXPECT_STREQ("t", target_of("u"));
+}
+
 static bool jailed_target_is(const char *link, const char *target)
 {
 	int status;
@@ -797,6 +822,44 @@ TEST_F(track, race_with_renames_of_the_target)
 	}
 	EXPECT_STREQ("right", read_text("l"));
 	EXPECT_STREQ("right", read_text("b/l"));
+}
+
+VOLUME_FIXTURE(track_full, 16);
+
+/* A rename that comes to nothing leaves the link as it was, by a new name too. */
+TEST_F(track_full, a_rename_that_fails)
+{
+	static char data[65536];
+	size_t size = sizeof(data);
+	char name[280];
+	int fd, i;
+
+	ASSERT_OK(mkdir("a", 0755));
+	ASSERT_OK(mkdir("b", 0755));
+	ASSERT_OK(mkdir("full", 0755));
+	ASSERT_OK(create_text("t", "right"));
+	ASSERT_OK(track("a/l", "text", "t"));
+	fd = open("data", O_WRONLY | O_CREAT, 0644);
+	ASSERT_LE(0, fd);
+	for (; size >= 1024; size /= 2) {
+		while (write(fd, data, size) > 0)
+			;
+		ASSERT_EQ(ENOSPC, errno);
+		ASSERT_OK(fsync(fd));
+	}
+	close(fd);
+	for (i = 0; i < 100000; i++) {
+		sprintf(name, "full/%0255d", i);
+		if (link("t", name))
+			break;
+	}
+	ASSERT_EQ(ENOSPC, errno);
+	ASSERT_OK(link("a/l", "b/m"));
+	EXPECT_ERR(ENOSPC, rename("b/m", name));
+	EXPECT_STREQ("right", text_in("b/m"));
+	EXPECT_STREQ("../t", target_of("b/m"));
+	EXPECT_ERR(ENOSPC, rename("a/l", name));
+	EXPECT_STREQ("right", text_in("a/l"));
 }
 
 TEST_HARNESS_MAIN
