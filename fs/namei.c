@@ -371,6 +371,9 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 	trace_lnkfs_link(dir, &dentry->d_name, inode, err);
 	if (err)
 		return err;
+	/* It was looked up before there was a link: lnkfs_track_lookup() is to see it. */
+	if (LNKFS_I(inode)->ci.lflags & LNKFS_LF_LINK)
+		d_drop(dentry);
 	ihold(inode);
 	d_instantiate(dentry, inode);
 	return 0;

@@ -610,6 +610,23 @@ TEST_F(track, a_new_name_is_moved)
 	EXPECT_STREQ("t", target_of("u"));
 }
 
+/* Two of them on one way. */
+TEST_F(track, new_names_are_moved)
+{
+	ASSERT_OK(mkdir("a", 0755));
+	ASSERT_OK(mkdir("b", 0755));
+	ASSERT_OK(mkdir("c", 0755));
+	ASSERT_OK(create_text("t", "right"));
+	ASSERT_OK(track("a/0", "text", "t"));
+	ASSERT_OK(track("a/1", "text", "a"));
+	ASSERT_OK(link("a/0", "b/0"));
+	ASSERT_OK(link("a/1", "b/1"));
+	ASSERT_OK(unlink("a/0"));
+	ASSERT_OK(rename("b/0", "a/0"));
+	ASSERT_OK(rename("b/1", "c/1"));
+	EXPECT_STREQ("right", text_in("c/1/0"));
+}
+
 static bool jailed_target_is(const char *link, const char *target)
 {
 	int status;
