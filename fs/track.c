@@ -239,14 +239,15 @@ void lnkfs_track_moved(struct inode *old_dir, struct dentry *old_dentry,
 }
 
 /*
- * Has the link been moved since path walk found it? It has not where it has been let
- * go of since and is asked about by overlayfs, which keeps dentries, and acts with the
- * credentials of whoever mounted it; nor where nfsd has it from a file handle. Other
- * kernel threads (ksmbd) cannot be told from nfsd.
+ * Has the link been moved since path walk found it, or has it lost the name, so that
+ * its directory is a guess? It has not where it has been let go of since and is asked
+ * about by overlayfs, which keeps dentries, and acts with the credentials of whoever
+ * mounted it; nor where nfsd has it from a file handle. Other kernel threads (ksmbd)
+ * cannot be told from nfsd.
  */
-static bool lnkfs_found_elsewhere(struct dentry *dentry)
+static bool lnkfs_found_elsewhere(struct dentry *dentry, bool guess)
 {
-	if (!READ_ONCE(dentry->d_fsdata) || (current->flags & PF_KTHREAD))
+	if ((!guess && !READ_ONCE(dentry->d_fsdata)) || (current->flags & PF_KTHREAD))
 		return false;
 	return !d_unhashed(dentry) || current_cred() == current_real_cred();
 }
@@ -554,18 +555,18 @@ static int lnkfs_read_attr(struct inode *inode, struct lnkfs_link_attr *la)
 
 /*
  * The directory that holds the link. A dentry from a file handle may have none; one that
- * has been let go of, but is kept by somebody, does not hear of moves.
+ * has been let go of, but is kept by somebody, does not hear of moves. Then it is that
+ * of the name in the record: a @guess, as there may be others.
  */
-static u64 lnkfs_link_dir(struct dentry *dentry)
+static u64 lnkfs_link_dir(struct dentry *dentry, bool *guess)
 {
 	u64 named = READ_ONCE(LNKFS_I(d_inode(dentry))->ci.parent);
 	struct dentry *parent = dget_parent(dentry);
 	u64 ino = d_inode(parent)->i_ino;
 
-	if (named && (parent == dentry || d_unhashed(dentry)))
-		ino = named;
+	*guess = named && named != ino && (parent == dentry || d_unhashed(dentry));
 	dput(parent);
-	return ino;
+	return *guess ? named : ino;
 }
 
 /* All that there is to the link is its text: path walk need not ask again. */
@@ -691,14 +692,15 @@ static const char *lnkfs_typed_path(struct inode *inode, u64 from, bool follow,
 const char *lnkfs_typed_link(struct dentry *dentry, struct inode *inode, bool follow,
 			     struct delayed_call *done)
 {
+	bool guess;
 	u64 from;
 
 	if (!dentry)
 		return ERR_PTR(-ECHILD);
-	from = lnkfs_link_dir(dentry);
+	from = lnkfs_link_dir(dentry, &guess);
 	/* lnkfs_track_moved() comes before the move. */
 	smp_rmb();
-	if (follow && lnkfs_found_elsewhere(dentry)) {
+	if (follow && lnkfs_found_elsewhere(dentry, guess)) {
 		/* One that lookups do not ask about would be found again and again. */
 		if (dentry->d_op != &lnkfs_link_dops)
 			d_drop(dentry);

@@ -808,6 +808,32 @@ TEST_F(track, race_with_a_rename_of_the_link)
 	}
 }
 
+/* One name of the link comes and goes: it does not count from where the other one is. */
+TEST_F(track, race_with_another_name_of_the_link)
+{
+	const char *name = "r/x/y/l";
+	int status, i = 0;
+	double end;
+	pid_t pid;
+
+	ASSERT_OK(mkdir("r", 0755));
+	ASSERT_OK(mkdir("r/x", 0755));
+	ASSERT_OK(mkdir("r/x/y", 0755));
+	ASSERT_OK(create_text("r/t", "right"));
+	ASSERT_OK(create_text("r/x/y/t", "wrong"));
+	ASSERT_OK(track("r/l", "text", "r/t"));
+	start_follower(name, &pid, 4);
+	end = seconds() + 4.5;
+	do {
+		ASSERT_OK(link("r/l", name));
+		if (i++ % 16 == 0)
+			usleep(1000);
+		ASSERT_OK(unlink(name));
+	} while (seconds() < end);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 /* The target moves, and a directory above it: the link leads there or, for a moment, nowhere. */
 TEST_F(track, race_with_renames_of_the_target)
 {
