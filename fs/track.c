@@ -268,12 +268,17 @@ static bool lnkfs_track_current(struct super_block *sb, const struct lnkfs_track
 	return ok;
 }
 
-/* The path that is kept with the link, with a reference, or NULL. */
+/*
+ * The path that is kept with the link, with a reference, or NULL. Nor is it given to
+ * whoever none is kept for: his capabilities look like those of another namespace.
+ */
 static struct lnkfs_track *lnkfs_kept_track(struct inode *inode, u64 from,
 					    const struct lnkfs_viewer *v)
 {
 	struct lnkfs_track *t;
 
+	if (!lnkfs_viewer_lasts(v))
+		return NULL;
 	spin_lock(&inode->i_lock);
 	t = LNKFS_I(inode)->track;
 	if (t && t->from == from && !memcmp(&t->viewer, v, sizeof(*v)))

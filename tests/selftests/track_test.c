@@ -390,6 +390,53 @@ TEST_F(track, a_kept_path_ends_with_the_permission)
 	EXPECT_EQ(0, status);
 }
 
+/* What this process is told in a user namespace of its own; NULL: it gets none. */
+static const char *target_in_namespace(const char *link)
+{
+	static char text[PATH_MAX];
+	int back[2], n;
+	pid_t pid;
+
+	if (pipe(back))
+		return NULL;
+	pid = fork();
+	if (!pid) {
+		const char *target;
+
+		if (unshare(CLONE_NEWUSER))
+			_exit(1);
+		target = target_of(link);
+		_exit(write(back[1], target, strlen(target)) <= 0);
+	}
+	close(back[1]);
+	n = read(back[0], text, sizeof(text) - 1);
+	close(back[0]);
+	waitpid(pid, NULL, 0);
+	if (n <= 0)
+		return NULL;
+	text[n] = 0;
+	return text;
+}
+
+/* Capabilities look the same there, and are good for nothing here. */
+TEST_F(track, a_kept_path_is_not_for_another_namespace)
+{
+	const char *target;
+
+	ASSERT_OK(mkdir("d", 0755));
+	ASSERT_OK(create_text("d/t", "right"));
+	ASSERT_OK(track("l", "text", "d/t"));
+	ASSERT_OK(chmod("d", 0700));
+	ASSERT_OK(chown("d", TEST_UID, TEST_GID));
+	target = target_in_namespace("l");
+	if (!target)
+		SKIP(return, "this kernel makes no user namespaces");
+	EXPECT_STREQ("text", target);
+	EXPECT_STREQ("d/t", target_of("l"));
+	EXPECT_STREQ("text", target_in_namespace("l"));
+	EXPECT_STREQ("d/t", target_of("l"));
+}
+
 /* The link becomes one that leads elsewhere while it is followed. */
 TEST_F(track, race_with_changes_of_the_link)
 {
