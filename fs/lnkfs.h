@@ -97,7 +97,8 @@ struct lnkfs_attr {
  * The inode is the one that n_fd names (of the same volume, also opened with O_PATH),
  * with n_ino and n_gen 0; or n_fd is -1 and n_ino its number, and n_gen its generation
  * (FS_IOC_GETVERSION), 0 for any. n_ino says afterwards which one it is, and n_gen, too,
- * to whoever has CAP_DAC_READ_SEARCH. A directory has one name, the root none.
+ * to whoever has CAP_DAC_READ_SEARCH; nobody else may ask for one. A directory has one
+ * name, the root none.
  *
  * n_buf and n_len are a buffer. n_count records of struct lnkfs_name_record are in
  * it afterwards, one behind the other; n_flags has LNKFS_NAMES_END when that was all,
@@ -109,8 +110,9 @@ struct lnkfs_attr {
  * Errors: EFAULT; EINVAL: n_size, n_flags, n_count, n_reserved, n_fd, or n_ino with
  * n_fd, is not as said here; ENOTDIR: the carrier is no directory; EOPNOTSUPP: the
  * volume has no back references (mkfs.lnkfs -O ^backref); EBADF: n_fd is not open;
- * EXDEV: it is not of this volume; ESTALE: there is no such inode; ERANGE: the buffer
- * is too small for one record; EINTR: killed; EIO, ENOMEM, EUCLEAN, EBADMSG.
+ * EXDEV: it is not of this volume; EPERM: n_gen without CAP_DAC_READ_SEARCH; ESTALE:
+ * there is no such inode; ERANGE: the buffer is too small for one record; EINTR: killed;
+ * EIO, ENOMEM, EUCLEAN, EBADMSG.
  */
 struct lnkfs_names {
 	/* 00 */ __u32	n_size;		/* of this structure */

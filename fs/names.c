@@ -274,9 +274,14 @@ static struct inode *lnkfs_names_object(struct super_block *sb, const struct lnk
 	struct inode *inode;
 	struct file *object;
 
-	if (n->n_fd == -1)
-		return n->n_gen ? lnkfs_iget_handle(sb, n->n_ino, n->n_gen) :
-				  lnkfs_iget(sb, n->n_ino, 0);
+	if (n->n_fd == -1) {
+		if (!n->n_gen)
+			return lnkfs_iget(sb, n->n_ino, 0);
+		/* The answer would say whether it is the right one. */
+		if (!lnkfs_told_gen(n->n_gen))
+			return ERR_PTR(-EPERM);
+		return lnkfs_iget_handle(sb, n->n_ino, n->n_gen);
+	}
 	object = lnkfs_get_object(sb, n->n_fd);
 	if (IS_ERR(object))
 		return ERR_CAST(object);

@@ -393,6 +393,27 @@ TEST_F(names, generations_are_not_for_everybody)
 	EXPECT_EQ(EACCES, AS_USER(tells_gen(ino_of("f"), gen)));
 }
 
+/* Nor does anybody learn whether one that he has guessed is right. */
+TEST_F(names, generations_are_not_to_be_guessed)
+{
+	struct names l;
+	int fd, gen;
+	ino_t ino;
+
+	ASSERT_OK(create_file("f", 0644));
+	ino = ino_of("f");
+	fd = open("f", O_RDONLY);
+	ASSERT_OK(ioctl(fd, FS_IOC_GETVERSION, &gen));
+	close(fd);
+	EXPECT_OK(names_of_ino(ino, gen, &l));
+	names_free(&l);
+	EXPECT_ERR(ESTALE, names_of_ino(ino, gen ^ 1 ?: 2, &l));
+	EXPECT_EQ(0, AS_USER(names_of_ino(ino, 0, &l)));
+	EXPECT_EQ(EPERM, AS_USER(names_of_ino(ino, gen, &l)));
+	EXPECT_EQ(EPERM, AS_USER(names_of_ino(ino, gen ^ 1 ?: 2, &l)));
+	EXPECT_EQ(EPERM, AS_USER(names_of_ino(~0ULL, gen, &l)));
+}
+
 /* As an ordinary user: how many names there are, or -1. */
 static int user_count(const char *path)
 {

@@ -31,6 +31,8 @@ is "$(found a/f)" "by number" names -i "$(stat -c %i a/f)" .
 generation=$(lsattr -v a/f | awk '{ print $1 }')
 is "$(found a/f)" "by number and generation" names -i "$(stat -c %i a/f):$generation" b/c
 fails "Stale file handle" "another generation" lnkctl names -i "$(stat -c %i a/f):1" .
+fails "Operation not permitted" "a generation is not for everybody" \
+	as alice lnkctl names -i "$(stat -c %i a/f):$generation" .
 fails "Stale file handle" "no such inode" lnkctl names -i 1 .
 is "" "the root has none" sh -c "cd $DIR/.. && lnkctl names ."
 
