@@ -72,7 +72,9 @@ int lnkfs_path_prepend(struct lnkfs_path *p, const char *name, u32 len)
 
 /*
  * The name of @child in @dir. The name that is in the record may become another one
- * in the same directory at any time, so its place is read with @dir locked.
+ * in the same directory at any time, so its place is read with @dir locked. So is
+ * who may know it: a security module has a new label only when the change of the
+ * directory that set it is over, which may be after @tree_seq has counted it.
  */
 static int lnkfs_name_in(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode *dir,
 			 struct inode *child, const struct lnkfs_ref *ref)
@@ -83,11 +85,9 @@ static int lnkfs_name_in(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode 
 	u32 len;
 	int err;
 
-	err = inode_permission(idmap, dir, MAY_READ | MAY_EXEC);
-	if (err)
-		return err;
 	inode_lock_shared(dir);
-	if (!pos || S_ISDIR(child->i_mode)) {
+	err = inode_permission(idmap, dir, MAY_READ | MAY_EXEC);
+	if (!err && (!pos || S_ISDIR(child->i_mode))) {
 		pos = ci->parent_pos;
 		err = ci->parent == dir->i_ino ? 0 : -ENOENT;
 	}

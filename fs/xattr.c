@@ -146,7 +146,10 @@ int lnkfs_change_xattr(struct inode *inode, const struct lnkfs_xattr_key *key,
 	do {
 		err = lnkfs_change_xattr_once(inode, key, value, len, flags, mode);
 	} while (lnkfs_retry_alloc(inode->i_sb, err, &tries));
-	/* A label says who may take a way; the VFS hands it on after this. */
+	/*
+	 * A label says who may take a way. The VFS hands it on after this, before it
+	 * unlocks the directory: see lnkfs_name_in().
+	 */
 	if (S_ISDIR(inode->i_mode) && key->space == LNKFS_XATTR_SECURITY)
 		lnkfs_tree_changed(inode->i_sb);
 	return err;
