@@ -27,6 +27,29 @@ static void lnkfs_record_error(struct lnkfs_sb_info *sbi, const char *func, int 
 		schedule_work(&sbi->error_work);
 }
 
+/*
+ * errors=panic. The error is to be known after the reboot, without waiting for
+ * anybody who may wait for this task: the journal, which can be aborted from
+ * within a handle, notes that in its own superblock.
+ */
+static void lnkfs_panic(struct lnkfs_sb_info *sbi)
+{
+	if (sbi->journal)
+		jbd2_journal_abort(sbi->journal, -EIO);
+	lnkfs_super_try(sbi);
+	panic("lnkfs (%s): panic after an error, as asked by errors=panic\n", sbi->sb->s_id);
+}
+
+/* errors=remount-ro: the state comes first, so that only the first error says it. */
+static void lnkfs_end_writing(struct lnkfs_sb_info *sbi)
+{
+	if (test_and_set_bit(LNKFS_SB_DEAD, &sbi->state))
+		return;
+	pr_err("lnkfs (%s): the volume is now read-only\n", sbi->sb->s_id);
+	if (sbi->journal)
+		jbd2_journal_abort(sbi->journal, -EIO);
+}
+
 /**
  * lnkfs_report_at() - an error was detected on the volume
  * @fs: volume
@@ -64,15 +87,10 @@ int lnkfs_report_at(struct lnkfs_fs *fs, const char *func, int line, int err, u6
 	}
 	lnkfs_record_error(sbi, func, line, err, ino, block);
 	if (sbi->errors == LNKFS_ERRORS_PANIC)
-		panic("lnkfs (%s): panic after an error, as asked by errors=panic\n",
-		      sb->s_id);
-	if (sbi->errors == LNKFS_ERRORS_RO && !lnkfs_rdonly(sb) &&
-	    test_bit(LNKFS_SB_MOUNTED, &sbi->state)) {
-		pr_err("lnkfs (%s): the volume is now read-only\n", sb->s_id);
-		if (sbi->journal)
-			jbd2_journal_abort(sbi->journal, -EIO);
-		set_bit(LNKFS_SB_DEAD, &sbi->state);
-	}
+		lnkfs_panic(sbi);
+	if (sbi->errors == LNKFS_ERRORS_RO && !sb_rdonly(sb) &&
+	    test_bit(LNKFS_SB_MOUNTED, &sbi->state))
+		lnkfs_end_writing(sbi);
 	return err;
 }
 

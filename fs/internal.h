@@ -316,6 +316,7 @@ static inline u64 lnkfs_size_blocks(const struct inode *inode, loff_t size)
 int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc);
 int lnkfs_reconfigure(struct fs_context *fc);
 int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean);
+void lnkfs_super_try(struct lnkfs_sb_info *sbi);
 void lnkfs_size_limits(struct lnkfs_sb_info *sbi);
 
 /* ---- options.c ---- */

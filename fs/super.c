@@ -61,42 +61,23 @@ static void lnkfs_free_inode(struct inode *inode)
 	kmem_cache_free(lnkfs_inode_cachep, li);
 }
 
-/**
- * lnkfs_super_update() - write the superblock
- * @sbi: volume
- * @clean: the volume is consistent without its journal from now on
- *
- * The superblock is not journaled: it holds nothing that has to change
- * together with other metadata. Its checksum is made before the buffer is
- * unlocked, because blkid reads the page cache.
- *
- * While the volume grows its superblock is journaled, once; this waits until
- * the log has forgotten it.
- *
- * Context: may sleep; not in a handle.
- * Return: 0; -EROFS when the device cannot be written or the mount said
- * norecovery; -EIO, also when the volume must not be written.
- */
-int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
+/* May the superblock be written? */
+static int lnkfs_super_writable(struct lnkfs_sb_info *sbi)
 {
-	struct buffer_head *bh = sbi->super_bh;
-	struct lnkfs_super_block *es = sbi->super;
-	struct timespec64 now;
-	u16 state = clean ? LNKFS_STATE_CLEAN : 0;
-	int err = 0;
-
 	/* With a log that has not been replayed nothing is to be written. */
 	if (bdev_read_only(sbi->sb->s_bdev) || (sbi->opts & LNKFS_OPT_NORECOVERY))
 		return -EROFS;
-	if (lnkfs_stopped(sbi->sb))
-		return -EIO;
+	return lnkfs_stopped(sbi->sb) ? -EIO : 0;
+}
+
+/* Bring the superblock up to date. Its buffer is locked. */
+static void lnkfs_super_fill(struct lnkfs_sb_info *sbi, bool clean)
+{
+	struct lnkfs_super_block *es = sbi->super;
+	u16 state = clean ? LNKFS_STATE_CLEAN : 0;
+	struct timespec64 now;
+
 	ktime_get_coarse_real_ts64(&now);
-	mutex_lock(&sbi->super_lock);
-	if (test_bit(LNKFS_SB_LOGGED, &sbi->state)) {
-		mutex_unlock(&sbi->super_lock);
-		return -EIO;
-	}
-	lock_buffer(bh);
 	spin_lock(&sbi->error_lock);
 	if (sbi->error_new) {
 		if (!es->s_error_count)
@@ -116,18 +97,72 @@ int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 	}
 	es->s_lifetime_kib = cpu_to_le64(lnkfs_lifetime_kib(sbi));
 	lnkfs_super_seal(es);
+}
+
+/* Under super_lock, the buffer locked: it is unlocked here. */
+static int lnkfs_super_write(struct lnkfs_sb_info *sbi, bool clean)
+{
+	struct buffer_head *bh = sbi->super_bh;
+
+	lnkfs_super_fill(sbi, clean);
 	/* An earlier write may have failed; this one is newer. */
 	clear_buffer_write_io_error(bh);
 	set_buffer_uptodate(bh);
 	mark_buffer_dirty(bh);
 	unlock_buffer(bh);
-	if (__sync_dirty_buffer(bh, REQ_SYNC | (lnkfs_barrier(sbi) ? REQ_FUA : 0)) ||
-	    buffer_write_io_error(bh)) {
-		pr_err("lnkfs (%s): cannot write the superblock\n", sbi->sb->s_id);
+	if (!__sync_dirty_buffer(bh, REQ_SYNC | (lnkfs_barrier(sbi) ? REQ_FUA : 0)) &&
+	    !buffer_write_io_error(bh))
+		return 0;
+	pr_err("lnkfs (%s): cannot write the superblock\n", sbi->sb->s_id);
+	return -EIO;
+}
+
+/**
+ * lnkfs_super_update() - write the superblock
+ * @sbi: volume
+ * @clean: the volume is consistent without its journal from now on
+ *
+ * The superblock is not journaled: it holds nothing that has to change
+ * together with other metadata. Its checksum is made before the buffer is
+ * unlocked, because blkid reads the page cache.
+ *
+ * While the volume grows its superblock is journaled, once; this waits until
+ * the log has forgotten it.
+ *
+ * Context: may sleep; not in a handle.
+ * Return: 0; -EROFS when the device cannot be written or the mount said
+ * norecovery; -EIO, also when the volume must not be written.
+ */
+int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
+{
+	int err = lnkfs_super_writable(sbi);
+
+	if (err)
+		return err;
+	mutex_lock(&sbi->super_lock);
+	if (test_bit(LNKFS_SB_LOGGED, &sbi->state)) {
 		err = -EIO;
+	} else {
+		lock_buffer(sbi->super_bh);
+		err = lnkfs_super_write(sbi, clean);
 	}
 	mutex_unlock(&sbi->super_lock);
 	return err;
+}
+
+/**
+ * lnkfs_super_try() - write the superblock, unless somebody else has it
+ * @sbi: volume, about to be left as it is
+ *
+ * Context: may sleep for I/O; in a handle or not, whatever locks are held.
+ */
+void lnkfs_super_try(struct lnkfs_sb_info *sbi)
+{
+	if (lnkfs_super_writable(sbi) || !mutex_trylock(&sbi->super_lock))
+		return;
+	if (!test_bit(LNKFS_SB_LOGGED, &sbi->state) && trylock_buffer(sbi->super_bh))
+		lnkfs_super_write(sbi, false);
+	mutex_unlock(&sbi->super_lock);
 }
 
 static int lnkfs_statfs(struct dentry *dentry, struct kstatfs *buf)
