@@ -55,6 +55,9 @@ ok "mounted read-only" mount -o remount,ro m
 fsck 0 "mounted read-only, only looked at" -f -n
 ok "unmount" umount m
 fsck 0 "clean" -f -n
+fsck.lnkfs "$dev" >"$tap_tmp/figures"
+fsck 0 "checked" -f -p
+ok "the superblock's figures are what they were" sh -c "fsck.lnkfs '$dev' | diff '$tap_tmp/figures' -"
 
 # Figures: the descriptors and the maps of the first group.
 first=$((BS == 1024 ? 2 : 1))

@@ -110,6 +110,23 @@ void lnkfs_volume_forget_groups(struct lnkfs_volume *v)
 	v->fs.group = NULL;
 }
 
+/* The figures of a group are those of the volume, too. */
+static void add_figures(struct lnkfs_volume *v, const struct lnkfs_group *g)
+{
+	v->free_blocks += g->free_blocks;
+	v->inodes += g->used_inodes;
+	v->free_slots += g->free_slots;
+}
+
+static int alloc_groups(struct lnkfs_volume *v)
+{
+	v->fs.group = calloc(v->fs.groups, sizeof(struct lnkfs_group));
+	v->free_blocks = 0;
+	v->inodes = 0;
+	v->free_slots = 0;
+	return v->fs.group ? 0 : -ENOMEM;
+}
+
 /**
  * lnkfs_volume_load_groups() - read all group descriptors
  * @v: volume without groups
@@ -120,15 +137,11 @@ void lnkfs_volume_forget_groups(struct lnkfs_volume *v)
 int lnkfs_volume_load_groups(struct lnkfs_volume *v)
 {
 	struct lnkfs_fs *fs = &v->fs;
+	int err = alloc_groups(v);
 	u32 i;
-	int err;
 
-	fs->group = calloc(fs->groups, sizeof(struct lnkfs_group));
-	if (!fs->group)
-		return -ENOMEM;
-	v->free_blocks = 0;
-	v->inodes = 0;
-	v->free_slots = 0;
+	if (err)
+		return err;
 	for (i = 0; i < fs->groups; i++) {
 		err = lnkfs_group_load(fs, i);
 		if (err) {
@@ -136,9 +149,7 @@ int lnkfs_volume_load_groups(struct lnkfs_volume *v)
 			fs->group = NULL;
 			return err;
 		}
-		v->free_blocks += fs->group[i].free_blocks;
-		v->inodes += fs->group[i].used_inodes;
-		v->free_slots += fs->group[i].free_slots;
+		add_figures(v, &fs->group[i]);
 	}
 	return 0;
 }
@@ -163,22 +174,25 @@ static bool has_inodes(struct lnkfs_volume *v, u32 group)
  * @bad: set to the number of those that cannot: their groups count as full, and
  *	as without inodes when there is no map of these
  *
- * So that files can be found on a volume with damaged descriptors.
+ * So that files can be found on a volume with damaged descriptors. Sets the
+ * volume's figures, as far as they can be known.
  *
  * Return: 0 or -ENOMEM.
  */
 int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad)
 {
 	struct lnkfs_fs *fs = &v->fs;
+	int err = alloc_groups(v);
 	u32 i;
 
 	*bad = 0;
-	fs->group = calloc(fs->groups, sizeof(struct lnkfs_group));
-	if (!fs->group)
-		return -ENOMEM;
+	if (err)
+		return err;
 	for (i = 0; i < fs->groups; i++) {
-		if (!lnkfs_group_load(fs, i))
+		if (!lnkfs_group_load(fs, i)) {
+			add_figures(v, &fs->group[i]);
 			continue;
+		}
 		memset(&fs->group[i], 0, sizeof(fs->group[i]));
 		lnkfs_lock_init(&fs->group[i].lock);
 		if (!has_inodes(v, i))
