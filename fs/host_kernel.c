@@ -697,7 +697,7 @@ void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction)
 	struct lnkfs_busy *b;
 
 	/* It has not committed: whoever owned the blocks may own them again. */
-	if (is_journal_aborted(journal))
+	if (lnkfs_journal_dead(sbi))
 		return;
 	for (;;) {
 		spin_lock(&sbi->space_lock);

@@ -352,6 +352,7 @@ const char *lnkfs_errors_name(unsigned int errors);
 /* ---- journal.c ---- */
 int lnkfs_journal_open(struct lnkfs_sb_info *sbi);
 int lnkfs_journal_close(struct lnkfs_sb_info *sbi);
+bool lnkfs_journal_dead(struct lnkfs_sb_info *sbi);
 int lnkfs_may_write(struct super_block *sb);
 /* The type of a handle for data that have been accepted: see lnkfs_space_take(). */
 #define LNKFS_H_PROMISED	1

@@ -207,6 +207,27 @@ int lnkfs_journal_close(struct lnkfs_sb_info *sbi)
 	return err ? err : err2;
 }
 
+/**
+ * lnkfs_journal_dead() - has the journal been aborted?
+ * @sbi: volume
+ *
+ * By us, or by jbd2 itself when it could not write its log: this says so once, does
+ * what errors= asks for, and lets nobody take the volume for writable. A shutdown
+ * is no error.
+ *
+ * Context: may sleep; a handle may be open.
+ * Return: true when nothing can be written any more.
+ */
+bool lnkfs_journal_dead(struct lnkfs_sb_info *sbi)
+{
+	if (likely(!is_journal_aborted(sbi->journal)))
+		return false;
+	if (!lnkfs_stopped(sbi->sb) && !test_and_set_bit(LNKFS_SB_DEAD, &sbi->state))
+		lnkfs_report(&sbi->fs, -EIO, 0, 0,
+			     "the journal is aborted: nothing can be written");
+	return true;
+}
+
 /*
  * 6.1's jbd2 notes a failed checkpoint write but goes on; the older block on
  * disk would come back at the next mount.
@@ -216,17 +237,6 @@ static bool lnkfs_writeback_failed(struct lnkfs_sb_info *sbi)
 	struct address_space *mapping = lnkfs_bdev_mapping(sbi->sb->s_bdev);
 
 	return LNKFS_CHECK_WB_ERR && errseq_check(&mapping->wb_err, sbi->wb_err);
-}
-
-/*
- * The journal was aborted, by us or by jbd2 itself when it could not write its
- * log: say so once, and let nobody take the volume for writable.
- */
-static void lnkfs_journal_dead(struct lnkfs_sb_info *sbi)
-{
-	if (test_and_set_bit(LNKFS_SB_DEAD, &sbi->state))
-		return;
-	lnkfs_report(&sbi->fs, -EIO, 0, 0, "the journal is aborted: nothing can be written");
 }
 
 /**
@@ -248,11 +258,7 @@ int lnkfs_may_write(struct super_block *sb)
 					 &sbi->wb_err);
 		lnkfs_report(&sbi->fs, -EIO, 0, 0, "metadata could not be written");
 	}
-	if (is_journal_aborted(sbi->journal)) {
-		lnkfs_journal_dead(sbi);
-		return -EROFS;
-	}
-	return 0;
+	return lnkfs_journal_dead(sbi) ? -EROFS : 0;
 }
 
 /**
@@ -395,10 +401,10 @@ int lnkfs_force_commit(struct super_block *sb)
  */
 int lnkfs_wait_tid(struct super_block *sb, tid_t tid)
 {
-	journal_t *journal = LNKFS_SB(sb)->journal;
-	int err = jbd2_complete_transaction(journal, tid);
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
+	int err = jbd2_complete_transaction(sbi->journal, tid);
 
-	if (!err && is_journal_aborted(journal))
+	if (lnkfs_journal_dead(sbi) && !err)
 		err = -EIO;
 	return err;
 }
@@ -452,21 +458,21 @@ static int lnkfs_fsync_commit(struct inode *inode, int datasync)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct super_block *sb = inode->i_sb;
-	journal_t *journal = LNKFS_SB(sb)->journal;
+	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	int err, err2;
 	bool flush;
 	tid_t tid;
 
 	if (lnkfs_stopped(sb))
 		return -EIO;
-	if (!journal)
+	if (!sbi->journal)
 		return 0;
-	if (is_journal_aborted(journal))
+	if (lnkfs_journal_dead(sbi))
 		return -EIO;
 	if (sb_rdonly(sb))
 		return 0;
 	tid = datasync ? READ_ONCE(li->datasync_tid) : READ_ONCE(li->sync_tid);
-	flush = lnkfs_barrier(LNKFS_SB(sb)) && lnkfs_needs_flush(LNKFS_SB(sb), tid);
+	flush = lnkfs_barrier(sbi) && lnkfs_needs_flush(sbi, tid);
 	err = lnkfs_wait_tid(sb, tid);
 	if (flush) {
 		err2 = blkdev_issue_flush(sb->s_bdev);
@@ -513,7 +519,7 @@ int lnkfs_sync_fs(struct super_block *sb, int wait)
 
 	if (!journal)
 		return 0;
-	if (is_journal_aborted(journal))
+	if (lnkfs_journal_dead(sbi))
 		return -EIO;
 	/*
 	 * Writeback may have sent data that no transaction follows, or only one
@@ -523,6 +529,8 @@ int lnkfs_sync_fs(struct super_block *sb, int wait)
 		flush = lnkfs_needs_flush(sbi, jbd2_get_latest_transaction(journal));
 	if (jbd2_journal_start_commit(journal, &target) && wait)
 		err = jbd2_log_wait_commit(journal, target);
+	if (lnkfs_journal_dead(sbi) && !err)
+		err = -EIO;
 	if (!err && flush)
 		err = blkdev_issue_flush(sb->s_bdev);
 	return err;

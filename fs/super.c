@@ -266,11 +266,14 @@ static void lnkfs_put_super(struct super_block *sb)
 	flush_workqueue(sbi->ioend_wq);
 	err = lnkfs_journal_close(sbi);
 	lnkfs_discard_stop(sbi);
-	clear_bit(LNKFS_SB_MOUNTED, &sbi->state);
-	cancel_work_sync(&sbi->error_work);
-	if (err)
+	if (err) {
 		pr_err("lnkfs (%s): the journal could not be closed cleanly (%d)\n",
 		       sb->s_id, err);
+		if (!test_and_set_bit(LNKFS_SB_DEAD, &sbi->state))
+			lnkfs_report(&sbi->fs, err, 0, 0, "metadata could not be written");
+	}
+	clear_bit(LNKFS_SB_MOUNTED, &sbi->state);
+	cancel_work_sync(&sbi->error_work);
 	if (!sb_rdonly(sb) || sbi->error_new)
 		lnkfs_super_update(sbi, !err && !lnkfs_rdonly(sb));
 	lnkfs_forget_device(sb);
