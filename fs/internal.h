@@ -42,6 +42,7 @@
 #define LNKFS_SB_STOPPED	2	/* shut down: everything answers EIO */
 #define LNKFS_SB_DEAD		3	/* an error has ended all writing */
 #define LNKFS_SB_LOGGED		4	/* only recovery may write the superblock */
+#define LNKFS_SB_BACKUP		5	/* what is in memory is a backup of the superblock */
 
 struct lnkfs_trigger {
 	struct jbd2_buffer_trigger_type jbd;

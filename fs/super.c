@@ -67,6 +67,9 @@ static int lnkfs_super_writable(struct lnkfs_sb_info *sbi)
 	/* With a log that has not been replayed nothing is to be written. */
 	if (bdev_read_only(sbi->sb->s_bdev) || (sbi->opts & LNKFS_OPT_NORECOVERY))
 		return -EROFS;
+	/* Nor before it is known that the volume is what a backup says. */
+	if (test_bit(LNKFS_SB_BACKUP, &sbi->state))
+		return -EROFS;
 	return lnkfs_stopped(sbi->sb) ? -EIO : 0;
 }
 
@@ -130,8 +133,9 @@ static int lnkfs_super_write(struct lnkfs_sb_info *sbi, bool clean)
  * the log has forgotten it.
  *
  * Context: may sleep; not in a handle.
- * Return: 0; -EROFS when the device cannot be written or the mount said
- * norecovery; -EIO, also when the volume must not be written.
+ * Return: 0; -EROFS when the device cannot be written, the mount said
+ * norecovery, or a backup serves a mount that has not begun to write; -EIO, also
+ * when the volume must not be written.
  */
 int lnkfs_super_update(struct lnkfs_sb_info *sbi, bool clean)
 {
@@ -380,10 +384,11 @@ static int lnkfs_read_super(struct super_block *sb, struct lnkfs_sb_info *sbi, b
 		/* A mount that probes types must not search every disk. */
 		if (silent && !ours)
 			goto out;
-		if (!lnkfs_find_backup(sb, copy))
-			err = 0;
-		if (err)
+		if (lnkfs_find_backup(sb, copy))
 			goto out;
+		/* It is as old as the volume may be. */
+		set_bit(LNKFS_SB_BACKUP, &sbi->state);
+		set_bit(LNKFS_SB_ERROR, &sbi->state);
 	}
 	if (le32_to_cpu(copy->s_feature_incompat) & LNKFS_INCOMPAT_JOURNAL_DEV) {
 		pr_err("lnkfs (%s): this is the journal of a volume: mount the volume\n", sb->s_id);
@@ -523,6 +528,7 @@ static int lnkfs_start_writing(struct super_block *sb)
 		err = lnkfs_orphan_recover(sb);
 	if (err)
 		return err;
+	clear_bit(LNKFS_SB_BACKUP, &sbi->state);
 	ktime_get_coarse_real_ts64(&now);
 	lock_buffer(sbi->super_bh);
 	sbi->super->s_mount_time = cpu_to_le64(lnkfs_time_encode(now));
@@ -653,30 +659,31 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		goto fail;
 	lnkfs_apply_options(sbi, mo);
 	err = lnkfs_super_replayed(sbi);
-	if (!err)
-		err = lnkfs_groups_alloc(&sbi->fs);
+	if (err)
+		goto fail_journal;
+	err = lnkfs_groups_alloc(&sbi->fs);
 	if (!err)
 		err = lnkfs_load_groups(sbi);
 	if (err)
-		goto fail_journal;
+		goto fail_mount;
 	root = lnkfs_iget(sb, sbi->fs.root_ino, 0);
 	if (IS_ERR(root)) {
 		err = PTR_ERR(root);
 		pr_err("lnkfs (%s): cannot read the root directory (%d)\n", sb->s_id, err);
 		if (err == -ESTALE)
 			err = -EFSCORRUPTED;
-		goto fail_journal;
+		goto fail_mount;
 	}
 	if (!S_ISDIR(root->i_mode)) {
 		pr_err("lnkfs (%s): the root is not a directory\n", sb->s_id);
 		iput(root);
 		err = -EFSCORRUPTED;
-		goto fail_journal;
+		goto fail_mount;
 	}
 	sb->s_root = d_make_root(root);
 	if (!sb->s_root) {
 		err = -ENOMEM;
-		goto fail_journal;
+		goto fail_mount;
 	}
 	set_bit(LNKFS_SB_MOUNTED, &sbi->state);
 	if (!sb_rdonly(sb)) {
@@ -685,11 +692,18 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		if (err)
 			return err;
 	}
+	/* What has been seen before that was for nobody to write. */
+	if (sbi->error_new)
+		schedule_work(&sbi->error_work);
 	return lnkfs_sysfs_add(sbi);
 
-fail_journal:
+fail_mount:
 	evict_inodes(sb);
 	cancel_delayed_work_sync(&sbi->orphan_work);
+	/* Nothing is left to be replayed, or this writes nothing. */
+	if (sbi->error_new)
+		lnkfs_super_update(sbi, false);
+fail_journal:
 	lnkfs_journal_close(sbi);
 	lnkfs_discard_stop(sbi);
 fail:

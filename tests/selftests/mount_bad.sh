@@ -166,6 +166,12 @@ altered() # member, value
 	is "$1 = $2: the log says so" yes "$(said "$fstype")"
 }
 
+recorded() # does the superblock tell of more errors than $errors?
+{
+	[ $(($($sysop get "$dev" s_state))) = 2 ] &&
+		[ $(($($sysop get "$dev" s_error_count))) -gt $((errors)) ] && echo yes || echo no
+}
+
 super_tests()
 {
 	fresh
@@ -234,7 +240,14 @@ super_tests()
 	quiet
 	is "root inode overwritten" yes "$(any "$(try rw)" EUCLEAN EBADMSG)"
 	is "root inode overwritten: the log says so" yes "$(said "$fstype")"
+	errors=0
+	is "root inode overwritten: it is recorded" yes "$(recorded)"
+	errors=$($sysop get "$dev" s_error_count)
 	is "root inode overwritten, read-only" yes "$(any "$(try ro)" EUCLEAN EBADMSG)"
+	is "root inode overwritten, read-only: that, too" yes "$(recorded)"
+	poke 1028 400
+	is "and with a backup" yes "$(any "$(try ro)" EUCLEAN EBADMSG)"
+	is "which does not take the superblock's place by that" bad "$($sysop sum "$dev")"
 
 	fresh
 	poke $(($($sysop get "$dev" s_journal_start) * bs)) 100
