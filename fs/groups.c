@@ -7,11 +7,16 @@
  * unmount. Directories double, so that all old ones are not larger than the
  * last.
  */
+#include <linux/sched/signal.h>
 #include "internal.h"
+
+/* A directory of a page, or less if the volume is small, is the first one. */
+#define LNKFS_FIRST_CHUNKS	500u
 
 static u32 lnkfs_chunks(u32 groups)
 {
-	return DIV_ROUND_UP(groups, LNKFS_GROUP_CHUNK);
+	/* There may be so many that they cannot be rounded up. */
+	return groups / LNKFS_GROUP_CHUNK + (groups % LNKFS_GROUP_CHUNK != 0);
 }
 
 static struct lnkfs_group_dir *lnkfs_group_dir_new(u32 max)
@@ -31,7 +36,12 @@ static int lnkfs_groups_room(struct lnkfs_fs *fs, u32 groups)
 	u32 chunks = lnkfs_chunks(groups), i;
 
 	if (!old || old->max < chunks) {
-		dir = lnkfs_group_dir_new(old ? max(chunks, 2 * old->max) : chunks);
+		if (old)
+			dir = lnkfs_group_dir_new(clamp(2 * old->max, chunks,
+							lnkfs_chunks(U32_MAX)));
+		else
+			dir = lnkfs_group_dir_new(clamp(LNKFS_FIRST_CHUNKS, chunks,
+							lnkfs_chunks(fs->groups)));
 		if (!dir)
 			return -ENOMEM;
 		if (old)
@@ -40,9 +50,13 @@ static int lnkfs_groups_room(struct lnkfs_fs *fs, u32 groups)
 		/* What it leads to is there. */
 		smp_store_release(&fs->group, dir);
 	}
-	for (i = 0; i < chunks; i++) {
-		if (dir->chunk[i])
-			continue;
+	/* They come one after another. */
+	for (i = chunks; i && !dir->chunk[i - 1]; i--)
+		;
+	for (; i < chunks; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 		dir->chunk[i] = kvcalloc(LNKFS_GROUP_CHUNK, sizeof(struct lnkfs_group), GFP_KERNEL);
 		if (!dir->chunk[i])
 			return -ENOMEM;
@@ -51,14 +65,23 @@ static int lnkfs_groups_room(struct lnkfs_fs *fs, u32 groups)
 }
 
 /**
- * lnkfs_groups_alloc() - make room for the state of all groups
+ * lnkfs_groups_alloc() - make room for the state of a group and those before it
  * @fs: volume being mounted
+ * @group: its number
  *
- * Return: 0 or -ENOMEM; lnkfs_groups_free() takes what there is.
+ * Meant to be called for one group after another: then there is no more room
+ * than for about twice as many as have been found good.
+ *
+ * Return: 0, -ENOMEM or -EINTR; lnkfs_groups_free() takes what there is.
  */
-int lnkfs_groups_alloc(struct lnkfs_fs *fs)
+int lnkfs_groups_alloc(struct lnkfs_fs *fs, u32 group)
 {
-	return lnkfs_groups_room(fs, fs->groups);
+	const struct lnkfs_group_dir *dir = fs->group;
+	u32 chunk = group / LNKFS_GROUP_CHUNK;
+
+	if (dir && chunk < dir->max && dir->chunk[chunk])
+		return 0;
+	return lnkfs_groups_room(fs, group + 1);
 }
 
 /**
@@ -68,7 +91,7 @@ int lnkfs_groups_alloc(struct lnkfs_fs *fs)
  *
  * May be repeated, for another size, as long as @fs has not grown.
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM or -EINTR.
  */
 int lnkfs_groups_extend(struct lnkfs_fs *fs, const struct lnkfs_fs *new)
 {

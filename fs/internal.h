@@ -464,7 +464,7 @@ struct inode *lnkfs_iget_handle(struct super_block *sb, u64 ino, u32 gen);
 /* ---- groups.c: state of the groups; resize.c: growing ---- */
 struct lnkfs_grow;
 
-int lnkfs_groups_alloc(struct lnkfs_fs *fs);
+int lnkfs_groups_alloc(struct lnkfs_fs *fs, u32 group);
 int lnkfs_groups_extend(struct lnkfs_fs *fs, const struct lnkfs_fs *new);
 void lnkfs_groups_free(struct lnkfs_fs *fs);
 int lnkfs_ioc_grow(struct file *file, struct lnkfs_grow __user *arg);

@@ -482,18 +482,36 @@ void lnkfs_size_limits(struct lnkfs_sb_info *sbi)
 	spin_unlock(&sbi->space_lock);
 }
 
-/* Descriptors: the counters of every group, and their sums. */
+/* Descriptor blocks that are read ahead of the one that is needed. */
+#define LNKFS_DESC_AHEAD	128
+
+/* Begin to read the descriptor block of the run that is so many after that of @group. */
+static void lnkfs_desc_ahead(struct lnkfs_fs *fs, u32 group, u32 runs)
+{
+	u64 ahead = group + (u64)runs * fs->desc_per_block;
+
+	if (ahead < fs->groups)
+		lnkfs_bahead(fs, lnkfs_gdesc_block(fs, ahead), 1);
+}
+
+/*
+ * Descriptors: the counters of every group, and their sums. There may be fewer
+ * good ones than the superblock says: memory is taken as they are found.
+ */
 static int lnkfs_load_groups(struct lnkfs_sb_info *sbi)
 {
 	struct lnkfs_fs *fs = &sbi->fs;
 	u32 g;
 	int err;
 
+	for (g = 0; g < LNKFS_DESC_AHEAD; g++)
+		lnkfs_desc_ahead(fs, 0, g);
 	for (g = 0; g < fs->groups; g++) {
 		if (g % fs->desc_per_block == 0)
-			lnkfs_bahead(fs, lnkfs_gdesc_block(fs, g), 1);
-	}
-	for (g = 0; g < fs->groups; g++) {
+			lnkfs_desc_ahead(fs, g, LNKFS_DESC_AHEAD);
+		err = lnkfs_groups_alloc(fs, g);
+		if (err)
+			return err;
 		err = lnkfs_group_load(fs, g);
 		if (err) {
 			pr_err("lnkfs (%s): the descriptor of group %u is not valid (%d)\n",
@@ -505,6 +523,7 @@ static int lnkfs_load_groups(struct lnkfs_sb_info *sbi)
 		atomic64_add(lnkfs_group(fs, g)->free_slots, &sbi->free_slots);
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		cond_resched();
 	}
 	lnkfs_size_limits(sbi);
 	return 0;
@@ -661,9 +680,7 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	err = lnkfs_super_replayed(sbi);
 	if (err)
 		goto fail_journal;
-	err = lnkfs_groups_alloc(&sbi->fs);
-	if (!err)
-		err = lnkfs_load_groups(sbi);
+	err = lnkfs_load_groups(sbi);
 	if (err)
 		goto fail_mount;
 	root = lnkfs_iget(sb, sbi->fs.root_ino, 0);

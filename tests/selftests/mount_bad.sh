@@ -55,6 +55,23 @@ iblock() # file: the block its inode is in
 	echo $(($(stat -c %i "$1") / (bs / 256)))
 }
 
+# A volume that says it has so many groups, on a device as large, of which all but
+# the beginning reads as zeroes.
+many_groups()
+{
+	fresh
+	blocks=$((($1 - 1) * (bs - 64) * 8 + 5000))
+	$sysop set "$dev" s_blocks $blocks >/dev/null
+	sectors=$((blocks * (bs / 512))) first=$((mib * 2048))
+	dmsetup create --noudevsync lnkfs_many 2>/dev/null <<-END || return
+		0 $first linear $dev 0
+		$first $((sectors - first)) zero
+	END
+	is "$1 groups" yes "$(any "$($sysop mount "/dev/dm-$(dmsetup info -c --noheadings -o \
+		minor lnkfs_many)" "$mnt" "$fstype")" EUCLEAN EBADMSG)"
+	dmsetup remove --noudevsync lnkfs_many
+}
+
 bad_message() # command...: does it fail with EBADMSG?
 {
 	LC_ALL=C "$@" 2>&1 | grep -q "Bad message" && echo yes || echo no
@@ -233,6 +250,10 @@ super_tests()
 	altered s_errors 99
 	altered s_default_opts 64
 	altered s_max_links 0
+
+	modprobe -a dm-mod dm-zero 2>/dev/null
+	many_groups 200000000
+	many_groups 4294967295
 
 	fresh
 	block=$(($($sysop get "$dev" s_root_ino) / (bs / 256)))
