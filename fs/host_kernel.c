@@ -618,6 +618,17 @@ int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u
 	return 0;
 }
 
+/* Busy blocks of a locked group are free. */
+static void lnkfs_busy_end(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len, u32 held)
+{
+	lnkfs_busy_clear(lnkfs_group(&sbi->fs, group), start, len);
+	spin_lock(&sbi->space_lock);
+	sbi->held -= held;
+	sbi->busy -= len;
+	sbi->free += len;
+	spin_unlock(&sbi->space_lock);
+}
+
 /**
  * lnkfs_busy_release() - freed blocks are allocatable from now on
  * @sbi: volume
@@ -628,7 +639,7 @@ int lnkfs_space_freed(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 start, u
 void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
 {
 	lnkfs_group_lock(&sbi->fs, b->group);
-	lnkfs_busy_unhold(sbi, b->group, b->start, b->len);
+	lnkfs_busy_end(sbi, b->group, b->start, b->len, 0);
 	lnkfs_group_unlock(&sbi->fs, b->group);
 	kfree(b);
 }
@@ -641,7 +652,8 @@ void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b)
  * @len: how many, all of them free and not busy
  *
  * Only as long as that leaves nobody else short of space: the blocks are at
- * most an eighth of what has not been promised.
+ * most an eighth of what has not been promised, and nobody has had to wait for
+ * such blocks lately (lnkfs_hold_wait()).
  *
  * Return: true when they are held, until lnkfs_busy_unhold().
  */
@@ -653,8 +665,10 @@ bool lnkfs_busy_hold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
 	if ((grp->flags & LNKFS_BG_BLOCK_UNINIT) || lnkfs_busy_map(&sbi->fs, grp, 0))
 		return false;
 	spin_lock(&sbi->space_lock);
-	plenty = sbi->free - lnkfs_kept_back(sbi, false) >= 8 * (s64)len;
+	plenty = !sbi->hold_waiters && time_after_eq(jiffies, sbi->hold_after) &&
+		 sbi->free - lnkfs_kept_back(sbi, false) >= 8 * (s64)len;
 	if (plenty) {
+		sbi->held += len;
 		sbi->free -= len;
 		sbi->busy += len;
 	}
@@ -673,10 +687,27 @@ bool lnkfs_busy_hold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
  */
 void lnkfs_busy_unhold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len)
 {
-	lnkfs_busy_clear(lnkfs_group(&sbi->fs, group), start, len);
+	lnkfs_busy_end(sbi, group, start, len, len);
+	wake_up_all(&sbi->busy_wait);
+}
+
+/**
+ * lnkfs_hold_wait() - space is short: wait for the blocks that are held
+ * @sbi: volume
+ *
+ * None will be held for a moment, so that the caller has them when it tries again.
+ *
+ * Context: may sleep for I/O; no group lock, not in a handle.
+ */
+void lnkfs_hold_wait(struct lnkfs_sb_info *sbi)
+{
 	spin_lock(&sbi->space_lock);
-	sbi->busy -= len;
-	sbi->free += len;
+	sbi->hold_waiters++;
+	spin_unlock(&sbi->space_lock);
+	wait_event(sbi->busy_wait, !READ_ONCE(sbi->held));
+	spin_lock(&sbi->space_lock);
+	sbi->hold_waiters--;
+	sbi->hold_after = jiffies + HZ;
 	spin_unlock(&sbi->space_lock);
 }
 

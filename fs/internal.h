@@ -69,7 +69,7 @@ struct lnkfs_trigger {
  * @commit: seconds between commits as a mount option said, or 0
  * @state: LNKFS_SB_* bits
  * @overhead: blocks that can never hold files
- * @space_lock: protects the four counters below
+ * @space_lock: protects the five counters below, @held, @hold_waiters, @hold_after
  * @free: blocks free and allocatable now (busy ones excluded)
  * @busy: freed blocks that wait for their transaction to commit
  * @reserved: blocks promised to delayed allocation, out of @free
@@ -82,6 +82,9 @@ struct lnkfs_trigger {
  *	@space_lock
  * @discard_work: does that
  * @discard_wq: runs it; NULL when discard has never been on
+ * @held: of @busy, those that FITRIM is discarding
+ * @hold_waiters: tasks that wait until there are none
+ * @hold_after: until then (jiffies) FITRIM is not to hold any: space is short
  * @busy_tid: last transaction whose frees have left @busy_list
  * @busy_wait: waits for it
  * @quota_credits: what lnkfs_begin() adds to every handle for quota entries
@@ -137,6 +140,9 @@ struct lnkfs_sb_info {
 	struct list_head discard_list;
 	struct work_struct discard_work;
 	struct workqueue_struct *discard_wq;
+	s64 held;
+	u32 hold_waiters;
+	unsigned long hold_after;
 	tid_t busy_tid;
 	wait_queue_head_t busy_wait;
 	u32 quota_credits;
@@ -406,6 +412,7 @@ void lnkfs_busy_commit(journal_t *journal, transaction_t *transaction);
 void lnkfs_busy_release(struct lnkfs_sb_info *sbi, struct lnkfs_busy *b);
 bool lnkfs_busy_hold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len);
 void lnkfs_busy_unhold(struct lnkfs_sb_info *sbi, u32 group, u32 start, u32 len);
+void lnkfs_hold_wait(struct lnkfs_sb_info *sbi);
 void lnkfs_busy_free_all(struct lnkfs_sb_info *sbi);
 
 /* ---- trim.c ---- */

@@ -415,7 +415,8 @@ int lnkfs_wait_tid(struct super_block *sb, tid_t tid)
  * @err: what the allocation returned
  * @tries: counter, 0 at first
  *
- * After -ENOSPC with busy blocks around, commits, so that they become free.
+ * After -ENOSPC with busy blocks around, commits, so that they become free, and
+ * waits for those that are being discarded.
  *
  * Context: not inside a handle, no ext_lock.
  * Return: true when it is worth trying again.
@@ -424,21 +425,26 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	tid_t tid;
-	bool any;
+	bool busy, held;
 
 	if (err != -ENOSPC || (*tries)++ >= 3 || !sbi->journal)
 		return false;
 	spin_lock(&sbi->space_lock);
-	any = sbi->busy > 0;
+	held = sbi->held > 0;
+	busy = sbi->busy > sbi->held;
 	spin_unlock(&sbi->space_lock);
-	if (!any)
+	/* Those that were busy a moment ago may be free now. */
+	if (!busy && !held && *tries > 1)
 		return false;
-	tid = jbd2_get_latest_transaction(sbi->journal);
-	if (lnkfs_wait_tid(sb, tid))
-		return false;
-	/* The callback runs after waiters of the commit may have been woken. */
-	wait_event_timeout(sbi->busy_wait, tid_geq(READ_ONCE(sbi->busy_tid), tid), HZ);
-	lnkfs_discard_wait(sbi);
+	if (busy) {
+		tid = jbd2_get_latest_transaction(sbi->journal);
+		if (lnkfs_wait_tid(sb, tid))
+			return false;
+		/* The callback runs after waiters of the commit may have been woken. */
+		wait_event_timeout(sbi->busy_wait, tid_geq(READ_ONCE(sbi->busy_tid), tid), HZ);
+		lnkfs_discard_wait(sbi);
+	}
+	lnkfs_hold_wait(sbi);
 	return true;
 }
 

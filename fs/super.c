@@ -574,6 +574,7 @@ static struct lnkfs_sb_info *lnkfs_alloc_sbi(struct super_block *sb)
 	mutex_init(&sbi->label_lock);
 	mutex_init(&sbi->super_lock);
 	init_waitqueue_head(&sbi->busy_wait);
+	sbi->hold_after = jiffies;
 	spin_lock_init(&sbi->charge_lock);
 	INIT_LIST_HEAD(&sbi->charges);
 	xa_init(&sbi->orphans);
