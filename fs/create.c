@@ -137,8 +137,9 @@ static void lnkfs_newborn_size(struct lnkfs_newborn *nb, u32 target_len)
  * the dquots of the inode and of its directory are in memory.
  *
  * Context: not in a handle; @dir is locked.
- * Return: 0; -ENOMEM, or the error of a security module or of reading the
- * directory's ACL.
+ * Return: 0; -EOVERFLOW when the owner stands for nobody on the volume (the VFS asks
+ * that only where it makes a name: not for a whiteout over an existing target);
+ * -ENOMEM, or the error of a security module or of reading the directory's ACL.
  */
 int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct inode *dir,
 			const struct qstr *name, umode_t mode, const char *target)
@@ -155,7 +156,9 @@ int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct ino
 	nb->name = name;
 	inode_init_owner(idmap, inode, dir, mode);
 	lnkfs_inherit_flags(inode, dir);
-	err = dquot_initialize(dir);
+	err = uid_valid(inode->i_uid) && gid_valid(inode->i_gid) ? 0 : -EOVERFLOW;
+	if (!err)
+		err = dquot_initialize(dir);
 	if (!err)
 		err = dquot_initialize(inode);
 	if (!err)

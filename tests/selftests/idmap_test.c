@@ -123,7 +123,7 @@ TEST_F(idmap, creators_without_a_number)
 		EXPECT_EQ(EOVERFLOW, AS_ID(ids[i], mkdir("map/new", 0755)));
 		EXPECT_EQ(EOVERFLOW, AS_ID(ids[i], symlink("x", "map/new")));
 		EXPECT_EQ(EOVERFLOW, AS_ID(ids[i], mkfifo("map/new", 0644)));
-		EXPECT_EQ(EOVERFLOW, AS_ID(ids[i], make_tmpfile("map", "map/new")));
+		EXPECT_EQ(EOVERFLOW, AS_ID(ids[i], open("map", O_TMPFILE | O_RDWR, 0644)));
 	}
 	EXPECT_ERR(EOVERFLOW, create_file("map/new", 0644));
 	EXPECT_EQ(false, exists("d/new"));
@@ -250,6 +250,36 @@ TEST_F(idmap, whiteout_and_exchange)
 	EXPECT_EQ(5, owner("d/own/a"));
 	EXPECT_EQ(BASE + 5, owner("map/own/a"));
 	EXPECT_EQ(EXDEV, AS_ID(BASE + 5, link("d/own/b", "map/own/l")));
+}
+
+/* The VFS asks for the number where a name is made, not where one is replaced. */
+TEST_F(idmap, whiteouts_without_a_number)
+{
+	static const uid_t ids[] = { 0, 5, 101000 };
+	unsigned int i;
+
+	ASSERT_OK(mkdir("d/open", 0777));
+	ASSERT_OK(chmod("d/open", 0777));
+	ASSERT_OK(create_text("d/open/a", "this is a"));
+	ASSERT_OK(create_text("d/open/b", "this is b"));
+	ASSERT_OK(chown("d/open/a", 5, 5));
+	ASSERT_OK(chown("d/open/b", 5, 5));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(EOVERFLOW, AS_ID(ids[i], renameat2(AT_FDCWD, "map/open/a", AT_FDCWD,
+							     "map/open/b", RENAME_WHITEOUT)));
+	EXPECT_ERR(EOVERFLOW, renameat2(AT_FDCWD, "map/open/a", AT_FDCWD, "map/open/b",
+					RENAME_WHITEOUT));
+	drop_caches();
+	ASSERT_EQ(5, owner("d/open/a"));
+	ASSERT_EQ(5, owner("d/open/b"));
+	EXPECT_EQ(0, strcmp(read_text("d/open/a"), "this is a"));
+	EXPECT_EQ(0, strcmp(read_text("d/open/b"), "this is b"));
+	/* One with a number may, and so may those without one as long as nothing is made. */
+	EXPECT_EQ(0, AS_ID(BASE + 6, renameat2(AT_FDCWD, "map/open/a", AT_FDCWD, "map/open/b",
+					       RENAME_WHITEOUT)));
+	EXPECT_EQ(6, owner("d/open/a"));
+	ASSERT_EQ(0, AS_ID(5, rename("map/open/b", "map/open/a")));
+	EXPECT_EQ(0, strcmp(read_text("d/open/a"), "this is a"));
 }
 
 /* chattr(1)'s flags belong to the owner, as the mount shows it. */
