@@ -942,6 +942,10 @@ out:
  * Programs write a new file and rename it over the old one, and many of them
  * do not call fsync(). The data go first: a crash leaves the old file or the
  * new one with its data, never an empty one.
+ *
+ * An error that nobody has been told of yet counts as one of now, whenever it was: the
+ * data that it is about are lost, and another like it would change nothing in wb_err. One
+ * that fsync() has reported is the program's to deal with.
  */
 static int lnkfs_flush_replacement(const struct lnkfs_rename_end *from,
 				   const struct lnkfs_rename_end *to)
@@ -952,7 +956,7 @@ static int lnkfs_flush_replacement(const struct lnkfs_rename_end *from,
 
 	if (!to->inode || !S_ISREG(from->inode->i_mode))
 		return 0;
-	before = READ_ONCE(mapping->wb_err);
+	before = errseq_sample(&mapping->wb_err);
 	err = filemap_fdatawrite(mapping);
 	filemap_fdatawait_keep_errors(mapping);
 	return err ? err : errseq_check(&mapping->wb_err, before);
