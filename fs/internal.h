@@ -43,6 +43,7 @@
 #define LNKFS_SB_DEAD		3	/* an error has ended all writing */
 #define LNKFS_SB_LOGGED		4	/* only recovery may write the superblock */
 #define LNKFS_SB_BACKUP		5	/* what is in memory is a backup of the superblock */
+#define LNKFS_SB_ORPHANS	6	/* there may be orphans that nobody has seen */
 
 struct lnkfs_trigger {
 	struct jbd2_buffer_trigger_type jbd;

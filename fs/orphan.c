@@ -80,12 +80,16 @@ static int lnkfs_orphan_clean_group(struct super_block *sb, u32 group)
  * lnkfs_orphan_flush() - clear every orphan bit that no orphan needs
  * @sbi: volume
  *
+ * None, as long as recovery has not looked at all that had one: no count keeps those.
+ *
  * Context: may sleep; not in a handle.
  */
 void lnkfs_orphan_flush(struct lnkfs_sb_info *sbi)
 {
 	u32 g;
 
+	if (test_bit(LNKFS_SB_ORPHANS, &sbi->state))
+		return;
 	for (g = 0; g < lnkfs_groups(&sbi->fs); g++) {
 		if (!(READ_ONCE(lnkfs_group(&sbi->fs, g)->flags) & LNKFS_BG_ORPHANS))
 			continue;
@@ -188,7 +192,8 @@ static int lnkfs_orphan_recover_block(struct super_block *sb, u64 block, u32 *fr
  * @sb: volume being mounted read-write; also after a clean unmount, as a
  *	failed evict may have left an orphan
  *
- * A damaged record is reported and left to fsck; the mount goes on.
+ * A damaged record is reported and left to fsck; the mount goes on. So it does when a
+ * group's maps cannot be read: no orphan bit is cleared then.
  *
  * Return: 0.
  */
@@ -196,9 +201,12 @@ int lnkfs_orphan_recover(struct super_block *sb)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	u32 g, from, freed = 0, truncated = 0;
+	bool unseen = false;
 	u64 block;
 	int err;
 
+	/* The worker must not clear what has not been looked at yet. */
+	set_bit(LNKFS_SB_ORPHANS, &sbi->state);
 	for (g = 0; g < lnkfs_groups(&sbi->fs); g++) {
 		if (!(lnkfs_group(&sbi->fs, g)->flags & LNKFS_BG_ORPHANS))
 			continue;
@@ -207,16 +215,24 @@ int lnkfs_orphan_recover(struct super_block *sb)
 			err = lnkfs_orphan_recover_block(sb, block, &freed, &truncated);
 			if (err) {
 				/* A count without an orphan keeps the bit for the next time. */
-				lnkfs_orphan_pin(&sbi->fs, block);
+				if (lnkfs_orphan_pin(&sbi->fs, block))
+					unseen = true;
 				pr_warn("lnkfs (%s): an orphan in block %llu could not be recovered (%d)\n",
 					sb->s_id, block, err);
 			}
 			cond_resched();
 		}
+		if (err != -ENOENT) {
+			unseen = true;
+			pr_warn("lnkfs (%s): group %u could not be searched for orphans (%d)\n",
+				sb->s_id, g, err);
+		}
 	}
 	if (freed || truncated)
 		pr_info("lnkfs (%s): %u deleted inodes freed, %u truncates completed\n",
 			sb->s_id, freed, truncated);
+	if (!unseen)
+		clear_bit(LNKFS_SB_ORPHANS, &sbi->state);
 	lnkfs_orphan_flush(sbi);
 	return 0;
 }

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Orphans amid errors: of a deleted file, where the map of orphans cannot be read at the
+# mount that would free it. With errors=continue.
+
+orphans_mount() # OPTIONS
+{
+	mount -t lnkfs -o "errors=continue,$1" $vol $mnt
+}
+
+# A file that is open and deleted when the machine stops; $maps: its volume without the last
+# of the three maps of inode blocks (4 KiB each).
+orphans_crash()
+{
+	mkfs.lnkfs -q -f $vol && orphans_mount rw || return
+	used=$(cat /sys/fs/lnkfs/dm-*/used_inodes)
+	exec 9<>$mnt/gone
+	head -c 1000000 /dev/zero >&9
+	sync -f $mnt
+	maps=$("$here/ranges" "$DISK0" "$sectors" error $mnt inodemap | awk -v disk="$DISK0" '
+		$3 == "error" {
+			$2 -= 8
+			print $1, $2, "linear", disk, $1
+			print $1 + $2, 8, "error"
+			next
+		}
+		{ print }')
+	[[ $maps == *error* ]] || return
+	rm $mnt/gone && sync -f $mnt && fault dead
+	exec 9>&-
+	umount $mnt && heal || return
+	# The journal is written back, and orphans are left alone.
+	orphans_mount ro && umount $mnt
+}
+
+# Another orphan comes and goes, and bits that nobody needs are cleared.
+orphans_clean()
+{
+	exec 9<>$mnt/other
+	rm $mnt/other && exec 9>&- && sync -f $mnt && sleep $((4 * slow)) && sync -f $mnt
+}
+
+orphans_freed()
+{
+	local n
+	n=$(cat /sys/fs/lnkfs/dm-*/used_inodes)
+	echo "$n inodes, $used before"
+	[ "$n" = "$used" ]
+}
+
+orphans_case()
+{
+	label="orphans"
+	heal
+	ok "a volume with an orphan" orphans_crash
+	table vol "$maps" || result 1 "the fault"
+	ok "mount without maps" orphans_mount rw
+	heal || result 1 "healing"
+	ok "another orphan" orphans_clean
+	ok "unmount" umount $mnt
+	ok "fsck finds nothing" fsck.lnkfs -n -f $vol
+	ok "mount again" orphans_mount rw
+	ok "the orphan is gone" orphans_freed
+	ok "unmount again" umount $mnt
+	ok "fsck finds nothing" fsck.lnkfs -n -f $vol
+	label=
+}
+
+orphans_case
