@@ -127,7 +127,12 @@ static int lnkfs_orphan_pin(struct lnkfs_fs *fs, u64 block)
 	return count < 0 ? count : 0;
 }
 
-/* One record found in a block with the orphan bit. */
+/*
+ * One record found in a block with the orphan bit. After mount -o remount,rw the inode may
+ * have been an orphan in memory all along; then it is counted. One that was evicted as an
+ * orphan left its count behind on purpose, as nothing else kept the bit: it has two now, and
+ * the bit stays until the next mount.
+ */
 static int lnkfs_orphan_recover_one(struct super_block *sb, u64 ino, u32 *freed,
 				    u32 *truncated)
 {
@@ -139,8 +144,11 @@ static int lnkfs_orphan_recover_one(struct super_block *sb, u64 ino, u32 *freed,
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
 	li = LNKFS_I(inode);
-	err = lnkfs_orphan_pin(&LNKFS_SB(sb)->fs, lnkfs_ino_block(&LNKFS_SB(sb)->fs, ino));
-	li->orphan = !err;
+	if (!li->orphan) {
+		err = lnkfs_orphan_pin(&LNKFS_SB(sb)->fs,
+				       lnkfs_ino_block(&LNKFS_SB(sb)->fs, ino));
+		li->orphan = !err;
+	}
 	if (err) {
 		/* Not counted: must not be evicted as an orphan now. */
 		make_bad_inode(inode);

@@ -143,6 +143,14 @@ writable()
 	! is_ro && echo data >$mnt/new && sync -f $mnt/new && rm $mnt/new
 }
 
+cold()
+{
+	sync -f $mnt
+	# Nothing waits to be written to its place.
+	fsfreeze -f $mnt && fsfreeze -u $mnt
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
 # The load ends when it is told to, whatever the device does.
 load_ends() # PID
 {

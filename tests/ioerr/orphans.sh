@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Orphans amid errors: of a deleted file, where the map of orphans cannot be read at the
-# mount that would free it. With errors=continue.
+# mount that would free it, and of one that could not be cut. With errors=continue.
 
 orphans_mount() # OPTIONS
 {
 	mount -t lnkfs -o "errors=continue,$1" $vol $mnt
+}
+
+orphans_counted() # N
+{
+	local n
+	n=$(cat /sys/fs/lnkfs/dm-*/orphans)
+	echo "$n orphans counted"
+	[ "$n" = "$1" ]
 }
 
 # A file that is open and deleted when the machine stops; $maps: its volume without the last
@@ -48,6 +56,21 @@ orphans_freed()
 	[ "$n" = "$used" ]
 }
 
+# A file is cut while the tree of its extents cannot be read.
+orphans_cut()
+{
+	local i other
+	exec 8<>$mnt/pieces
+	for ((i = 0; i < 20; i++)); do
+		printf x | dd of=$mnt/pieces bs=4096 seek=$((2 * i)) conv=notrunc status=none
+	done
+	sync -f $mnt && other=$("$here/ranges" "$DISK0" "$sectors" error $mnt other) && cold || return
+	table vol "$other"
+	truncate -s 0 /proc/self/fd/8 2>/run/err && { heal; return 1; }
+	cat /run/err
+	heal && orphans_counted 1
+}
+
 orphans_case()
 {
 	label="orphans"
@@ -61,6 +84,12 @@ orphans_case()
 	ok "fsck finds nothing" fsck.lnkfs -n -f $vol
 	ok "mount again" orphans_mount rw
 	ok "the orphan is gone" orphans_freed
+	ok "a truncate that fails" orphans_cut
+	exec 7<$mnt/pieces 8>&-
+	ok "read-only" mount -o remount,ro $mnt
+	ok "and back" mount -o remount,rw $mnt
+	ok "no orphan is counted any more" orphans_counted 0
+	exec 7<&-
 	ok "unmount again" umount $mnt
 	ok "fsck finds nothing" fsck.lnkfs -n -f $vol
 	label=

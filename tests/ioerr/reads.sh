@@ -62,14 +62,6 @@ reads_ops()
 	cd / && sync -f $mnt
 }
 
-cold()
-{
-	sync -f $mnt
-	# Nothing waits to be written to its place.
-	fsfreeze -f $mnt && fsfreeze -u $mnt
-	echo 3 >/proc/sys/vm/drop_caches
-}
-
 # What was refused was refused with EIO; of names and files something was.
 only_eio() # FILE KIND
 {
