@@ -158,10 +158,11 @@ static int lnkfs_give_name(handle_t *handle, struct inode *dir, const struct qst
 /*
  * A directory operation failed. The core has put the entries back, but tree
  * nodes may have come or gone: what the directory's record says has to be
- * stored all the same.
+ * stored, and seen, all the same.
  */
 static int lnkfs_dir_failed(handle_t *handle, struct inode *dir, int err)
 {
+	i_size_write(dir, LNKFS_I(dir)->ci.size);
 	lnkfs_store(handle, dir);
 	return err;
 }

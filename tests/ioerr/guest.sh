@@ -275,7 +275,7 @@ else
 	scenario "data cannot be written" 4096 continue data rw -k
 	scenario "metadata cannot be written" 4096 remount-ro meta any
 fi
-for part in errseq reads gone ahead quiet replace orphans; do
+for part in errseq reads gone ahead quiet replace orphans refused; do
 	! chosen $part || . "$here/$part.sh"
 done
 dmsetup remove --noudevsync vol
