@@ -521,15 +521,19 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
  * @group: its group, the lock of which is held
  * @off: an inode block without inodes, block in the group
  *
- * Optional: when anything is in the way the block stays what it is.
+ * Optional: when anything is in the way the block stays what it is. So it does when the
+ * group's descriptor counts fewer free slots than the block has: it is wrong, and must not
+ * be made impossible.
  */
 void lnkfs_iblock_free(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 {
 	struct lnkfs_group *grp = lnkfs_group(fs, group);
 	struct imaps maps = { NULL, NULL, NULL };
-	int slots = block_slots(fs);
+	u32 slots = block_slots(fs);
 	bool orphan;
 
+	if (grp->free_slots < slots)
+		return;
 	if (read_map(fs, group, LNKFS_B_IMAP, &maps.imap) ||
 	    read_map(fs, group, LNKFS_B_ORPHMAP, &maps.orph))
 		goto out;
@@ -539,7 +543,7 @@ void lnkfs_iblock_free(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 	if (orphan && lnkfs_baccess(tx, fs, maps.orph, LNKFS_B_ORPHMAP))
 		goto dirty_imap;
 
-	counters_move(grp, -1, -slots, 0, 0);
+	counters_move(grp, -1, -(int)slots, 0, 0);
 	if (lnkfs_bfree_locked(tx, fs, group, off, 1)) {
 		counters_move(grp, 1, slots, 0, 0);
 	} else {
@@ -547,7 +551,7 @@ void lnkfs_iblock_free(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off)
 		if (orphan)
 			lnkfs_clear_bit(off, map_bits(maps.orph));
 		lnkfs_bforget(tx, fs, lnkfs_group_first(fs, group) + off);
-		lnkfs_inode_count(fs, 0, -slots);
+		lnkfs_inode_count(fs, 0, -(int)slots);
 	}
 	if (orphan)
 		lnkfs_bdirty(tx, fs, maps.orph);
@@ -613,8 +617,8 @@ static const char *ifree_why_not(const struct lnkfs_fs *fs, u32 group, const voi
 		return "freeing an inode that has no record";
 	if (di->i_ino && le64_to_cpu(di->i_ino) != ino)
 		return "freeing an inode whose record says another number";
-	if (!grp->used_inodes || (dir && !grp->used_dirs) ||
-	    grp->free_slots + slots > grp->inode_blocks << fs->slot_bits)
+	if (!grp->used_inodes || (dir ? !grp->used_dirs : grp->used_dirs >= grp->used_inodes) ||
+	    grp->used_inodes - 1 + grp->free_slots + slots > grp->inode_blocks << fs->slot_bits)
 		return "freeing more inodes than the group has";
 	return NULL;
 }

@@ -750,6 +750,40 @@ static void test_double_free(void)
 	volume_done(&v);
 }
 
+/* A descriptor that a mount accepts, and that does not fit what the group holds. */
+static void test_wrong_counters(void)
+{
+	struct lnkfs_group *grp, good;
+	u64 ino[2];
+	u32 total;
+
+	volume_make(&v, 64 * MIB, 12);
+	grp = &fs->group[0];
+	/* More than a cluster has to be there for one to go. */
+	while (grp->inode_blocks <= cluster())
+		REQUIRE(!do_ialloc(0, LNKFS_MAX_SLOTS, false, &ino[0]));
+	good = *grp;
+	/* The block becomes empty, and there are fewer free slots than it has: it stays. */
+	grp->free_slots = 0;
+	CHECK_EQ(do_ifree(ino[0], LNKFS_MAX_SLOTS, false), 0);
+	CHECK_EQ(grp->inode_blocks, good.inode_blocks);
+	CHECK_EQ(grp->free_slots, LNKFS_MAX_SLOTS);
+	grp->free_slots += good.free_slots;
+	/* One inode fewer would be more inodes than there are slots, or than directories. */
+	good = *grp;
+	total = grp->inode_blocks << fs->slot_bits;
+	grp->used_inodes = total - grp->free_slots;
+	REQUIRE(!do_ialloc(0, 2, false, &ino[1]));
+	grp->used_inodes = total - grp->free_slots;
+	CHECK_EQ(do_ifree(ino[1], 2, false), -EFSCORRUPTED);
+	grp->used_inodes = good.used_inodes + 1;
+	grp->used_dirs = grp->used_inodes;
+	CHECK_EQ(do_ifree(ino[1], 2, false), -EFSCORRUPTED);
+	grp->used_dirs = good.used_dirs;
+	CHECK_EQ(do_ifree(ino[1], 2, false), 0);
+	volume_done(&v);
+}
+
 /* ---- orphans ---- */
 
 static void test_orphans(void)
@@ -1010,6 +1044,7 @@ static const struct tap_test tests[] = {
 	{ "random allocation and freeing, all space comes back", test_random },
 	{ "a full volume", test_full },
 	{ "freeing twice is refused and changes nothing", test_double_free },
+	{ "wrong counters are not made impossible", test_wrong_counters },
 	{ "orphan bits and counts", test_orphans },
 	{ "directories are spread", test_dir_group },
 	{ "failures below leave nothing half done", test_faults },
