@@ -90,12 +90,13 @@ static void lnkfs_fill_inode(struct inode *inode)
  * iget_locked() for an inode that may be there already. It says NULL for two reasons: the
  * number is being given to a new inode, which is not there yet for whoever knows it from
  * before (-ESTALE); or there is no memory for one (-ENOMEM). When memory was short and
- * somebody else has read the inode meanwhile, none is needed any more.
+ * somebody else has read the inode meanwhile, none is needed any more. An inode that is gone
+ * when we look may have been a new one that was given up: only a second time it was memory.
  */
 static struct inode *lnkfs_iget_locked(struct super_block *sb, u64 ino)
 {
 	struct inode *inode, *other;
-	bool being_made;
+	bool being_made, again = false;
 
 	for (;;) {
 		inode = iget_locked(sb, ino);
@@ -107,8 +108,9 @@ static struct inode *lnkfs_iget_locked(struct super_block *sb, u64 ino)
 		rcu_read_unlock();
 		if (being_made)
 			return ERR_PTR(-ESTALE);
-		if (!other)
+		if (!other && again)
 			return ERR_PTR(-ENOMEM);
+		again = !other;
 		cond_resched();
 	}
 }
