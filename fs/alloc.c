@@ -278,8 +278,7 @@ static u32 lnkfs_no_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
  * @inode: regular file
  * @pos: first byte
  * @len: bytes, not 0
- * @unwritten: the blocks are unwritten and become written
- * @extend: the size in memory follows, too (inode_lock is held)
+ * @how: LNKFS_FIN_*
  *
  * Blocks and size on disk change in one handle, or in one a piece, from the
  * front.
@@ -288,9 +287,9 @@ static u32 lnkfs_no_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
  * that scope.
  * Return: 0, -ENOSPC, -EROFS, -EIO, -EFSCORRUPTED, -EFSBADCRC, -ENOMEM.
  */
-int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
-		       bool extend)
+int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, unsigned int how)
 {
+	const bool unwritten = how & LNKFS_FIN_UNWRITTEN;
 	u64 lblk = pos >> inode->i_blkbits;
 	u64 end = lnkfs_size_blocks(inode, pos + len);
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
@@ -303,7 +302,7 @@ int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
 					 lnkfs_no_credits, LNKFS_CREDITS_STORE);
 		if (IS_ERR(handle))
 			return PTR_ERR(handle);
-		handle->h_type = LNKFS_H_PROMISED;
+		handle->h_type = how & LNKFS_FIN_PROMISED ? LNKFS_H_PROMISED : LNKFS_H_DIRECT;
 		lnkfs_note_data(handle);
 		done = end - lblk;
 		if (unwritten) {
@@ -312,9 +311,11 @@ int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
 			atomic64_inc(&li->data_seq);
 		}
 		if (!err) {
+			if (unwritten)
+				lnkfs_da_written(inode, lblk, lblk + done);
 			lblk += done;
 			lnkfs_grow_disk_size(inode, lblk < end ? lblk << inode->i_blkbits :
-					     pos + len, extend);
+					     pos + len, how & LNKFS_FIN_EXTEND);
 		}
 		err2 = lnkfs_end_map(handle, inode);
 		if (err2)

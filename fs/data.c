@@ -163,9 +163,15 @@ static int lnkfs_write_map(struct inode *inode, loff_t pos, loff_t length,
 
 	*new = false;
 	err = lnkfs_lookup(inode, lblk, flags, ext);
-	if (err || !(ext->flags & LNKFS_EXT_HOLE) || (flags & IOMAP_ZERO))
+	if (err || (flags & IOMAP_ZERO))
 		return err;
 	end = lnkfs_size_blocks(inode, pos + min_t(loff_t, length, LNKFS_RESERVE_MAX));
+	if (ext->flags & LNKFS_EXT_UNWRITTEN) {
+		ext->len = min(ext->len, end - ext->lblk);
+		return lnkfs_da_owe(inode, lblk, partial, gfp, ext, new);
+	}
+	if (!(ext->flags & LNKFS_EXT_HOLE))
+		return 0;
 	return lnkfs_da_reserve(inode, lblk, min(end - lblk, ext->len), partial, gfp, ext,
 				new);
 }
@@ -216,8 +222,10 @@ LNKFS_DEFINE_PUNCH(lnkfs_write_punch, lnkfs_punch_unused)
 static int lnkfs_write_iomap_end(struct inode *inode, loff_t pos, loff_t length,
 				 ssize_t written, unsigned int flags, struct iomap *iomap)
 {
-	if (iomap->type != IOMAP_DELALLOC || !(iomap->flags & IOMAP_F_NEW))
+	if (!(iomap->flags & IOMAP_F_NEW))
 		return 0;
+	/* Also what is owed for unwritten blocks. To iomap it is the same. */
+	iomap->type = IOMAP_DELALLOC;
 	return lnkfs_release_unused(inode, iomap, pos, length, written, flags,
 				    lnkfs_write_punch);
 }

@@ -1,16 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Delayed allocation: which holes of a file hold data in the page cache that
- * waits for its blocks. Ranges in memory only, one red-black tree an inode.
+ * waits for its blocks; and what the extent tree may need for data that have
+ * been accepted. Ranges in memory only, two red-black trees an inode.
  *
- * Every block of a range is reserved (lnkfs_space_reserve()), and so is one
- * more for every range: what the extent tree may grow by when the range gets
- * its blocks. The blocks, without that one, are reserved of the owner's quota
- * as well.
+ * Delayed ranges: each of their blocks is reserved (lnkfs_space_reserve()), and
+ * reserved of the owner's quota as well.
  *
- * Who adds a range shares ext_lock, so that the hole stays one. Who turns a
- * range into blocks holds it for write, so that no part of the range goes while
- * its blocks are being chosen: who drops a range shares ext_lock, too.
+ * Owed ranges: blocks with accepted data that are not written ones yet. They are
+ * the delayed ranges, what these have become by allocation until the data are on
+ * the disk, and unwritten blocks that were there before and have got data in the
+ * page cache. For each inode so many blocks are reserved as the nodes that these
+ * ranges may yet take:
+ *
+ *  - A range of n blocks adds n + 1 records to the tree at most, whatever blocks it
+ *    gets and in whatever order they become written: a record more needs a place
+ *    within the range, or an end of it, where two blocks part that were alike, and
+ *    each of these is there once.
+ *  - A leaf that was split has room for half its records before it is split again.
+ *    Leaves that are full already, though nothing was reserved for that: one at each
+ *    end of the range, which for a single block are the same, and those in between,
+ *    that hold as many records of the range as they can.
+ *
+ * So it takes a node for each end, and one for each half leaf of records beyond the first.
+ * Reserved is one for each end, and one for each third of a leaf. What is above the
+ * leaves is had from the difference, and from the pool. Quota takes nodes as they come.
+ *
+ * Nobody else is given what has been reserved (lnkfs_space_take()), and data are not
+ * accepted without it: so their writeback does not fail for want of space. (Kernels before
+ * 6.6 write unwritten neighbours of a dirty block with it, if they are up to date in the
+ * same folio. What that costs where the block itself is a written one is the pool's.)
+ *
+ * Who adds a range shares ext_lock, so that the hole, or what is unwritten, stays
+ * so. Who turns a range into blocks, or into written ones, holds it for write, so
+ * that no part of the range goes while its blocks are being chosen: who drops a
+ * range shares ext_lock, too.
  */
 #include <linux/slab.h>
 #include "internal.h"
@@ -54,9 +78,9 @@ static struct lnkfs_da_range *da_entry(struct rb_node *node)
 }
 
 /* The first range that ends after a block: it holds the block or follows it. */
-static struct lnkfs_da_range *da_find(struct lnkfs_inode_info *li, u64 lblk)
+static struct lnkfs_da_range *da_find(struct rb_root *root, u64 lblk)
 {
-	struct rb_node *node = li->da_root.rb_node;
+	struct rb_node *node = root->rb_node;
 	struct lnkfs_da_range *r, *best = NULL;
 
 	while (node) {
@@ -71,22 +95,193 @@ static struct lnkfs_da_range *da_find(struct lnkfs_inode_info *li, u64 lblk)
 	return best;
 }
 
-static void da_insert(struct lnkfs_inode_info *li, struct lnkfs_da_range *new)
+static void da_insert(struct rb_root *root, struct lnkfs_da_range *new)
 {
-	struct rb_node **p = &li->da_root.rb_node, *parent = NULL;
+	struct rb_node **p = &root->rb_node, *parent = NULL;
 
 	while (*p) {
 		parent = *p;
 		p = new->lblk < da_entry(parent)->lblk ? &parent->rb_left : &parent->rb_right;
 	}
 	rb_link_node(&new->node, parent, p);
-	rb_insert_color(&new->node, &li->da_root);
+	rb_insert_color(&new->node, root);
 }
 
-static void da_erase(struct lnkfs_inode_info *li, struct lnkfs_da_range *r)
+static void da_erase(struct rb_root *root, struct lnkfs_da_range *r)
 {
-	rb_erase(&r->node, &li->da_root);
+	rb_erase(&r->node, root);
 	kmem_cache_free(lnkfs_da_cachep, r);
+}
+
+/**
+ * struct da_gap - where a range is about to come
+ * @in: the range that holds its first block: it is there already; or NULL
+ * @left: the range that it continues, or NULL
+ * @next: the range that follows, or NULL
+ */
+struct da_gap {
+	struct lnkfs_da_range *in;
+	struct lnkfs_da_range *left;
+	struct lnkfs_da_range *next;
+};
+
+/* Find the place of [lblk, lblk + len), which is cut where a range begins or ends. */
+static struct da_gap da_find_gap(struct rb_root *root, u64 lblk, u64 *len)
+{
+	struct lnkfs_da_range *r = da_find(root, lblk), *prev;
+	struct da_gap gap = { NULL };
+
+	if (r && r->lblk <= lblk) {
+		gap.in = r;
+		*len = min(*len, da_end(r) - lblk);
+		return gap;
+	}
+	prev = da_entry(r ? rb_prev(&r->node) : rb_last(root));
+	if (prev && da_end(prev) == lblk)
+		gap.left = prev;
+	gap.next = r;
+	if (r)
+		*len = min(*len, r->lblk - lblk);
+	return gap;
+}
+
+/* The range that [lblk, lblk + len) reaches, or NULL. */
+static struct lnkfs_da_range *da_gap_right(const struct da_gap *gap, u64 lblk, u64 len)
+{
+	return gap->next && gap->next->lblk == lblk + len ? gap->next : NULL;
+}
+
+/* May it take a node of the tree to add a range? */
+static bool da_wants_node(const struct da_gap *gap)
+{
+	return !gap->in && !gap->left;
+}
+
+/* Add a range to where it belongs; uses *@spare if it cannot be joined. */
+static void da_fill_gap(struct rb_root *root, const struct da_gap *gap, u64 lblk, u64 len,
+			struct lnkfs_da_range **spare)
+{
+	struct lnkfs_da_range *right = da_gap_right(gap, lblk, len);
+
+	if (gap->left) {
+		gap->left->len += len;
+		if (right) {
+			gap->left->len += right->len;
+			da_erase(root, right);
+		}
+	} else if (right) {
+		right->lblk = lblk;
+		right->len += len;
+	} else {
+		(*spare)->lblk = lblk;
+		(*spare)->len = len;
+		da_insert(root, *spare);
+		*spare = NULL;
+	}
+}
+
+/* Full leaves that a range may meet: at its ends. */
+static int da_ends(u64 len)
+{
+	return len > 1 ? 2 : (int)len;
+}
+
+/*
+ * Take [from, to) out of the ranges, with *@spare for what is behind it if that is amid
+ * one. Returns how many blocks that were; *@ends follows.
+ */
+static u64 da_cut(struct rb_root *root, u64 from, u64 to, struct lnkfs_da_range **spare,
+		  u64 *ends)
+{
+	struct lnkfs_da_range *r;
+	u64 start, end, removed = 0;
+
+	while ((r = da_find(root, from)) && r->lblk < to) {
+		start = max(r->lblk, from);
+		end = min(da_end(r), to);
+		removed += end - start;
+		*ends += da_ends(start - r->lblk) + da_ends(da_end(r) - end) - da_ends(r->len);
+		if (start > r->lblk && end < da_end(r)) {
+			(*spare)->lblk = end;
+			(*spare)->len = da_end(r) - end;
+			r->len = start - r->lblk;
+			da_insert(root, *spare);
+			*spare = NULL;
+			break;
+		}
+		if (start > r->lblk) {
+			r->len = start - r->lblk;
+		} else if (end < da_end(r)) {
+			r->len = da_end(r) - end;
+			r->lblk = end;
+		} else {
+			da_erase(root, r);
+		}
+	}
+	return removed;
+}
+
+/*
+ * Memory for what is behind [from, to), if that is amid a range. With ext_lock held for
+ * write, so that the ranges stay as they are meanwhile.
+ */
+static struct lnkfs_da_range *da_cut_spare(struct rb_root *root, u64 from, u64 to)
+{
+	const struct lnkfs_da_range *r = da_find(root, from);
+
+	if (!r || r->lblk >= from || da_end(r) <= to)
+		return NULL;
+	return kmem_cache_alloc(lnkfs_da_cachep, GFP_NOFS | __GFP_NOFAIL);
+}
+
+static void da_free(struct lnkfs_da_range *r)
+{
+	if (r)
+		kmem_cache_free(lnkfs_da_cachep, r);
+}
+
+/**
+ * lnkfs_da_nodes() - nodes that extents may take, at most
+ * @inode: regular file
+ * @ends: full leaves that they may meet
+ * @blocks: blocks that get extents of their own
+ */
+u64 lnkfs_da_nodes(const struct inode *inode, u64 ends, u64 blocks)
+{
+	const u32 record = sizeof(__le64) + sizeof(struct lnkfs_extent);
+	const u32 third = (i_blocksize(inode) - sizeof(struct lnkfs_btree_node)) / record / 3;
+
+	return ends + blocks / third;
+}
+
+/* By how much would the nodes owed change with [lblk, lblk + len), the ends by *@ends? */
+static s64 da_owe_more(struct inode *inode, const struct da_gap *gap, u64 lblk, u64 len,
+		       s64 *ends)
+{
+	const struct lnkfs_inode_info *li = LNKFS_I(inode);
+	const struct lnkfs_da_range *right = da_gap_right(gap, lblk, len);
+	u64 left_len = gap->left ? gap->left->len : 0;
+	u64 right_len = right ? right->len : 0;
+
+	*ends = 0;
+	if (gap->in)
+		return 0;
+	*ends = da_ends(left_len + len + right_len) - da_ends(left_len) - da_ends(right_len);
+	return lnkfs_da_nodes(inode, li->owed_ends + *ends, li->owed_blocks + len) -
+	       lnkfs_da_nodes(inode, li->owed_ends, li->owed_blocks);
+}
+
+/* Add [lblk, lblk + len) to what is owed. */
+static void da_owe(struct inode *inode, const struct da_gap *gap, u64 lblk, u64 len, s64 ends,
+		   struct lnkfs_da_range **spare)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+
+	if (gap->in)
+		return;
+	da_fill_gap(&li->owed_root, gap, lblk, len, spare);
+	li->owed_blocks += len;
+	li->owed_ends += ends;
 }
 
 /**
@@ -105,7 +300,7 @@ bool lnkfs_da_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
 	bool found;
 
 	spin_lock(&li->da_lock);
-	r = da_find(li, lblk);
+	r = da_find(&li->da_root, lblk);
 	found = r && r->lblk <= lblk;
 	ext->block = 0;
 	if (found) {
@@ -121,13 +316,23 @@ bool lnkfs_da_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext)
 	return found;
 }
 
-/* Reserve @len blocks, or some of them, and one more for a new range. */
-static int da_take_space(struct lnkfs_sb_info *sbi, u64 *len, bool partial, bool joined)
+/*
+ * Reserve what [lblk, lblk + len) takes, or a part of it: nodes, and with @delayed
+ * the blocks as well.
+ */
+static int da_take_space(struct inode *inode, const struct da_gap *owed, u64 lblk, u64 *len,
+			 bool partial, bool delayed, s64 *ends)
 {
+	struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
+	s64 nodes;
 	int err;
 
 	for (;;) {
-		err = lnkfs_space_reserve(sbi, *len + !joined);
+		nodes = da_owe_more(inode, owed, lblk, *len, ends);
+		if (delayed)
+			err = lnkfs_space_reserve(sbi, *len + nodes);
+		else
+			err = lnkfs_space_reserve_nodes(sbi, nodes);
 		if (err != -ENOSPC || *len == 1 || !partial)
 			return err;
 		*len /= 2;
@@ -151,68 +356,104 @@ static int da_take_space(struct lnkfs_sb_info *sbi, u64 *len, bool partial, bool
 int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t gfp,
 		     struct lnkfs_ext *ext, bool *new)
 {
-	struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
+	struct lnkfs_da_range *spare = NULL, *spare_owed = NULL;
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	struct lnkfs_da_range *r, *prev, *spare;
-	bool left, right;
+	struct da_gap gap, owed;
 	u64 charged;
+	s64 ends;
 	int err;
 
-	spare = kmem_cache_alloc(lnkfs_da_cachep, gfp);
-	if (!spare)
-		return -ENOMEM;
 	err = lnkfs_quota_reserve(inode, &len, partial);
-	if (err) {
-		kmem_cache_free(lnkfs_da_cachep, spare);
+	if (err)
 		return err;
-	}
 	charged = len;
 	ext->block = 0;
 	ext->flags = LNKFS_EXT_DELAYED;
+again:
 	spin_lock(&li->da_lock);
-	r = da_find(li, lblk);
-	*new = !r || r->lblk > lblk;
-	if (!*new) {
-		ext->lblk = r->lblk;
-		ext->len = r->len;
+	gap = da_find_gap(&li->da_root, lblk, &len);
+	*new = !gap.in;
+	if (gap.in) {
+		ext->lblk = gap.in->lblk;
+		ext->len = gap.in->len;
 		goto out;
 	}
-	prev = da_entry(r ? rb_prev(&r->node) : rb_last(&li->da_root));
-	left = prev && da_end(prev) == lblk;
-	if (r && len > r->lblk - lblk)
-		len = r->lblk - lblk;
-	err = da_take_space(sbi, &len, partial, left);
+	owed = da_find_gap(&li->owed_root, lblk, &len);
+	if ((da_wants_node(&gap) && !spare) || (da_wants_node(&owed) && !spare_owed)) {
+		spin_unlock(&li->da_lock);
+		if (!spare)
+			spare = kmem_cache_alloc(lnkfs_da_cachep, gfp);
+		if (!spare_owed)
+			spare_owed = kmem_cache_alloc(lnkfs_da_cachep, gfp);
+		if (spare && spare_owed)
+			goto again;
+		*new = false;
+		err = -ENOMEM;
+		goto free;
+	}
+	err = da_take_space(inode, &owed, lblk, &len, partial, true, &ends);
 	if (err)
 		goto out;
-	right = r && r->lblk == lblk + len;
 	li->da_blocks += len;
 	charged -= len;
 	ext->lblk = lblk;
 	ext->len = len;
-	if (left) {
-		prev->len += len;
-		if (right) {
-			prev->len += r->len;
-			da_erase(li, r);
-			lnkfs_space_unreserve(sbi, 1);
-		}
-	} else if (right) {
-		r->lblk = lblk;
-		r->len += len;
-		lnkfs_space_unreserve(sbi, 1);
-	} else {
-		spare->lblk = lblk;
-		spare->len = len;
-		da_insert(li, spare);
-		spare = NULL;
-	}
+	da_fill_gap(&li->da_root, &gap, lblk, len, &spare);
+	da_owe(inode, &owed, lblk, len, ends, &spare_owed);
 out:
 	spin_unlock(&li->da_lock);
 	if (*new && !err)
 		trace_lnkfs_da_reserve(inode, lblk, len, READ_ONCE(li->da_blocks));
+free:
 	lnkfs_quota_unreserve(inode, charged);
-	if (spare)
-		kmem_cache_free(lnkfs_da_cachep, spare);
+	da_free(spare);
+	da_free(spare_owed);
+	return err;
+}
+
+/**
+ * lnkfs_da_owe() - reserve what data for unwritten blocks may cost
+ * @inode: regular file
+ * @lblk: first logical block
+ * @partial: when space is short, be content with some
+ * @gfp: for memory
+ * @ext: the unwritten extent that holds @lblk, cut at most to what is wanted. Result:
+ *	the part of it from @lblk on that data may be accepted for
+ * @new: result: that was not so before
+ *
+ * Context: ext_lock held, shared or exclusive.
+ * Return: 0, -ENOMEM, -ENOSPC.
+ */
+int lnkfs_da_owe(struct inode *inode, u64 lblk, bool partial, gfp_t gfp,
+		 struct lnkfs_ext *ext, bool *new)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	u64 len = ext->lblk + ext->len - lblk;
+	struct lnkfs_da_range *spare = NULL;
+	struct da_gap owed;
+	int err = 0;
+	s64 ends;
+
+again:
+	spin_lock(&li->da_lock);
+	owed = da_find_gap(&li->owed_root, lblk, &len);
+	if (da_wants_node(&owed) && !spare) {
+		spin_unlock(&li->da_lock);
+		spare = kmem_cache_alloc(lnkfs_da_cachep, gfp);
+		if (!spare)
+			return -ENOMEM;
+		goto again;
+	}
+	if (!owed.in)
+		err = da_take_space(inode, &owed, lblk, &len, partial, false, &ends);
+	if (!owed.in && !err)
+		da_owe(inode, &owed, lblk, len, ends, &spare);
+	spin_unlock(&li->da_lock);
+	da_free(spare);
+	*new = !owed.in && !err;
+	ext->block += lblk - ext->lblk;
+	ext->lblk = lblk;
+	ext->len = len;
 	return err;
 }
 
@@ -232,56 +473,26 @@ void lnkfs_space_promise(struct lnkfs_sb_info *sbi, u64 blocks)
 	spin_unlock(&sbi->space_lock);
 }
 
-/* Take [from, to) out of the ranges; @used: its blocks have been allocated. */
-static void da_remove(struct inode *inode, u64 from, u64 to, bool used)
+/* More, or less, has been reserved than is needed. */
+static void da_give(struct inode *inode, s64 blocks)
 {
-	struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	struct lnkfs_da_range *r, *spare;
-	u64 start, end, removed = 0;
-	s64 give = 0;
+	if (blocks > 0)
+		lnkfs_space_unreserve(LNKFS_SB(inode->i_sb), blocks);
+	else if (blocks < 0)
+		lnkfs_space_promise(LNKFS_SB(inode->i_sb), -blocks);
+}
 
-	spare = kmem_cache_alloc(lnkfs_da_cachep, GFP_NOFS | __GFP_NOFAIL);
-	spin_lock(&li->da_lock);
-	while ((r = da_find(li, from)) && r->lblk < to) {
-		start = max(r->lblk, from);
-		end = min(da_end(r), to);
-		removed += end - start;
-		if (start > r->lblk && end < da_end(r)) {
-			spare->lblk = end;
-			spare->len = da_end(r) - end;
-			r->len = start - r->lblk;
-			da_insert(li, spare);
-			spare = NULL;
-			give--;
-			break;
-		}
-		if (start > r->lblk) {
-			r->len = start - r->lblk;
-		} else if (end < da_end(r)) {
-			r->len = da_end(r) - end;
-			r->lblk = end;
-		} else {
-			da_erase(li, r);
-			give++;
-		}
-	}
-	li->da_blocks -= removed;
-	if (!used)
-		give += removed;
-	if (give > 0)
-		lnkfs_space_unreserve(sbi, give);
-	else if (give < 0)
-		lnkfs_space_promise(sbi, -give);
-	if (removed)
-		atomic64_inc(&li->data_seq);
-	spin_unlock(&li->da_lock);
-	if (used)
-		lnkfs_quota_allocated(inode, removed);
-	else
-		lnkfs_quota_unreserve(inode, removed);
-	if (spare)
-		kmem_cache_free(lnkfs_da_cachep, spare);
+/*
+ * [from, to) is owed no longer: how many nodes need not be reserved any more? Less than
+ * none when a range falls in two; what they take together has not grown by that.
+ */
+static s64 da_settle(struct inode *inode, u64 from, u64 to, struct lnkfs_da_range **spare)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	u64 before = lnkfs_da_nodes(inode, li->owed_ends, li->owed_blocks);
+
+	li->owed_blocks -= da_cut(&li->owed_root, from, to, spare, &li->owed_ends);
+	return before - lnkfs_da_nodes(inode, li->owed_ends, li->owed_blocks);
 }
 
 /**
@@ -297,12 +508,26 @@ static void da_remove(struct inode *inode, u64 from, u64 to, bool used)
 void lnkfs_da_punch(struct inode *inode, u64 from, u64 to)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_da_range *spare, *spare_owed;
+	u64 removed, ends = 0;
+	s64 give;
 
-	if (RB_EMPTY_ROOT(&li->da_root))
+	if (RB_EMPTY_ROOT(&li->da_root) && RB_EMPTY_ROOT(&li->owed_root))
 		return;
+	spare = kmem_cache_alloc(lnkfs_da_cachep, GFP_NOFS | __GFP_NOFAIL);
+	spare_owed = kmem_cache_alloc(lnkfs_da_cachep, GFP_NOFS | __GFP_NOFAIL);
 	down_read(&li->ext_lock);
-	da_remove(inode, from, to, false);
+	spin_lock(&li->da_lock);
+	removed = da_cut(&li->da_root, from, to, &spare, &ends);
+	li->da_blocks -= removed;
+	give = removed + da_settle(inode, from, to, &spare_owed);
+	da_give(inode, give);
+	atomic64_inc(&li->data_seq);
+	spin_unlock(&li->da_lock);
 	up_read(&li->ext_lock);
+	lnkfs_quota_unreserve(inode, removed);
+	da_free(spare);
+	da_free(spare_owed);
 }
 
 /**
@@ -311,11 +536,44 @@ void lnkfs_da_punch(struct inode *inode, u64 from, u64 to)
  * @from: first logical block
  * @to: end of the range, exclusive, all of which is delayed
  *
+ * What they may cost until they are written stays owed.
+ *
  * Context: ext_lock held for write, in the handle of the allocation.
  */
 void lnkfs_da_allocated(struct inode *inode, u64 from, u64 to)
 {
-	da_remove(inode, from, to, true);
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_da_range *spare = da_cut_spare(&li->da_root, from, to);
+	u64 removed, ends = 0;
+
+	spin_lock(&li->da_lock);
+	removed = da_cut(&li->da_root, from, to, &spare, &ends);
+	li->da_blocks -= removed;
+	if (removed)
+		atomic64_inc(&li->data_seq);
+	spin_unlock(&li->da_lock);
+	lnkfs_quota_allocated(inode, removed);
+}
+
+/**
+ * lnkfs_da_written() - the data of blocks are on the disk, and the extent map says so
+ * @inode: regular file
+ * @from: first logical block
+ * @to: end of the range, exclusive
+ *
+ * Context: ext_lock held for write, in the handle of the conversion.
+ */
+void lnkfs_da_written(struct inode *inode, u64 from, u64 to)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	struct lnkfs_da_range *spare;
+
+	if (RB_EMPTY_ROOT(&li->owed_root))
+		return;
+	spare = da_cut_spare(&li->owed_root, from, to);
+	spin_lock(&li->da_lock);
+	da_give(inode, da_settle(inode, from, to, &spare));
+	spin_unlock(&li->da_lock);
 }
 
 /**

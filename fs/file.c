@@ -161,14 +161,17 @@ static int lnkfs_dio_write_end_io(struct kiocb *iocb, ssize_t size, int error,
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t end = iocb->ki_pos + size;
-	bool unwritten = flags & IOMAP_DIO_UNWRITTEN;
-	bool extend = end > i_size_read(inode);
+	unsigned int how = 0;
 
 	if (error || !size)
 		return error;
-	if (!unwritten && !extend && end <= READ_ONCE(LNKFS_I(inode)->ci.size))
+	if (flags & IOMAP_DIO_UNWRITTEN)
+		how |= LNKFS_FIN_UNWRITTEN;
+	if (end > i_size_read(inode))
+		how |= LNKFS_FIN_EXTEND;
+	if (!how && end <= READ_ONCE(LNKFS_I(inode)->ci.size))
 		return 0;
-	return lnkfs_finish_write(inode, iocb->ki_pos, size, unwritten, extend);
+	return lnkfs_finish_write(inode, iocb->ki_pos, size, how);
 }
 
 static const struct iomap_dio_ops lnkfs_dio_write_ops = {

@@ -431,8 +431,9 @@ static s64 lnkfs_kept_back(const struct lnkfs_sb_info *sbi, bool privileged)
 }
 
 /*
- * What nodes of trees must leave alone: what has been promised to data, and most of what
- * their extents may need; unless it is for such data. A quarter of the pool is for others.
+ * What nodes of trees must leave alone: what has been promised to data and their extents,
+ * unless it is for such data, and most of the pool, unless it is for data at all: an eighth is
+ * for what has not been reserved, a quarter for others.
  */
 static s64 lnkfs_kept_from_trees(const struct lnkfs_sb_info *sbi)
 {
@@ -440,6 +441,8 @@ static s64 lnkfs_kept_from_trees(const struct lnkfs_sb_info *sbi)
 
 	if (handle && handle->h_type == LNKFS_H_PROMISED)
 		return 0;
+	if (handle && handle->h_type == LNKFS_H_DIRECT)
+		return sbi->reserved + sbi->pool / 8;
 	return sbi->reserved + sbi->pool - sbi->pool / 4;
 }
 
@@ -503,17 +506,39 @@ void lnkfs_space_untake(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 /**
  * lnkfs_space_reserve() - promise blocks to delayed allocation
  * @sbi: volume
- * @blocks: how many
+ * @blocks: how many; less than none gives back
  *
  * Return: 0 or -ENOSPC (see lnkfs_retry_alloc()).
  */
-int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, u64 blocks)
+int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, s64 blocks)
 {
 	bool privileged = capable(CAP_SYS_RESOURCE);
 	int err = 0;
 
 	spin_lock(&sbi->space_lock);
-	if (sbi->free - lnkfs_kept_back(sbi, privileged) < (s64)blocks)
+	if (blocks > 0 && sbi->free - lnkfs_kept_back(sbi, privileged) < blocks)
+		err = -ENOSPC;
+	else
+		sbi->reserved += blocks;
+	spin_unlock(&sbi->space_lock);
+	return err;
+}
+
+/**
+ * lnkfs_space_reserve_nodes() - promise nodes to data for unwritten blocks
+ * @sbi: volume
+ * @blocks: how many; less than none gives back
+ *
+ * The pool is for these, but for a small part: what is above the leaves is not reserved.
+ *
+ * Return: 0 or -ENOSPC (see lnkfs_retry_alloc()).
+ */
+int lnkfs_space_reserve_nodes(struct lnkfs_sb_info *sbi, s64 blocks)
+{
+	int err = 0;
+
+	spin_lock(&sbi->space_lock);
+	if (blocks > 0 && sbi->free - sbi->reserved - sbi->pool / 8 < blocks)
 		err = -ENOSPC;
 	else
 		sbi->reserved += blocks;

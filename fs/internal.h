@@ -73,7 +73,8 @@ struct lnkfs_trigger {
  * @space_lock: protects the five counters below, @held, @hold_waiters, @hold_after
  * @free: blocks free and allocatable now (busy ones excluded)
  * @busy: freed blocks that wait for their transaction to commit
- * @reserved: blocks promised to delayed allocation, out of @free
+ * @reserved: blocks of @free promised to delayed allocation, and to the nodes that
+ *	accepted data may need
  * @pool: blocks of @free kept back for tree splits
  * @root_reserve: blocks of @free only for CAP_SYS_RESOURCE
  * @used_inodes: records in use
@@ -185,9 +186,12 @@ struct lnkfs_sb_info {
  * @sync_tid: transaction that fsync has to wait for
  * @datasync_tid: the same for fdatasync
  * @orphan: counted in the orphan map (under a handle)
- * @da_lock: protects @da_root and @da_blocks
+ * @da_lock: protects the five below
  * @da_root: ranges with delayed allocation (delalloc.c)
  * @da_blocks: blocks in these ranges
+ * @owed_root: ranges with data that will want nodes of the extent tree
+ * @owed_blocks: blocks in these
+ * @owed_ends: full leaves that these may meet
  * @data_seq: changes whenever a mapping that iomap was told may have become
  *	untrue; not when a hole gets a range of delayed allocation
  * @da_partial: space is short: a buffered write may reserve a part (inode_lock)
@@ -214,6 +218,9 @@ struct lnkfs_inode_info {
 	spinlock_t da_lock;
 	struct rb_root da_root;
 	u64 da_blocks;
+	struct rb_root owed_root;
+	u64 owed_blocks;
+	u64 owed_ends;
 	atomic64_t data_seq;
 	bool da_partial;
 	bool flush_close;
@@ -362,8 +369,9 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi);
 int lnkfs_journal_close(struct lnkfs_sb_info *sbi);
 bool lnkfs_journal_dead(struct lnkfs_sb_info *sbi);
 int lnkfs_may_write(struct super_block *sb);
-/* The type of a handle for data that have been accepted: see lnkfs_space_take(). */
-#define LNKFS_H_PROMISED	1
+/* Types of handles, for what trees may take: see lnkfs_kept_from_trees(). */
+#define LNKFS_H_PROMISED	1	/* data that have been accepted */
+#define LNKFS_H_DIRECT		2	/* data whose writer is told when it fails */
 
 handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes);
 handle_t *lnkfs_begin_inode(struct inode *inode, u32 credits, u32 revokes);
@@ -390,7 +398,8 @@ int lnkfs_journal_dev_open(struct lnkfs_sb_info *sbi);
 void lnkfs_journal_dev_close(lnkfs_bdev *handle);
 
 /* ---- host_kernel.c ---- */
-int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, u64 blocks);
+int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, s64 blocks);
+int lnkfs_space_reserve_nodes(struct lnkfs_sb_info *sbi, s64 blocks);
 void lnkfs_space_unreserve(struct lnkfs_sb_info *sbi, u64 blocks);
 
 /**
@@ -664,8 +673,12 @@ handle_t *lnkfs_begin_map(struct inode *inode, lnkfs_credits_fn credits, u32 ext
 int lnkfs_end_map(handle_t *handle, struct inode *inode);
 int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext *ext,
 		       u64 *seq);
-int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, bool unwritten,
-		       bool extend);
+/* How a write is finished. */
+#define LNKFS_FIN_UNWRITTEN	0x1	/* the blocks are unwritten and become written */
+#define LNKFS_FIN_EXTEND	0x2	/* the size in memory follows (inode_lock is held) */
+#define LNKFS_FIN_PROMISED	0x4	/* the data have been accepted: see LNKFS_H_PROMISED */
+
+int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, unsigned int how);
 
 void lnkfs_drop_window(struct inode *inode);
 
@@ -691,8 +704,12 @@ void lnkfs_da_exit(void);
 bool lnkfs_da_lookup(struct inode *inode, u64 lblk, struct lnkfs_ext *ext);
 int lnkfs_da_reserve(struct inode *inode, u64 lblk, u64 len, bool partial, gfp_t gfp,
 		     struct lnkfs_ext *ext, bool *new);
+int lnkfs_da_owe(struct inode *inode, u64 lblk, bool partial, gfp_t gfp,
+		 struct lnkfs_ext *ext, bool *new);
+u64 lnkfs_da_nodes(const struct inode *inode, u64 ends, u64 blocks);
 void lnkfs_da_punch(struct inode *inode, u64 from, u64 to);
 void lnkfs_da_allocated(struct inode *inode, u64 from, u64 to);
+void lnkfs_da_written(struct inode *inode, u64 from, u64 to);
 void lnkfs_da_drop(struct inode *inode);
 void lnkfs_space_promise(struct lnkfs_sb_info *sbi, u64 blocks);
 

@@ -39,6 +39,9 @@ static struct inode *lnkfs_alloc_inode(struct super_block *sb)
 	li->orphan = false;
 	li->da_root = RB_ROOT;
 	li->da_blocks = 0;
+	li->owed_root = RB_ROOT;
+	li->owed_blocks = 0;
+	li->owed_ends = 0;
 	atomic64_set(&li->data_seq, 0);
 	li->da_partial = false;
 	li->flush_close = false;

@@ -3,58 +3,59 @@
  * Writing into blocks that were allocated ahead, when space is short.
  *
  * A piece of an unwritten extent that gets data costs up to two records in the
- * extent tree, and that when the data have been accepted already. While there
- * is room for the nodes that everything dirty may need, nothing has to be done
- * about it. Where there is not, the file's dirty data are written, and if that does
- * not help the extent is filled with zeroes, all of it that is in the file, and made
- * written before it gets data: that takes no record.
+ * extent tree, and that when the data have been accepted already. While the nodes
+ * for these can be reserved (lnkfs_da_owe()), nothing has to be done about it. Where they
+ * cannot, dirty data are written, the file's and then all, and if that does not help
+ * the extent is filled with zeroes, all of it that is in the file, and made written
+ * before it gets data: that takes no record.
  */
-#include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include "internal.h"
 
-/*
- * Would what is free, but for @keep blocks, do for the nodes that so many dirty
- * blocks may need? Nodes are at least half full.
- */
-static bool lnkfs_enough(const struct inode *inode, u64 blocks, s64 keep)
+/* Nodes that so many bytes more may need. */
+static s64 lnkfs_nodes(const struct inode *inode, u64 len)
 {
-	const u32 record = sizeof(__le64) + sizeof(struct lnkfs_extent);
-	const u32 least = (i_blocksize(inode) - sizeof(struct lnkfs_btree_node)) / record / 2;
-	const struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
-
-	return READ_ONCE(sbi->free) - READ_ONCE(sbi->reserved) >=
-	       (s64)(2 * blocks / least) + keep;
+	return lnkfs_da_nodes(inode, 2, (len >> inode->i_blkbits) + 2);
 }
 
+/* Could these be reserved, and @keep blocks were left? */
 static bool lnkfs_tree_room_but(struct inode *inode, u64 len, s64 keep)
 {
-	const unsigned int shift = PAGE_SHIFT - inode->i_blkbits;
-	struct bdi_writeback *wb = &inode->i_sb->s_bdi->wb;
-	const u64 blocks = (len >> inode->i_blkbits) + 2;
-	u64 pages;
+	const struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
 
-	pages = wb_stat(wb, WB_RECLAIMABLE) + wb_stat(wb, WB_WRITEBACK) + 2 * wb_stat_error();
-	if (likely(lnkfs_enough(inode, blocks + (pages << shift), keep)))
-		return true;
-	pages = wb_stat_sum(wb, WB_RECLAIMABLE) + wb_stat_sum(wb, WB_WRITEBACK);
-	return lnkfs_enough(inode, blocks + (pages << shift), keep);
+	return READ_ONCE(sbi->free) - READ_ONCE(sbi->reserved) >= lnkfs_nodes(inode, len) + keep;
 }
 
 /**
- * lnkfs_tree_room() - is there room for the extents of all dirty data?
+ * lnkfs_tree_room() - is there room for the extents of so many data more?
  * @inode: regular file
  * @len: bytes about to become dirty
  *
- * What is dirty is not all in unwritten blocks, and not all of it is this
- * volume's: the answer errs on the safe side. It is counted exactly only when
- * the answer depends on it. A quarter of the pool is left to trees of other kinds.
+ * For what is dirty it has been reserved. A quarter of the pool is left to trees of
+ * other kinds.
  */
 bool lnkfs_tree_room(struct inode *inode, u64 len)
 {
 	return lnkfs_tree_room_but(inode, len, READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 4);
+}
+
+/*
+ * What is dirty may have reserved more than it needs: write it, that of this file and, if
+ * that can help, of all. Return: as lnkfs_tree_room(), or an error of this file's.
+ */
+static int lnkfs_make_tree_room(struct inode *inode, u64 len)
+{
+	const struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
+	int err = filemap_write_and_wait(inode->i_mapping);
+
+	if (err || lnkfs_tree_room(inode, len))
+		return err ? err : 1;
+	if (READ_ONCE(sbi->free) < lnkfs_nodes(inode, len) + READ_ONCE(sbi->pool) / 4)
+		return 0;
+	lnkfs_make_room(inode->i_sb);
+	return lnkfs_tree_room(inode, len);
 }
 
 /* Is a block of [lblk, end) unwritten? The first one goes to *@lblk, its extent to @ext. */
@@ -96,8 +97,8 @@ static int lnkfs_fill(struct inode *inode, u64 from, u64 to)
 		ret = sb_issue_zeroout(inode->i_sb, ext.block + (from - ext.lblk), end - from,
 				       GFP_NOFS);
 		if (!ret)
-			ret = lnkfs_finish_write(inode, from << bits, (end - from) << bits, true,
-						 false);
+			ret = lnkfs_finish_write(inode, from << bits, (end - from) << bits,
+						 LNKFS_FIN_UNWRITTEN);
 		if (ret)
 			break;
 		from = end;
@@ -129,9 +130,8 @@ int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 		return ret;
 	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
-	/* For what is dirty there was room when it became so. */
-	ret = filemap_write_and_wait(inode->i_mapping);
-	if (ret || lnkfs_tree_room(inode, len))
+	ret = lnkfs_make_tree_room(inode, len);
+	if (ret)
 		goto out;
 	/* Whole extents: a part of one would take records. */
 	while ((ret = lnkfs_next_unwritten(inode, &lblk, end, &ext)) > 0) {
@@ -144,7 +144,7 @@ int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 	}
 out:
 	filemap_invalidate_unlock(inode->i_mapping);
-	return ret;
+	return min(ret, 0);
 }
 
 /**
@@ -192,9 +192,9 @@ int lnkfs_prepare_fault(struct inode *inode, struct folio *folio)
 
 	if (likely(lnkfs_tree_room(inode, folio_size(folio))))
 		return 0;
-	ret = filemap_write_and_wait(inode->i_mapping);
-	if (ret || lnkfs_tree_room(inode, folio_size(folio)))
-		return ret;
+	ret = lnkfs_make_tree_room(inode, folio_size(folio));
+	if (ret)
+		return min(ret, 0);
 	if (!lnkfs_tree_room_but(inode, folio_size(folio),
 				 READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 8))
 		return -ENOSPC;

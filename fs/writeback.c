@@ -95,12 +95,14 @@ static LNKFS_MAP_BLOCKS(lnkfs_map_blocks)
 static int lnkfs_finish_ioend(struct iomap_ioend *ioend)
 {
 	int err = blk_status_to_errno(lnkfs_ioend_bio(ioend)->bi_status);
+	unsigned int how = LNKFS_FIN_PROMISED;
 
+	if (ioend->io_type == IOMAP_UNWRITTEN)
+		how |= LNKFS_FIN_UNWRITTEN;
 	if (err || !ioend->io_size)
 		return err;
 	do {
-		err = lnkfs_finish_write(ioend->io_inode, ioend->io_offset, ioend->io_size,
-					 ioend->io_type == IOMAP_UNWRITTEN, false);
+		err = lnkfs_finish_write(ioend->io_inode, ioend->io_offset, ioend->io_size, how);
 	} while (lnkfs_wb_retry(err));
 	return err;
 }

@@ -5,10 +5,11 @@
  * space comes back. "Back" means within TOLERANCE bytes of the first figure:
  * a volume may keep one cluster of inode blocks per group.
  */
+#include <setjmp.h>
 #include <sys/mman.h>
 
 #include "lnkfs_test.h"
-#include "volume.h"
+#include "services.h"
 
 #define TOLERANCE	(192 * 1024)
 
@@ -30,7 +31,7 @@ static void expect_back(struct __test_metadata *_metadata, long long want)
 }
 
 /* Every byte of the block at @off of file number @file. */
-static void pattern(unsigned char *buf, size_t len, unsigned int file, off_t off)
+static void file_pattern(unsigned char *buf, size_t len, unsigned int file, off_t off)
 {
 	memset(buf, 1 + (file * 37 + off / 4096) % 255, len);
 }
@@ -58,7 +59,7 @@ static long long fill_data(struct __test_metadata *_metadata, int *files)
 			unsigned int i;
 
 			for (i = 0; i < sizeof(buf); i += 4096)
-				pattern(buf + i, 4096, n, off + i);
+				file_pattern(buf + i, 4096, n, off + i);
 			ret = write(fd, buf, sizeof(buf));
 			if (ret < (ssize_t)sizeof(buf))
 				break;
@@ -92,7 +93,7 @@ static void check_data(struct __test_metadata *_metadata, int files)
 		fd = open(name, O_RDONLY);
 		ASSERT_LE(0, fd);
 		for (off = 0; (n = read(fd, buf, sizeof(buf))) > 0; off += n) {
-			pattern(want, n, i, off);
+			file_pattern(want, n, i, off);
 			ASSERT_EQ(0, memcmp(want, buf, n))
 				TH_LOG("%s at %lld", name, (long long)off);
 		}
@@ -442,6 +443,296 @@ TEST_F(promised, kept_from_trees)
 	}
 	close(a);
 	close(b);
+}
+
+static char filled[65536];
+
+/* A file that takes all there is; its size. */
+static off_t take_all(struct __test_metadata *_metadata, int fd)
+{
+	memset(filled, 'f', sizeof(filled));
+	while (write(fd, filled, sizeof(filled)) > 0)
+		;
+	EXPECT_EQ(ENOSPC, errno);
+	return lseek(fd, 0, SEEK_CUR);
+}
+
+/* "a", and single free blocks, each of which is going to be an extent of its own. */
+static void make_fragments(struct __test_metadata *_metadata)
+{
+	int fd = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
+	struct statfs s;
+	off_t at, size;
+
+	ASSERT_LE(0, fd);
+	ASSERT_OK(statfs(".", &s));
+	size = take_all(_metadata, fd);
+	ASSERT_OK(fsync(fd));
+	for (at = 0; at < size; at += 2 * s.f_bsize)
+		ASSERT_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+				    s.f_bsize));
+	close(fd);
+	sync();
+}
+
+/* What was accepted is on the disk; every @step-th block of the file has data. */
+static void expect_filled(struct __test_metadata *_metadata, int fd, off_t size, int step)
+{
+	struct statfs s;
+	off_t at;
+	char c;
+
+	ASSERT_OK(statfs(".", &s));
+	drop_caches();
+	for (at = 0; at < size; at += step * s.f_bsize) {
+		ASSERT_EQ(1, pread(fd, &c, 1, at));
+		ASSERT_EQ('f', c) TH_LOG("at %lld of %lld", (long long)at, (long long)size);
+	}
+}
+
+TEST_F(promised, data_for_fragments)
+{
+	off_t size;
+	int fd;
+
+	make_fragments(_metadata);
+	fd = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	ASSERT_LE(0, fd);
+	size = take_all(_metadata, fd);
+	EXPECT_OK(fsync(fd));
+	TH_LOG("%lld bytes", (long long)size);
+	EXPECT_LT(3 << 20, size);
+	expect_filled(_metadata, fd, size, 1);
+	close(fd);
+}
+
+#define SHARERS	16
+
+TEST_F(promised, data_of_several_files_for_fragments)
+{
+	off_t size[SHARERS] = { 0 };
+	int fd[SHARERS], i, full = 0;
+	long long total = 0;
+	char name[16];
+
+	make_fragments(_metadata);
+	for (i = 0; i < SHARERS; i++) {
+		sprintf(name, "b%d", i);
+		fd[i] = open(name, O_CREAT | O_EXCL | O_RDWR, 0644);
+		ASSERT_LE(0, fd[i]);
+	}
+	for (i = 0; full < SHARERS; i = (i + 1) % SHARERS) {
+		ssize_t n = write(fd[i], filled, 8192);
+
+		ASSERT_TRUE(n >= 0 || errno == ENOSPC);
+		full = n < 0 ? full + 1 : 0;
+		size[i] += n < 0 ? 0 : n;
+	}
+	for (i = 0; i < SHARERS; i++)
+		EXPECT_OK(fsync(fd[i]));
+	for (i = 0; i < SHARERS; i++) {
+		total += size[i];
+		expect_filled(_metadata, fd[i], size[i], 1);
+		close(fd[i]);
+	}
+	TH_LOG("%lld bytes", total);
+	EXPECT_LT(3 << 20, total);
+}
+
+static sigjmp_buf on_bus;
+
+static void jump(int sig)
+{
+	(void)sig;
+	siglongjmp(on_bus, 1);
+}
+
+/* One page after the other: a store that is not refused is not lost. */
+TEST_F(promised, mapped_data_for_fragments)
+{
+	static const size_t len = 12 << 20;
+	volatile size_t at = 0;
+	char *map;
+	int fd;
+
+	make_fragments(_metadata);
+	fd = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(ftruncate(fd, len));
+	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	signal(SIGBUS, jump);
+	if (!sigsetjmp(on_bus, 1))
+		for (; at < len; at += 4096)
+			memset(map + at, 'f', 4096);
+	signal(SIGBUS, SIG_DFL);
+	EXPECT_OK(msync(map, len, MS_SYNC));
+	EXPECT_OK(fsync(fd));
+	munmap(map, len);
+	TH_LOG("%zu bytes", at);
+	EXPECT_LT(2 << 20, at);
+	expect_filled(_metadata, fd, at, 1);
+	close(fd);
+}
+
+/* Blocks with gaps between them, a range each, and then what lies between. */
+TEST_F(promised, scattered_data_for_fragments)
+{
+	off_t at, size[2] = { 0 };
+	struct statfs s;
+	int fd, i;
+
+	ASSERT_OK(statfs(".", &s));
+	make_fragments(_metadata);
+	fd = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 2; i++) {
+		for (at = i * s.f_bsize; at < 4 << 20; at += 2 * s.f_bsize) {
+			if (pwrite(fd, filled, s.f_bsize, at) < 0)
+				break;
+			size[i] = at;
+		}
+		ASSERT_TRUE(at >= 4 << 20 || errno == ENOSPC);
+	}
+	EXPECT_OK(fsync(fd));
+	TH_LOG("up to %lld and %lld", (long long)size[0], (long long)size[1]);
+	EXPECT_LT(3 << 20, size[0]);
+	expect_filled(_metadata, fd, size[0], 2);
+	expect_filled(_metadata, fd, size[1], 1);
+	close(fd);
+}
+
+/*
+ * Unwritten blocks that have got data need nodes as well: those are not for data that
+ * others write meanwhile.
+ */
+TEST_F(promised, data_in_allocated_blocks)
+{
+	static const off_t len = 6 << 20;
+	off_t at, size = 0;
+	struct statfs s;
+	int a, b;
+
+	ASSERT_OK(statfs(".", &s));
+	memset(filled, 'f', sizeof(filled));
+	a = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
+	b = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	ASSERT_LE(0, a);
+	ASSERT_LE(0, b);
+	ASSERT_OK(fallocate(a, 0, 0, len));
+	ASSERT_OK(fsync(a));
+	for (at = 0; at < len; at += 4 * s.f_bsize)
+		ASSERT_EQ(s.f_bsize, pwrite(a, filled, s.f_bsize, at));
+	/* Not to the end, where all that is dirty would be written. */
+	while (!statfs(".", &s) && s.f_bavail > 16) {
+		ASSERT_EQ(s.f_bsize, write(b, filled, s.f_bsize));
+		size += s.f_bsize;
+	}
+	EXPECT_OK(fsync(a));
+	EXPECT_OK(fsync(b));
+	TH_LOG("%lld bytes beside them", (long long)size);
+	expect_filled(_metadata, a, len, 4);
+	expect_filled(_metadata, b, size, 1);
+	close(a);
+	close(b);
+}
+
+#define PROMISED()	sysfs_number(&self->v, "delayed_allocation_blocks")
+
+/* Give data to every @step-th of the first @count blocks. */
+static int scatter(int fd, int count, int step)
+{
+	struct statfs s;
+	int i;
+
+	if (fstatfs(fd, &s))
+		return -1;
+	memset(filled, 'f', sizeof(filled));
+	for (i = 0; i < count; i += step)
+		if (pwrite(fd, filled, s.f_bsize, i * s.f_bsize) != (ssize_t)s.f_bsize)
+			return -1;
+	return 0;
+}
+
+/* What was promised to data is given back when they are on the disk, or gone. */
+TEST_F(promised, given_back)
+{
+	static const off_t len = 256 << 10;
+	const int all = len / 4096;
+	char *map, *page;
+	int fd, ahead;
+
+	if (!on_lnkfs())
+		SKIP(return, "lnkfs's own files");
+	page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_OK(munmap(page + 4096, 4096));
+	for (ahead = 0; ahead < 2; ahead++) {
+		fd = open("f", O_CREAT | O_EXCL | O_RDWR, 0644);
+		ASSERT_LE(0, fd);
+#define NEW_FILE()							\
+		do {							\
+			ASSERT_OK(ftruncate(fd, 0));			\
+			ASSERT_OK(ftruncate(fd, len));			\
+			if (ahead)					\
+				ASSERT_OK(fallocate(fd, 0, 0, len));	\
+			ASSERT_EQ(0, PROMISED());			\
+			ASSERT_OK(scatter(fd, all, 3));			\
+			ASSERT_LT(all / 3, PROMISED());			\
+		} while (0)
+		NEW_FILE();
+		ASSERT_OK(scatter(fd, all, 2));
+		ASSERT_OK(scatter(fd, all, 1));
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		NEW_FILE();
+		ASSERT_OK(ftruncate(fd, 12345));
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		NEW_FILE();
+		ASSERT_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5000, len / 2));
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		NEW_FILE();
+		ASSERT_OK(fallocate(fd, FALLOC_FL_ZERO_RANGE, 5000, len / 2));
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		NEW_FILE();
+		ASSERT_OK(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 8192, 16384));
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		NEW_FILE();
+		ASSERT_OK(fallocate(fd, FALLOC_FL_INSERT_RANGE, 8192, 16384));
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		/* Half of the buffer is not there. */
+		NEW_FILE();
+		EXPECT_EQ(4096, pwrite(fd, page, 8192, len - 65536));
+		EXPECT_ERR(EFAULT, pwrite(fd, page + 4096, 4096, len - 32768));
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		NEW_FILE();
+		map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, map);
+		memset(map + len / 3, 'm', len / 3);
+		ASSERT_OK(msync(map, len, MS_SYNC));
+		EXPECT_EQ(0, PROMISED());
+		/* Also from the middle. */
+		ASSERT_OK(munmap(map, len));
+		NEW_FILE();
+		ASSERT_OK(scatter(fd, all, 1));
+		ASSERT_OK(sync_file_range(fd, len / 16, 8192, SYNC_FILE_RANGE_WAIT_BEFORE |
+					  SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+		ASSERT_LT(0, PROMISED());
+		ASSERT_OK(fsync(fd));
+		EXPECT_EQ(0, PROMISED());
+		NEW_FILE();
+		close(fd);
+		ASSERT_OK(unlink("f"));
+		EXPECT_EQ(0, PROMISED());
+#undef NEW_FILE
+	}
+	munmap(page, 4096);
 }
 
 TEST_HARNESS_MAIN
