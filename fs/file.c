@@ -162,6 +162,7 @@ static int lnkfs_dio_write_end_io(struct kiocb *iocb, ssize_t size, int error,
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t end = iocb->ki_pos + size;
 	unsigned int how = 0;
+	int err;
 
 	if (error || !size)
 		return error;
@@ -171,6 +172,10 @@ static int lnkfs_dio_write_end_io(struct kiocb *iocb, ssize_t size, int error,
 		how |= LNKFS_FIN_EXTEND;
 	if (!how && end <= READ_ONCE(LNKFS_I(inode)->ci.size))
 		return 0;
+	err = lnkfs_finish_write(inode, iocb->ki_pos, size, how);
+	if (err != -ENOSPC)
+		return err;
+	lnkfs_make_room(inode->i_sb);
 	return lnkfs_finish_write(inode, iocb->ki_pos, size, how);
 }
 

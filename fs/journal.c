@@ -448,6 +448,32 @@ bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries)
 	return true;
 }
 
+/* More than lnkfs_retry_alloc() counts to. */
+#define LNKFS_LAST_TRY	100
+
+/**
+ * lnkfs_retry_name() - may an operation on names or attributes succeed the next time?
+ * @sb: volume
+ * @err: what it returned
+ * @tries: counter, 0 at first
+ *
+ * As lnkfs_retry_alloc(); then data that have been accepted are written, once: they may
+ * have been promised much more than they take.
+ *
+ * Context: not inside a handle, no ext_lock, no folio locked; inode locks may be held.
+ * Return: true when it is worth trying again.
+ */
+bool lnkfs_retry_name(struct super_block *sb, int err, int *tries)
+{
+	if (lnkfs_retry_alloc(sb, err, tries))
+		return true;
+	if (err != -ENOSPC || *tries > LNKFS_LAST_TRY || !READ_ONCE(LNKFS_SB(sb)->reserved))
+		return false;
+	*tries = LNKFS_LAST_TRY;
+	lnkfs_make_room(sb);
+	return true;
+}
+
 /*
  * Will waiting for a transaction's commit not flush the data's device? What
  * jbd2 knows about an external journal's commits it knows from

@@ -287,7 +287,7 @@ static int lnkfs_create_one(lnkfs_idmap *idmap, struct inode *dir, struct dentry
 
 	do {
 		err = lnkfs_create_once(idmap, dir, dentry, mode, rdev, target);
-	} while (lnkfs_retry_alloc(dir->i_sb, err, &tries));
+	} while (lnkfs_retry_name(dir->i_sb, err, &tries));
 	return err;
 }
 
@@ -368,7 +368,7 @@ static int lnkfs_link(struct dentry *old_dentry, struct inode *dir, struct dentr
 		err2 = lnkfs_end(handle);
 		if (!err)
 			err = err2;
-	} while (lnkfs_retry_alloc(sb, err, &tries));
+	} while (lnkfs_retry_name(sb, err, &tries));
 	trace_lnkfs_link(dir, &dentry->d_name, inode, err);
 	if (err)
 		return err;
@@ -580,7 +580,7 @@ static int lnkfs_tmpfile(lnkfs_idmap *idmap, struct inode *dir, struct file *fil
 
 	do {
 		err = lnkfs_tmpfile_once(idmap, dir, file, mode);
-	} while (lnkfs_retry_alloc(dir->i_sb, err, &tries));
+	} while (lnkfs_retry_name(dir->i_sb, err, &tries));
 	return finish_open_simple(file, err);
 }
 
@@ -728,7 +728,7 @@ static int lnkfs_exchange(struct lnkfs_rename_end *a, struct lnkfs_rename_end *b
 	}
 	do {
 		err = lnkfs_exchange_once(a, b);
-	} while (lnkfs_retry_alloc(sb, err, &tries));
+	} while (lnkfs_retry_name(sb, err, &tries));
 	if (a_dir || b_dir)
 		lnkfs_tree_changed(sb);
 	trace_lnkfs_rename(a->dir, a->name, b->dir, b->name, RENAME_EXCHANGE, err);
@@ -1034,7 +1034,7 @@ static int lnkfs_rename(lnkfs_idmap *idmap, struct inode *old_dir,
 		return err;
 	do {
 		err = lnkfs_rename_once(idmap, &from, &to, flags & RENAME_WHITEOUT);
-	} while (lnkfs_retry_alloc(old_dir->i_sb, err, &tries));
+	} while (lnkfs_retry_name(old_dir->i_sb, err, &tries));
 	if (S_ISDIR(from.inode->i_mode))
 		lnkfs_tree_changed(old_dir->i_sb);
 	trace_lnkfs_rename(old_dir, from.name, new_dir, to.name, flags, err);

@@ -83,9 +83,9 @@ static u64 lnkfs_fill_end(struct inode *inode, loff_t end)
 
 /*
  * Fill what is unwritten in [from, to) with zeroes and make it written. Nothing
- * there is dirty or on its way to the device, and nothing can become so.
+ * there is dirty or on its way to the device, and nothing can become so. @how: LNKFS_FIN_*
  */
-static int lnkfs_fill(struct inode *inode, u64 from, u64 to)
+static int lnkfs_fill(struct inode *inode, u64 from, u64 to, unsigned int how)
 {
 	const unsigned int bits = inode->i_blkbits;
 	struct lnkfs_ext ext;
@@ -98,7 +98,7 @@ static int lnkfs_fill(struct inode *inode, u64 from, u64 to)
 				       GFP_NOFS);
 		if (!ret)
 			ret = lnkfs_finish_write(inode, from << bits, (end - from) << bits,
-						 LNKFS_FIN_UNWRITTEN);
+						 how | LNKFS_FIN_UNWRITTEN);
 		if (ret)
 			break;
 		from = end;
@@ -136,7 +136,8 @@ int lnkfs_prepare_write(struct inode *inode, loff_t pos, u64 len)
 	/* Whole extents: a part of one would take records. */
 	while ((ret = lnkfs_next_unwritten(inode, &lblk, end, &ext)) > 0) {
 		ret = lnkfs_fill(inode, ext.lblk,
-				 lnkfs_fill_end(inode, (ext.lblk + ext.len) << inode->i_blkbits));
+				 lnkfs_fill_end(inode, (ext.lblk + ext.len) << inode->i_blkbits),
+				 LNKFS_FIN_PROMISED);
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 		if (ret)
@@ -187,11 +188,15 @@ int lnkfs_prepare_fault(struct inode *inode, struct folio *folio)
 {
 	u64 lblk = folio_pos(folio) >> inode->i_blkbits;
 	u64 end = lnkfs_fill_end(inode, folio_pos(folio) + folio_size(folio));
+	struct lnkfs_ext ext;
 	unsigned int nofs;
 	int ret;
 
 	if (likely(lnkfs_tree_room(inode, folio_size(folio))))
 		return 0;
+	ret = lnkfs_next_unwritten(inode, &lblk, end, &ext);
+	if (ret <= 0)
+		return ret;
 	ret = lnkfs_make_tree_room(inode, folio_size(folio));
 	if (ret)
 		return min(ret, 0);
@@ -203,7 +208,7 @@ int lnkfs_prepare_fault(struct inode *inode, struct folio *folio)
 	folio_wait_writeback(folio);
 	/* Nothing to be done when it is gone, or dirty: those are counted. */
 	if (folio->mapping == inode->i_mapping && !folio_test_dirty(folio))
-		ret = lnkfs_fill(inode, lblk, end);
+		ret = lnkfs_fill(inode, lblk, end, 0);
 	folio_unlock(folio);
 	memalloc_nofs_restore(nofs);
 	return ret;

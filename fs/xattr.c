@@ -145,7 +145,7 @@ int lnkfs_change_xattr(struct inode *inode, const struct lnkfs_xattr_key *key,
 		return err;
 	do {
 		err = lnkfs_change_xattr_once(inode, key, value, len, flags, mode);
-	} while (lnkfs_retry_alloc(inode->i_sb, err, &tries));
+	} while (lnkfs_retry_name(inode->i_sb, err, &tries));
 	/*
 	 * A label says who may take a way. The VFS hands it on after this, before it
 	 * unlocks the directory: see lnkfs_name_in().

@@ -396,18 +396,19 @@ static int ext_convert_middle(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 {
 	int err;
 
-	err = ext_add(tx, bt, tail);
-	if (err)
-		return err;
+	/* In this order a full last leaf is followed by one for both. */
 	err = ext_add(tx, bt, mid);
 	if (err)
-		goto drop_tail;
+		return err;
+	err = ext_add(tx, bt, tail);
+	if (err)
+		goto drop_mid;
 	err = ext_change(tx, bt, head->lblk, head);
 	if (!err)
 		return 0;
-	lnkfs_btree_delete(tx, bt, mid->lblk);
-drop_tail:
 	lnkfs_btree_delete(tx, bt, tail->lblk);
+drop_mid:
+	lnkfs_btree_delete(tx, bt, mid->lblk);
 	return err;
 }
 

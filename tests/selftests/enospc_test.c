@@ -637,6 +637,36 @@ TEST_F(promised, data_in_allocated_blocks)
 	close(b);
 }
 
+/* What data have been promised and will not need is not denied to others. */
+TEST_F(promised, names_beside_scattered_data)
+{
+	static char target[4000];
+	struct statfs s;
+	long free, i;
+	char name[32];
+	off_t at, len;
+	int fd;
+
+	ASSERT_OK(statfs(".", &s));
+	free = s.f_bavail;
+	len = free / 10 * 6 * s.f_bsize;
+	memset(filled, 'f', sizeof(filled));
+	memset(target, 't', sizeof(target) - 1);
+	fd = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(fallocate(fd, 0, 0, len));
+	ASSERT_OK(fsync(fd));
+	for (at = 0; at < len; at += 2 * s.f_bsize)
+		ASSERT_EQ(s.f_bsize, pwrite(fd, filled, s.f_bsize, at));
+	for (i = 0; i < free / 5 / (4096 / s.f_bsize + 1); i++) {
+		sprintf(name, "s%ld", i);
+		ASSERT_EQ(0, symlink(target, name)) TH_LOG("%ld of %ld blocks", i, free);
+	}
+	EXPECT_OK(fsync(fd));
+	expect_filled(_metadata, fd, len, 2);
+	close(fd);
+}
+
 #define PROMISED()	sysfs_number(&self->v, "delayed_allocation_blocks")
 
 /* Give data to every @step-th of the first @count blocks. */
