@@ -6,8 +6,6 @@
 quiet_begin() # a change that is not in the log yet, and a log that cannot be written
 {
 	heal
-	# Who syncs the device next is told of what has failed before.
-	! sync $vol 2>/run/err || :
 	ok "format and mount" sh -c "mkfs.lnkfs -q -f $vol &&
 		mount -t lnkfs -o errors=continue,commit=600 $vol $mnt"
 	mkdir $mnt/dir && sync -f $mnt
@@ -31,6 +29,8 @@ quiet_end()
 	dump.lnkfs $vol super >/run/super
 	ok "the superblock says so" grep '^  state: error' /run/super
 	ok "fsck finds nothing" fsck.lnkfs -n -f $vol
+	# Who syncs the device next is told of what has failed before.
+	! sync $vol 2>/run/err || :
 	label=
 }
 
