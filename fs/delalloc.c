@@ -489,9 +489,10 @@ static void da_give(struct inode *inode, s64 blocks)
 static s64 da_settle(struct inode *inode, u64 from, u64 to, struct lnkfs_da_range **spare)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	u64 before = lnkfs_da_nodes(inode, li->owed_ends, li->owed_blocks);
+	u64 ends = li->owed_ends, before = lnkfs_da_nodes(inode, ends, li->owed_blocks);
 
-	li->owed_blocks -= da_cut(&li->owed_root, from, to, spare, &li->owed_ends);
+	li->owed_blocks -= da_cut(&li->owed_root, from, to, spare, &ends);
+	li->owed_ends = ends;
 	return before - lnkfs_da_nodes(inode, li->owed_ends, li->owed_blocks);
 }
 

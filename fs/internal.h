@@ -220,8 +220,8 @@ struct lnkfs_inode_info {
 	u64 da_blocks;
 	struct rb_root owed_root;
 	u64 owed_blocks;
-	u64 owed_ends;
 	atomic64_t data_seq;
+	u32 owed_ends;
 	bool da_partial;
 	bool flush_close;
 	lnkfs_dquot *dquot[MAXQUOTAS];
