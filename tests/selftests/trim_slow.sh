@@ -16,6 +16,7 @@ mkdir "$mnt"
 . "$here/is.sh"
 modprobe -qa dm-mod dm-delay
 command -v dmsetup >/dev/null || { echo "1..0 # SKIP no dmsetup"; exit 4; }
+dmsetup targets | grep -q '^delay ' || { echo "1..0 # SKIP no dm-delay"; exit 4; }
 
 truncate -s 96M "$tmp/volume"
 truncate -s 16M "$tmp/journal"
@@ -38,9 +39,10 @@ trap cleanup EXIT
 
 table() # what the volume's device is from now on
 {
-	dmsetup suspend --noudevsync lnkfs_slow &&
-		echo "$1" | dmsetup load --noudevsync lnkfs_slow &&
-		dmsetup resume --noudevsync lnkfs_slow
+	local status=0
+	dmsetup suspend --noudevsync lnkfs_slow || return
+	echo "$1" | dmsetup load --noudevsync lnkfs_slow || status=1
+	dmsetup resume --noudevsync lnkfs_slow && return $status
 }
 
 avail() # bytes
@@ -67,7 +69,7 @@ done
 sync -f "$mnt"
 free=$(($(avail) - (256 << 10)))
 is "most of a volume in pieces is free" yes "$([ $free -gt $((30 << 20)) ] && echo yes)"
-table "0 $sectors delay $dev 0 0 $dev 0 400"
+is "writes take their time" yes "$(table "0 $sectors delay $dev 0 0 $dev 0 400" && echo yes)"
 
 # Not whole groups, or the next round would know that there is nothing to do.
 while :; do
