@@ -243,7 +243,7 @@ static int lnkfs_do_zero(const struct lnkfs_falloc *fa)
 		err = lnkfs_zero_edges(inode, fa->offset, fa->end);
 	if (!err && from < to)
 		err = lnkfs_unwrite_blocks(inode, from, to);
-	return err ? err : lnkfs_allocate(fa);
+	return err || !fa->newsize ? err : lnkfs_extend(inode, fa->newsize);
 }
 
 /* A hole, also past the end of the file. */
