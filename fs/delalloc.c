@@ -444,10 +444,11 @@ again:
 			return -ENOMEM;
 		goto again;
 	}
-	if (!owed.in)
+	if (!owed.in) {
 		err = da_take_space(inode, &owed, lblk, &len, partial, false, &ends);
-	if (!owed.in && !err)
-		da_owe(inode, &owed, lblk, len, ends, &spare);
+		if (!err)
+			da_owe(inode, &owed, lblk, len, ends, &spare);
+	}
 	spin_unlock(&li->da_lock);
 	da_free(spare);
 	*new = !owed.in && !err;

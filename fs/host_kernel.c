@@ -431,6 +431,15 @@ static s64 lnkfs_kept_back(const struct lnkfs_sb_info *sbi, bool privileged)
 }
 
 /*
+ * What nodes for data must leave alone where nothing has been reserved for them: an eighth of
+ * the pool is for those above the leaves.
+ */
+static s64 lnkfs_kept_from_data(const struct lnkfs_sb_info *sbi)
+{
+	return sbi->reserved + sbi->pool / 8;
+}
+
+/*
  * What nodes of trees must leave alone: what has been promised to data and their extents,
  * unless it is for such data, and most of the pool, unless it is for data at all: an eighth is
  * for what has not been reserved, a quarter for others.
@@ -442,7 +451,7 @@ static s64 lnkfs_kept_from_trees(const struct lnkfs_sb_info *sbi)
 	if (handle && handle->h_type == LNKFS_H_PROMISED)
 		return 0;
 	if (handle && handle->h_type == LNKFS_H_DIRECT)
-		return sbi->reserved + sbi->pool / 8;
+		return lnkfs_kept_from_data(sbi);
 	return sbi->reserved + sbi->pool - sbi->pool / 4;
 }
 
@@ -503,6 +512,15 @@ void lnkfs_space_untake(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 	lnkfs_charge_untake(sbi, blocks);
 }
 
+/* Promise blocks if so many others are left; under space_lock. */
+static int lnkfs_space_set_aside(struct lnkfs_sb_info *sbi, s64 blocks, s64 kept)
+{
+	if (blocks > 0 && sbi->free - kept < blocks)
+		return -ENOSPC;
+	sbi->reserved += blocks;
+	return 0;
+}
+
 /**
  * lnkfs_space_reserve() - promise blocks to delayed allocation
  * @sbi: volume
@@ -513,13 +531,10 @@ void lnkfs_space_untake(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, s64 blocks)
 {
 	bool privileged = capable(CAP_SYS_RESOURCE);
-	int err = 0;
+	int err;
 
 	spin_lock(&sbi->space_lock);
-	if (blocks > 0 && sbi->free - lnkfs_kept_back(sbi, privileged) < blocks)
-		err = -ENOSPC;
-	else
-		sbi->reserved += blocks;
+	err = lnkfs_space_set_aside(sbi, blocks, lnkfs_kept_back(sbi, privileged));
 	spin_unlock(&sbi->space_lock);
 	return err;
 }
@@ -535,13 +550,10 @@ int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, s64 blocks)
  */
 int lnkfs_space_reserve_nodes(struct lnkfs_sb_info *sbi, s64 blocks)
 {
-	int err = 0;
+	int err;
 
 	spin_lock(&sbi->space_lock);
-	if (blocks > 0 && sbi->free - sbi->reserved - sbi->pool / 8 < blocks)
-		err = -ENOSPC;
-	else
-		sbi->reserved += blocks;
+	err = lnkfs_space_set_aside(sbi, blocks, lnkfs_kept_from_data(sbi));
 	spin_unlock(&sbi->space_lock);
 	return err;
 }

@@ -63,6 +63,12 @@ static void lnkfs_set_ops(struct inode *inode)
 	}
 }
 
+/* So many volume blocks in the VFS's blocks of 512 bytes. */
+static blkcnt_t lnkfs_vfs_blocks(const struct inode *inode, u64 blocks)
+{
+	return blocks << (inode->i_blkbits - 9);
+}
+
 /* Take over a record just read into the VFS inode. */
 static void lnkfs_fill_inode(struct inode *inode)
 {
@@ -74,7 +80,7 @@ static void lnkfs_fill_inode(struct inode *inode)
 	set_nlink(inode, ci->nlink);
 	inode->i_generation = ci->gen;
 	i_size_write(inode, ci->size);
-	inode->i_blocks = ci->blocks << (inode->i_blkbits - 9);
+	inode->i_blocks = lnkfs_vfs_blocks(inode, ci->blocks);
 	LNKFS_I(inode)->quota_blocks = ci->blocks;
 	inode_set_atime_to_ts(inode, lnkfs_time_decode(ci->atime));
 	inode_set_mtime_to_ts(inode, lnkfs_time_decode(ci->mtime));
@@ -362,7 +368,7 @@ int lnkfs_store(handle_t *handle, struct inode *inode)
 	lnkfs_quota_settle(inode);
 	/* The VFS's count, for FIOQSIZE: where there are quotas they keep it. */
 	if (!lnkfs_has_quota(inode->i_sb))
-		WRITE_ONCE(inode->i_blocks, LNKFS_I(inode)->ci.blocks << (inode->i_blkbits - 9));
+		WRITE_ONCE(inode->i_blocks, lnkfs_vfs_blocks(inode, LNKFS_I(inode)->ci.blocks));
 	err = lnkfs_store_record(handle, inode, true);
 	/* What the handle changed elsewhere must not become durable alone. */
 	if (err)
@@ -535,8 +541,7 @@ int lnkfs_getattr(lnkfs_idmap *idmap, const struct path *path, struct kstat *sta
 		stat->dio_offset_align = bdev_logical_block_size(inode->i_sb->s_bdev);
 	}
 	/* Blocks promised to delayed allocation count: the file will have them. */
-	stat->blocks = (READ_ONCE(ci->blocks) + READ_ONCE(li->da_blocks)) <<
-		       (inode->i_blkbits - 9);
+	stat->blocks = lnkfs_vfs_blocks(inode, READ_ONCE(ci->blocks) + READ_ONCE(li->da_blocks));
 	return 0;
 }
 

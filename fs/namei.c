@@ -56,13 +56,19 @@ static u8 lnkfs_dtype(umode_t mode)
 	return fs_umode_to_dtype(mode);
 }
 
+/* A directory's record after its entries, or the nodes of its tree, may have changed. */
+static int lnkfs_dir_store(handle_t *handle, struct inode *dir)
+{
+	i_size_write(dir, LNKFS_I(dir)->ci.size);
+	return lnkfs_store(handle, dir);
+}
+
 /* The directory's own attributes after its entries changed. */
 static int lnkfs_dir_changed(handle_t *handle, struct inode *dir)
 {
 	lnkfs_touch_mctime(dir);
 	inode_inc_iversion(dir);
-	i_size_write(dir, LNKFS_I(dir)->ci.size);
-	return lnkfs_store(handle, dir);
+	return lnkfs_dir_store(handle, dir);
 }
 
 static int lnkfs_add_name(handle_t *handle, struct inode *dir, const struct qstr *name,
@@ -162,8 +168,7 @@ static int lnkfs_give_name(handle_t *handle, struct inode *dir, const struct qst
  */
 static int lnkfs_dir_failed(handle_t *handle, struct inode *dir, int err)
 {
-	i_size_write(dir, LNKFS_I(dir)->ci.size);
-	lnkfs_store(handle, dir);
+	lnkfs_dir_store(handle, dir);
 	return err;
 }
 
