@@ -7,8 +7,9 @@
  * stay free until the device is done. FITRIM makes the blocks busy meanwhile,
  * without the group's lock, so that neither allocation nor the commit of a
  * transaction waits for the device; where that would make space short it keeps
- * the lock, and so it does for a second after somebody had to wait for such blocks. With -o discard blocks that have been freed are busy anyway, and
- * stay so a little longer.
+ * the lock, and so it does for a second after somebody had to wait for such
+ * blocks. With -o discard blocks that have been freed are busy anyway, and stay
+ * so a little longer.
  */
 #include <linux/blkdev.h>
 #include <linux/freezer.h>
