@@ -132,17 +132,17 @@ static bool commit_right(const struct lnkfs_log *log, u8 *data)
 static u32 block_type(const struct lnkfs_log *log, u8 *data, u32 sequence)
 {
 	const struct log_header *h = (const void *)data;
+	u32 type = be32_to_cpu(h->h_blocktype);
 
 	if (be32_to_cpu(h->h_magic) != JBD2_MAGIC_NUMBER ||
 	    be32_to_cpu(h->h_sequence) != sequence)
 		return 0;
-	switch (be32_to_cpu(h->h_blocktype)) {
+	switch (type) {
 	case JBD2_DESCRIPTOR_BLOCK:
-		return tail_right(log, data) ? JBD2_DESCRIPTOR_BLOCK : 0;
 	case JBD2_REVOKE_BLOCK:
-		return tail_right(log, data) ? JBD2_REVOKE_BLOCK : 0;
+		return tail_right(log, data) ? type : 0;
 	case JBD2_COMMIT_BLOCK:
-		return commit_right(log, data) ? JBD2_COMMIT_BLOCK : 0;
+		return commit_right(log, data) ? type : 0;
 	default:
 		return 0;
 	}
