@@ -7,16 +7,10 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-sysop=$here/sysop
-bs=${LNKFS_BSIZE:-4096}
-tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/chattr.XXXXXX")
 . "$here/is.sh"
+lnkfs_only
+scratch chattr
 dev=
-
-if [ "${FSTYPE:-lnkfs}" != lnkfs ]; then
-	echo "1..0 # SKIP this is about lnkfs alone"
-	exit 4
-fi
 
 # It does not depend on the block size, and processes take their time.
 if [ "$bs" -lt 4096 ]; then
@@ -205,7 +199,6 @@ only_here()
 	is "which differ" yes "$([ "$a" != "$b" ] && echo yes || echo "$a = $b")"
 }
 
-mkdir "$tmp/mnt"
 for fs in ext4 lnkfs; do
 	start $fs
 	scenario $fs >"$tmp/$fs"

@@ -412,8 +412,8 @@ TEST_F(promised, kept_from_trees)
 
 	ASSERT_OK(statfs(".", &s));
 	memset(buf, 'a', sizeof(buf));
-	a = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
-	b = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	a = open_new("a");
+	b = open_new("b");
 	ASSERT_LE(0, a);
 	ASSERT_LE(0, b);
 	for (i = 0; i < 5 * 256; i++)
@@ -460,7 +460,7 @@ static off_t take_all(struct __test_metadata *_metadata, int fd)
 /* "a", and single free blocks, each of which is going to be an extent of its own. */
 static void make_fragments(struct __test_metadata *_metadata)
 {
-	int fd = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
+	int fd = open_new("a");
 	struct statfs s;
 	off_t at, size;
 
@@ -496,7 +496,7 @@ TEST_F(promised, data_for_fragments)
 	int fd;
 
 	make_fragments(_metadata);
-	fd = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	fd = open_new("b");
 	ASSERT_LE(0, fd);
 	size = take_all(_metadata, fd);
 	EXPECT_OK(fsync(fd));
@@ -518,7 +518,7 @@ TEST_F(promised, data_of_several_files_for_fragments)
 	make_fragments(_metadata);
 	for (i = 0; i < SHARERS; i++) {
 		sprintf(name, "b%d", i);
-		fd[i] = open(name, O_CREAT | O_EXCL | O_RDWR, 0644);
+		fd[i] = open_new(name);
 		ASSERT_LE(0, fd[i]);
 	}
 	for (i = 0; full < SHARERS; i = (i + 1) % SHARERS) {
@@ -556,7 +556,7 @@ TEST_F(promised, mapped_data_for_fragments)
 	int fd;
 
 	make_fragments(_metadata);
-	fd = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	fd = open_new("b");
 	ASSERT_LE(0, fd);
 	ASSERT_OK(ftruncate(fd, len));
 	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -584,7 +584,7 @@ TEST_F(promised, scattered_data_for_fragments)
 
 	ASSERT_OK(statfs(".", &s));
 	make_fragments(_metadata);
-	fd = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	fd = open_new("b");
 	ASSERT_LE(0, fd);
 	for (i = 0; i < 2; i++) {
 		for (at = i * s.f_bsize; at < 4 << 20; at += 2 * s.f_bsize) {
@@ -615,8 +615,8 @@ TEST_F(promised, data_in_allocated_blocks)
 
 	ASSERT_OK(statfs(".", &s));
 	memset(filled, 'f', sizeof(filled));
-	a = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
-	b = open("b", O_CREAT | O_EXCL | O_RDWR, 0644);
+	a = open_new("a");
+	b = open_new("b");
 	ASSERT_LE(0, a);
 	ASSERT_LE(0, b);
 	ASSERT_OK(fallocate(a, 0, 0, len));
@@ -652,7 +652,7 @@ TEST_F(promised, names_beside_scattered_data)
 	len = free / 10 * 6 * s.f_bsize;
 	memset(filled, 'f', sizeof(filled));
 	memset(target, 't', sizeof(target) - 1);
-	fd = open("a", O_CREAT | O_EXCL | O_RDWR, 0644);
+	fd = open_new("a");
 	ASSERT_LE(0, fd);
 	ASSERT_OK(fallocate(fd, 0, 0, len));
 	ASSERT_OK(fsync(fd));
@@ -698,7 +698,7 @@ TEST_F(promised, given_back)
 	ASSERT_NE(MAP_FAILED, page);
 	ASSERT_OK(munmap(page + 4096, 4096));
 	for (ahead = 0; ahead < 2; ahead++) {
-		fd = open("f", O_CREAT | O_EXCL | O_RDWR, 0644);
+		fd = open_new("f");
 		ASSERT_LE(0, fd);
 #define NEW_FILE()							\
 		do {							\

@@ -71,11 +71,6 @@ static long long space_of(int fd)
 	return fstat(fd, &st) ? -1 : (long long)st.st_blocks * 512;
 }
 
-static int open_new(const char *name)
-{
-	return open(name, O_CREAT | O_EXCL | O_RDWR, 0644);
-}
-
 /* What the VFS says of modes that do not go together depends on the kernel. */
 static bool no_such_mode(int ret)
 {

@@ -37,11 +37,6 @@ static inline bool all_zero(const void *buf, size_t len)
 	return true;
 }
 
-static inline int open_new(const char *name)
-{
-	return open(name, O_CREAT | O_EXCL | O_RDWR, 0644);
-}
-
 static inline void *aligned(size_t len)
 {
 	void *p = NULL;

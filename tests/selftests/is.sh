@@ -1,9 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# For the test programs in shell: numbered results.
+# For the test programs in shell: numbered results, and a place to work in. $here is where
+# the programs are.
 
 num=0
 failed=0
+
+lnkfs_only()
+{
+	[ "${FSTYPE:-lnkfs}" = lnkfs ] || { echo "1..0 # SKIP for lnkfs only"; exit 4; }
+}
+
+scratch() # NAME: sets $sysop, $bs, and $tmp, a directory with a mount point $mnt
+{
+	sysop=$here/sysop
+	bs=${LNKFS_BSIZE:-4096}
+	tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/$1.XXXXXX")
+	mnt=$tmp/mnt
+	mkdir "$mnt"
+}
 
 is() # description, expected, seen
 {

@@ -6,14 +6,11 @@
 # and sysop.
 set -u
 
-[ "${FSTYPE:-lnkfs}" = lnkfs ] || { echo "1..0 # SKIP for lnkfs only"; exit 4; }
 here=$(cd "$(dirname "$0")" && pwd)
-sysop=$here/sysop
-bs=${LNKFS_BSIZE:-4096}
-tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/journal_dev.XXXXXX")
-mnt=$tmp/mnt
-mkdir "$mnt" "$tmp/mnt2" "$tmp/small"
 . "$here/is.sh"
+lnkfs_only
+scratch journal_dev
+mkdir "$tmp/mnt2" "$tmp/small"
 loops=
 
 cleanup()

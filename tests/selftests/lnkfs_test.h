@@ -272,6 +272,11 @@ static inline void tick(void)
 	} while (a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec);
 }
 
+static inline int open_new(const char *name)
+{
+	return open(name, O_CREAT | O_EXCL | O_RDWR, 0644);
+}
+
 static inline int create_file(const char *name, mode_t mode)
 {
 	int fd = open(name, O_CREAT | O_EXCL | O_WRONLY, mode);

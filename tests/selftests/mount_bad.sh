@@ -7,14 +7,10 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-sysop=$here/sysop
-fstype=${FSTYPE:-lnkfs}
-bs=${LNKFS_BSIZE:-4096}
-tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/mount_bad.XXXXXX")
-img=$tmp/image
-mnt=$tmp/mnt
-mkdir "$mnt"
 . "$here/is.sh"
+scratch mount_bad
+fstype=${FSTYPE:-lnkfs}
+img=$tmp/image
 dev=
 
 cleanup()

@@ -6,18 +6,14 @@
 # device mapper's tool, and that of dm-delay.
 set -u
 
-[ "${FSTYPE:-lnkfs}" = lnkfs ] || { echo "1..0 # SKIP for lnkfs only"; exit 4; }
 here=$(cd "$(dirname "$0")" && pwd)
-sysop=$here/sysop
-bs=${LNKFS_BSIZE:-4096}
-tmp=$(mktemp -d "${LNKFS_TMP:-/tmp}/trim_slow.XXXXXX")
-mnt=$tmp/mnt
-mkdir "$mnt"
 . "$here/is.sh"
+lnkfs_only
 modprobe -qa dm-mod dm-delay
 command -v dmsetup >/dev/null || { echo "1..0 # SKIP no dmsetup"; exit 4; }
 dmsetup targets | grep -q '^delay ' || { echo "1..0 # SKIP no dm-delay"; exit 4; }
 
+scratch trim_slow
 truncate -s 96M "$tmp/volume"
 truncate -s 16M "$tmp/journal"
 dev=$($sysop loop "$tmp/volume")
