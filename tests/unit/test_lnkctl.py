@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -18,7 +19,9 @@ import threading
 
 from tap import finish, result, skip
 
-LNKCTL = os.path.join(os.environ["TOOLS"], "lnkctl")
+# A copy, in a place that ordinary users can reach: the source tree need not be one.
+PLACE = tempfile.mkdtemp()
+LNKCTL = os.path.join(PLACE, "lnkctl")
 COMPLETION = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "../../tools/completions/lnkctl")
 COMMANDS = ("chmod", "chflags", "flags", "links", "ln", "map", "names", "quota", "stat")
@@ -848,11 +851,12 @@ def test_completion():
 
 
 def main():
-    top = tempfile.mkdtemp()
-    os.chmod(top, 0o755)
-    os.chdir(top)
     os.umask(0o22)
+    os.chmod(PLACE, 0o755)
     try:
+        shutil.copy(os.path.join(os.environ["TOOLS"], "lnkctl"), LNKCTL)
+        os.mkdir(PLACE + "/work")
+        os.chdir(PLACE + "/work")
         for test in (test_usage, test_modes, test_mode_options, test_reference, test_trees,
                      test_links, test_deep, test_way_back, test_swapped, test_errors, test_list,
                      test_json, test_flags, test_ln, test_ln_special, test_audit, test_audit_users,
@@ -862,7 +866,7 @@ def main():
             test()
     finally:
         os.chdir("/")
-        remove(top)
+        remove(PLACE)
     sys.exit(finish())
 
 
