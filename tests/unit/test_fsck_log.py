@@ -88,9 +88,9 @@ class Log:
         self.add(data, 0x10, "commit")
         self.sequence += 1
 
-    def close(self, clean=False):
+    def close(self, clean=False, error=0):
         """As after a crash; or the superblock says that the volume is clean."""
-        struct.pack_into(">I", self.js, 0x1c, 1)
+        struct.pack_into(">Ii", self.js, 0x1c, int(self.at > 1), error)
         struct.pack_into(">I", self.js, 0x28, 0x13)
         self.js[0x50] = 4
         self.js[0xfc:0x100] = bytes(4)
@@ -249,6 +249,23 @@ def clean_with_log():
            re.search(r"^Label: *new$", tune("-l", "vol"), re.M), "and the label stays", run.stdout)
 
 
+def clean_with_error():
+    """An error of which only the journal knows, beside a superblock that says clean."""
+    shutil.copyfile("fresh", "vol")
+    Log("vol").close(clean=True, error=-5)
+    before = contents("vol")
+    run = fsck("-n", "vol")
+    result(run.returncode == 0 and "journal: it records an error" in run.stdout and
+           contents("vol") == before, "a clean volume whose journal records an error: -n",
+           (run.returncode, run.stdout))
+    run = fsck("-p", "vol")
+    result(run.returncode == 0 and "journal: it records an error" in run.stdout and
+           "2 directories" in run.stdout, "it is checked: -p", (run.returncode, run.stdout))
+    run = fsck("-p", "vol")
+    result(run.returncode == 0 and run.stdout.startswith("vol: clean"), "the next time it is not",
+           (run.returncode, run.stdout))
+
+
 def main():
     subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "logged", "40M"], check=True)
     free, places = three_transactions("logged")
@@ -263,6 +280,7 @@ def main():
         damaged(f"{name} block, its head", free, place, 1)
     old_backups()
     clean_with_log()
+    clean_with_error()
 
 
 if __name__ == "__main__":

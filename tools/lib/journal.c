@@ -392,7 +392,7 @@ int lnkfs_volume_log_open(struct lnkfs_volume *v, const char *journal, unsigned 
 }
 
 /**
- * lnkfs_volume_log_empty() - is there nothing to be replayed?
+ * lnkfs_volume_log_empty() - is there nothing to be replayed, and no error recorded?
  * @v: volume
  * @journal: device of an external journal; NULL: look for it
  *
@@ -408,10 +408,11 @@ bool lnkfs_volume_log_empty(struct lnkfs_volume *v, const char *journal)
 
 	if (!lnkfs_ext_journal(v))
 		return !lnkfs_log_open(&log, &v->dev, v->fs.journal_start << v->fs.block_bits,
-				       v->fs.journal_blocks, v->fs.block_size, &why) && !log.start;
+				       v->fs.journal_blocks, v->fs.block_size, &why) &&
+		       !log.start && !log.err;
 	if (open_ext_journal(v, journal, 0, &j, &why))
 		return true;
-	empty = !j.js.s_start;
+	empty = !j.js.s_start && !j.js.s_errno;
 	lnkfs_dev_close(&j.dev);
 	return empty;
 }
