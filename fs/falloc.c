@@ -494,6 +494,24 @@ static int lnkfs_falloc_run(const struct lnkfs_falloc *fa)
 	return lnkfs_do_allocate(fa);
 }
 
+/*
+ * The record changes, whatever becomes of the extents: parts of blocks are zeroed as
+ * data, and a range that is allocated already stays as it is. fdatasync() has to wait
+ * for that, and so for all that came before it (FDATASYNC, crash-guarantees.rst).
+ */
+static int lnkfs_falloc_store(struct inode *inode)
+{
+	handle_t *handle;
+	int err, err2;
+
+	handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	err = lnkfs_store(handle, inode);
+	err2 = lnkfs_end(handle);
+	return err ? err : err2;
+}
+
 static int lnkfs_falloc_try(struct file *file, struct lnkfs_falloc *fa)
 {
 	struct inode *inode = fa->inode;
@@ -512,6 +530,8 @@ static int lnkfs_falloc_try(struct file *file, struct lnkfs_falloc *fa)
 		goto out;
 	inode_dio_wait(inode);
 	err = file_modified(file);
+	if (!err)
+		err = lnkfs_falloc_store(inode);
 	if (err)
 		goto out;
 	filemap_invalidate_lock(inode->i_mapping);

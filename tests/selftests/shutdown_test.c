@@ -106,6 +106,30 @@ TEST_F(shutdown, fsync_after_eviction)
 	EXPECT_TRUE(exists("d/name"));
 }
 
+/* fallocate() changes the file, also where it frees and allocates nothing. */
+TEST_F(shutdown, fdatasync_after_fallocate)
+{
+	static const int modes[] = {
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE, 0,
+	};
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		fd = open("f", O_RDWR | O_CREAT | O_TRUNC, 0644);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(6, pwrite(fd, "bytes", 6, 900));
+		ASSERT_OK(fs_sync("."));
+		ASSERT_OK(create_file("before", 0644));
+		ASSERT_OK(fallocate(fd, modes[i], 100, 200));
+		ASSERT_OK(fdatasync(fd));
+		close(fd);
+		ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+		ASSERT_OK(vol_again(&self->v, 0, NULL));
+		EXPECT_OK(unlink("before"));
+	}
+}
+
 /* Does touching the page end the process by SIGBUS? */
 static bool bus_error(volatile char *page, bool write)
 {
