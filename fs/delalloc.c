@@ -23,8 +23,10 @@
  *    that hold as many records of the range as they can.
  *
  * So it takes a node for each end, and one for each half leaf of records beyond the first.
- * Reserved is one for each end, and one for each third of a leaf. What is above the
- * leaves is had from the difference, and from the pool. Quota takes nodes as they come.
+ * Reserved is one for each end, and one for each third of a leaf. Above the leaves each
+ * level may be full, too, and the root: a node for each level, once for the inode, since
+ * a node that was split has room for a long time; what that takes is had from the
+ * difference. Quota takes nodes as they come.
  *
  * Nobody else is given what has been reserved (lnkfs_space_take()), and data are not
  * accepted without it: so their writeback does not fail for want of space. (Kernels before
@@ -254,7 +256,10 @@ u64 lnkfs_da_nodes(const struct inode *inode, u64 ends, u64 blocks)
 	return ends + blocks / third;
 }
 
-/* By how much would the nodes owed change with [lblk, lblk + len), the ends by *@ends? */
+/*
+ * By how much would the nodes owed change with [lblk, lblk + len), the ends by *@ends?
+ * ext_lock is held.
+ */
 static s64 da_owe_more(struct inode *inode, const struct da_gap *gap, u64 lblk, u64 len,
 		       s64 *ends)
 {
@@ -267,6 +272,9 @@ static s64 da_owe_more(struct inode *inode, const struct da_gap *gap, u64 lblk, 
 	if (gap->in)
 		return 0;
 	*ends = da_ends(left_len + len + right_len) - da_ends(left_len) - da_ends(right_len);
+	/* The nodes above the leaves count as ends, until nothing is owed: see da_settle(). */
+	if (!li->owed_blocks)
+		*ends += lnkfs_ext_level(LNKFS_FS(inode), &LNKFS_I(inode)->ci);
 	return lnkfs_da_nodes(inode, li->owed_ends + *ends, li->owed_blocks + len) -
 	       lnkfs_da_nodes(inode, li->owed_ends, li->owed_blocks);
 }
@@ -493,7 +501,7 @@ static s64 da_settle(struct inode *inode, u64 from, u64 to, struct lnkfs_da_rang
 	u64 ends = li->owed_ends, before = lnkfs_da_nodes(inode, ends, li->owed_blocks);
 
 	li->owed_blocks -= da_cut(&li->owed_root, from, to, spare, &ends);
-	li->owed_ends = ends;
+	li->owed_ends = li->owed_blocks ? ends : 0;
 	return before - lnkfs_da_nodes(inode, li->owed_ends, li->owed_blocks);
 }
 

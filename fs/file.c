@@ -161,6 +161,7 @@ static int lnkfs_dio_write_end_io(struct kiocb *iocb, ssize_t size, int error,
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t end = iocb->ki_pos + size;
+	loff_t oldsize = i_size_read(inode);
 	unsigned int how = 0;
 	int err;
 
@@ -168,15 +169,19 @@ static int lnkfs_dio_write_end_io(struct kiocb *iocb, ssize_t size, int error,
 		return error;
 	if (flags & IOMAP_DIO_UNWRITTEN)
 		how |= LNKFS_FIN_UNWRITTEN;
-	if (end > i_size_read(inode))
+	if (end > oldsize)
 		how |= LNKFS_FIN_EXTEND;
 	if (!how && end <= READ_ONCE(LNKFS_I(inode)->ci.size))
 		return 0;
 	err = lnkfs_finish_write(inode, iocb->ki_pos, size, how);
-	if (err != -ENOSPC)
-		return err;
-	lnkfs_make_room(inode->i_sb);
-	return lnkfs_finish_write(inode, iocb->ki_pos, size, how);
+	if (err == -ENOSPC) {
+		lnkfs_make_room(inode->i_sb);
+		err = lnkfs_finish_write(inode, iocb->ki_pos, size, how);
+	}
+	/* What a mapping stores behind the old end in its page must fault: it has no blocks yet. */
+	if ((how & LNKFS_FIN_EXTEND) && i_size_read(inode) > oldsize)
+		pagecache_isize_extended(inode, oldsize, i_size_read(inode));
+	return err;
 }
 
 static const struct iomap_dio_ops lnkfs_dio_write_ops = {

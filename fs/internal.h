@@ -191,7 +191,7 @@ struct lnkfs_sb_info {
  * @da_blocks: blocks in these ranges
  * @owed_root: ranges with data that will want nodes of the extent tree
  * @owed_blocks: blocks in these
- * @owed_ends: full leaves that these may meet
+ * @owed_ends: full nodes that these may meet, but for those of their own records
  * @data_seq: changes whenever a mapping that iomap was told may have become
  *	untrue; not when a hole gets a range of delayed allocation
  * @da_partial: space is short: a buffered write may reserve a part (inode_lock)

@@ -684,6 +684,37 @@ static int scatter(int fd, int count, int step)
 	return 0;
 }
 
+/* The nodes above the leaves are promised as well, once for a file. */
+TEST_F(promised, nodes_of_every_level)
+{
+	long first, second;
+	struct statfs s;
+	int fd;
+
+	if (!on_lnkfs())
+		SKIP(return, "lnkfs's own files");
+	fd = open_new("f");
+	ASSERT_LE(0, fd);
+	ASSERT_OK(fstatfs(fd, &s));
+	ASSERT_OK(scatter(fd, 800, 2));
+	ASSERT_OK(fsync(fd));
+	ASSERT_EQ(0, PROMISED());
+	ASSERT_EQ(s.f_bsize, pwrite(fd, filled, s.f_bsize, 101 * s.f_bsize));
+	first = PROMISED();
+	ASSERT_EQ(s.f_bsize, pwrite(fd, filled, s.f_bsize, 301 * s.f_bsize));
+	second = PROMISED() - first;
+	/* Each: itself and a leaf. */
+	EXPECT_EQ(2, second);
+	EXPECT_LT(second, first);
+	ASSERT_OK(fsync(fd));
+	EXPECT_EQ(0, PROMISED());
+	ASSERT_EQ(s.f_bsize, pwrite(fd, filled, s.f_bsize, 401 * s.f_bsize));
+	EXPECT_EQ(first, PROMISED());
+	close(fd);
+	ASSERT_OK(unlink("f"));
+	EXPECT_EQ(0, PROMISED());
+}
+
 /* What was promised to data is given back when they are on the disk, or gone. */
 TEST_F(promised, given_back)
 {

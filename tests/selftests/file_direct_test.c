@@ -175,6 +175,33 @@ TEST_F(file_direct, mappings_agree)
 	free(buf);
 }
 
+/* A page that is mapped and dirty when a direct write moves the end of the file behind it. */
+TEST_F(file_direct, mapped_behind_old_end)
+{
+	char *buf = aligned(4096), *map;
+	struct statfs s;
+	int d = open_direct("f", 0);
+
+	ASSERT_OK(fstatfs(d, &s));
+	memset(buf, 'd', 4096);
+	ASSERT_OK(ftruncate(d, 1024));
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, d, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	map[0] = 'a';
+	ASSERT_EQ(s.f_bsize, pwrite(d, buf, s.f_bsize, 8192));
+	map[1024] = 'b';
+	map[3072] = 'c';
+	ASSERT_OK(munmap(map, 4096));
+	ASSERT_OK(fsync(d));
+	drop_caches();
+	ASSERT_EQ(4096, pread(d, buf, 4096, 0));
+	EXPECT_EQ('a', buf[0]);
+	EXPECT_EQ('b', buf[1024]);
+	EXPECT_EQ('c', buf[3072]);
+	close(d);
+	free(buf);
+}
+
 /* ---- RWF_* ---- */
 
 /* Every other block: a tree of extents with nodes of its own. */
