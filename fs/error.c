@@ -20,7 +20,8 @@ static void lnkfs_record_error(struct lnkfs_sb_info *sbi, const char *func, int 
 	sbi->error.e_line = cpu_to_le32(line);
 	memset(sbi->error.e_func, 0, sizeof(sbi->error.e_func));
 	strscpy(sbi->error.e_func, func, sizeof(sbi->error.e_func));
-	sbi->error_new++;
+	if (!sbi->error_new++)
+		sbi->error_first = sbi->error;
 	spin_unlock(&sbi->error_lock);
 	set_bit(LNKFS_SB_ERROR, &sbi->state);
 	if (test_bit(LNKFS_SB_MOUNTED, &sbi->state))

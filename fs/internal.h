@@ -95,8 +95,9 @@ struct lnkfs_trigger {
  * @orphans: orphan count by inode block (values), see host_kernel.c
  * @orphan_work: clears orphan bits lazily
  * @error_work: writes the error record to the superblock
- * @error_lock: protects @error
+ * @error_lock: protects the next three
  * @error: the newest error, not yet written
+ * @error_first: the oldest of these
  * @error_new: errors since the last write of the superblock
  * @report_limit: how many errors go to the log
  * @ioend_wq: completes writes (extent conversion, disk size)
@@ -155,6 +156,7 @@ struct lnkfs_sb_info {
 	struct work_struct error_work;
 	spinlock_t error_lock;
 	struct lnkfs_error_record error;
+	struct lnkfs_error_record error_first;
 	u32 error_new;
 	struct ratelimit_state report_limit;
 	struct workqueue_struct *ioend_wq;

@@ -87,7 +87,7 @@ static void lnkfs_super_fill(struct lnkfs_sb_info *sbi, bool clean)
 	spin_lock(&sbi->error_lock);
 	if (sbi->error_new) {
 		if (!es->s_error_count)
-			es->s_first_error = sbi->error;
+			es->s_first_error = sbi->error_first;
 		es->s_last_error = sbi->error;
 		le32_add_cpu(&es->s_error_count, sbi->error_new);
 		sbi->error_new = 0;
@@ -342,7 +342,36 @@ static int lnkfs_try_super(struct super_block *sb, u64 byte, unsigned int bits,
 	return err;
 }
 
-static int lnkfs_find_backup(struct super_block *sb, struct lnkfs_super_block *copy)
+/*
+ * Is the volume here that a backup describes? The copy alone may be what is left of
+ * one that was here before, or the data of a file, and its log would be replayed over what
+ * is here now: the descriptors of the first group have to be its own. Those of a kind that
+ * is not going to be mounted pass. Sets the block size, and @fs.
+ */
+static bool lnkfs_backup_fits(struct super_block *sb, struct lnkfs_fs *fs,
+			      const struct lnkfs_super_block *copy)
+{
+	u32 incompat = le32_to_cpu(copy->s_feature_incompat);
+	struct buffer_head *bh;
+	u64 block;
+	int err;
+
+	if ((incompat & LNKFS_INCOMPAT_JOURNAL_DEV) || (incompat & ~LNKFS_INCOMPAT_SUPP))
+		return true;
+	if (!sb_set_blocksize(sb, 1 << copy->s_block_bits))
+		return false;
+	lnkfs_super_load(fs, copy);
+	block = lnkfs_gdesc_block(fs, 0);
+	bh = sb_bread(sb, block);
+	if (!bh)
+		return false;
+	err = lnkfs_verify_block(fs, bh->b_data, LNKFS_B_GDESC, block, 0, 0);
+	brelse(bh);
+	return !err;
+}
+
+static int lnkfs_find_backup(struct super_block *sb, struct lnkfs_fs *fs,
+			     struct lnkfs_super_block *copy)
 {
 	unsigned int bits, i;
 	const char *why;
@@ -355,12 +384,40 @@ static int lnkfs_find_backup(struct super_block *sb, struct lnkfs_super_block *c
 				break;
 			if (lnkfs_try_super(sb, byte, bits, copy, &why))
 				continue;
+			if (!lnkfs_backup_fits(sb, fs, copy)) {
+				pr_warn("lnkfs (%s): the backup superblock in group %u (%u-byte blocks) does not belong to what is here\n",
+					sb->s_id, lnkfs_backup_groups[i], 1u << bits);
+				continue;
+			}
 			pr_warn("lnkfs (%s): using the backup superblock in group %u (%u-byte blocks)\n",
 				sb->s_id, lnkfs_backup_groups[i], 1u << bits);
 			return 0;
 		}
 	}
 	return -EINVAL;
+}
+
+/*
+ * The buffer of the primary superblock. One that cannot be read has a backup in its place
+ * soon: what else was in the block, as a boot loader, cannot be had either.
+ */
+static struct buffer_head *lnkfs_primary(struct super_block *sb, bool backup)
+{
+	sector_t block = LNKFS_SUPER_OFFSET >> sb->s_blocksize_bits;
+	struct buffer_head *bh = sb_bread_unmovable(sb, block);
+
+	if (bh || !backup)
+		return bh;
+	bh = sb_getblk(sb, block);
+	if (!bh)
+		return NULL;
+	lock_buffer(bh);
+	if (!buffer_uptodate(bh)) {
+		memset(bh->b_data, 0, bh->b_size);
+		set_buffer_uptodate(bh);
+	}
+	unlock_buffer(bh);
+	return bh;
 }
 
 /* Find a good superblock, set the block size, keep the primary's buffer. */
@@ -375,7 +432,8 @@ static int lnkfs_read_super(struct super_block *sb, struct lnkfs_sb_info *sbi, b
 		pr_err("lnkfs (%s): the device's sectors are too large\n", sb->s_id);
 		return -EINVAL;
 	}
-	copy = kmalloc(sizeof(*copy), GFP_KERNEL);
+	/* Zeroes: it may not get to reading anything. */
+	copy = kzalloc(sizeof(*copy), GFP_KERNEL);
 	if (!copy)
 		return -ENOMEM;
 	err = lnkfs_try_super(sb, LNKFS_SUPER_OFFSET, 0, copy, &why);
@@ -387,7 +445,7 @@ static int lnkfs_read_super(struct super_block *sb, struct lnkfs_sb_info *sbi, b
 		/* A mount that probes types must not search every disk. */
 		if (silent && !ours)
 			goto out;
-		if (lnkfs_find_backup(sb, copy))
+		if (lnkfs_find_backup(sb, &sbi->fs, copy))
 			goto out;
 		/* It is as old as the volume may be. */
 		set_bit(LNKFS_SB_BACKUP, &sbi->state);
@@ -420,7 +478,7 @@ static int lnkfs_read_super(struct super_block *sb, struct lnkfs_sb_info *sbi, b
 		goto out;
 	}
 	err = -EIO;
-	sbi->super_bh = sb_bread_unmovable(sb, LNKFS_SUPER_OFFSET >> copy->s_block_bits);
+	sbi->super_bh = lnkfs_primary(sb, test_bit(LNKFS_SB_BACKUP, &sbi->state));
 	if (!sbi->super_bh)
 		goto out;
 	offset = LNKFS_SUPER_OFFSET & (size - 1);

@@ -161,7 +161,7 @@ static struct lnkfs_error_record lnkfs_error_get(struct lnkfs_sb_info *sbi, bool
 
 	spin_lock(&sbi->error_lock);
 	if (sbi->error_new && (!first || !sbi->super->s_error_count))
-		e = sbi->error;
+		e = first ? sbi->error_first : sbi->error;
 	else
 		e = first ? sbi->super->s_first_error : sbi->super->s_last_error;
 	spin_unlock(&sbi->error_lock);

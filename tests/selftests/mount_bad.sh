@@ -185,6 +185,44 @@ recorded() # does the superblock tell of more errors than $errors?
 		[ $(($($sysop get "$dev" s_error_count))) -gt $((errors)) ] && echo yes || echo no
 }
 
+# Another filesystem was made where a volume had crashed: its backups and its log are there.
+left_behind()
+{
+	fresh
+	$sysop mount "$dev" "$mnt" "$fstype" >/dev/null
+	mkdir "$mnt/d"
+	i=0
+	while [ $i -lt 100 ]; do
+		: >"$mnt/d/$i"
+		i=$((i + 1))
+	done
+	$sysop shutdown "$mnt" 1 >/dev/null
+	umount "$mnt"
+	mkfs.ext4 -q -F -b "$bs" -E nodiscard,lazy_itable_init=1,lazy_journal_init=1 "$dev"
+	quiet
+	is "below ext4" EINVAL "$(try rw)"
+	is "below ext4, read-only" EINVAL "$(try ro)"
+	is "below ext4: the log says why" yes "$(said "does not belong to what is here")"
+	is "below ext4: nothing was replayed" yes "$(e2fsck -fn "$dev" >/dev/null 2>&1 && echo yes)"
+}
+
+# The sectors of the superblock cannot be read.
+unreadable_super()
+{
+	fresh
+	dmsetup create --noudevsync lnkfs_unread 2>/dev/null <<-END || return
+		0 2 linear $dev 0
+		2 2 error
+		4 $((mib * 2048 - 4)) linear $dev 4
+	END
+	quiet
+	is "an unreadable superblock" 0 "$(dev=/dev/dm-$(dmsetup info -c --noheadings -o minor \
+		lnkfs_unread) && try ro)"
+	is "an unreadable superblock: the log says so" yes "$(said "cannot be read")"
+	is "an unreadable superblock: a backup serves" yes "$(said "using the backup")"
+	dmsetup remove --noudevsync lnkfs_unread
+}
+
 super_tests()
 {
 	fresh
@@ -317,6 +355,8 @@ is "a whole one once more" 0 "$(try rw)"
 
 if [ "$fstype" = lnkfs ]; then
 	super_tests
+	left_behind
+	unreadable_super
 	error_while_frozen
 	error_beside
 fi
