@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <uuid/uuid.h>
 
 #include "check.h"
 #include "journal.h"
@@ -42,7 +43,7 @@ static const char help_text[] =
 "  -f          check even if the volume says that it is clean\n"
 "  -b BLOCK    use the backup superblock in this block\n"
 "  -C FD       write progress to this descriptor; 0: draw a bar on the terminal\n"
-"  -j JOURNAL  device or image with the external journal\n"
+"  -j JOURNAL  device or image with the external journal; none: it is lost\n"
 "  -v          say more\n"
 "  -V, --version\n"
 "              print the version\n"
@@ -198,16 +199,24 @@ static int mark_clean(struct lnkfs_volume *v, bool backups)
 
 /* ---- the journal ---- */
 
+/* Until all is well the volume has to be checked, whoever looks at it next. */
+static int note_error(struct lnkfs_volume *v)
+{
+	int err;
+
+	v->sb.s_state = cpu_to_le16(LNKFS_STATE_ERROR);
+	err = lnkfs_volume_write_super(v, false);
+	return err ? err : lnkfs_dev_sync(&v->dev);
+}
+
 /* Carry out what the log says, which an error that it recorded outlives. */
 static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 {
 	int err = lnkfs_log_replay(log, &v->dev);
 
-	/* After that, since the log may hold a superblock. */
-	if (!err && (log->err || log->damaged)) {
-		v->sb.s_state |= cpu_to_le16(LNKFS_STATE_ERROR);
-		err = lnkfs_volume_write_super(v, false);
-	}
+	/* After that, since the log may hold a superblock; and durable before it is empty. */
+	if (!err && (log->err || log->damaged || log->bad_blocks))
+		err = note_error(v);
 	if (!err)
 		err = lnkfs_log_reset(log);
 	return err;
@@ -252,8 +261,7 @@ static int drop_log(struct lnkfs_volume *v, const struct options *o, const char 
 	*checkable = true;
 	if (!ask(o, "Make an empty journal"))
 		return FSCK_UNCORRECTED;
-	v->sb.s_state = cpu_to_le16(LNKFS_STATE_ERROR);
-	err = lnkfs_volume_write_super(v, false);
+	err = note_error(v);
 	if (!err)
 		err = lnkfs_journal_format(v);
 	if (!err)
@@ -264,21 +272,61 @@ static int drop_log(struct lnkfs_volume *v, const struct options *o, const char 
 	return FSCK_CORRECTED;
 }
 
+static bool no_journal(const struct lnkfs_volume *v, const struct options *o)
+{
+	return lnkfs_ext_journal(v) && o->journal && !strcmp(o->journal, "none");
+}
+
+static void want_person(const struct options *o)
+{
+	if (o->mode == PREEN)
+		printf("%s: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n"
+		       "\t(i.e., without -a or -p options)\n", o->device);
+}
+
 /*
  * A transaction is damaged: what it held is lost, and what came after it makes no sense
- * without. That is a person's to decide: jbd2 does not go on either.
+ * without. Or single blocks are. That is a person's to decide: jbd2 does not go on either.
  *
  * Return: the log is not to be touched.
  */
 static bool keep_damaged(const struct options *o, const struct lnkfs_log *log)
 {
-	if (!log->damaged)
+	if (!log->damaged && !log->bad_blocks)
 		return o->mode == NO_CHANGE;
-	printf("%s: journal: damaged, transactions %u to %u are lost\n", o->device,
-	       log->sequence + log->commits, log->newest);
-	if (o->mode == PREEN)
-		printf("%s: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n", o->device);
-	return !ask(o, "Replay what comes before that, and drop the rest");
+	if (log->damaged)
+		printf("%s: journal: damaged, transactions %u to %u are lost\n", o->device,
+		       log->sequence + log->commits, log->newest);
+	else
+		printf("%s: journal: %u blocks with a wrong checksum are lost\n", o->device,
+		       log->bad_blocks);
+	want_person(o);
+	return !ask(o, log->damaged ? "Replay what comes before that, and drop the rest" :
+		    "Replay the others");
+}
+
+/*
+ * "-j none": the external journal is lost. It gets another name in the superblock, so that
+ * it is not replayed over what has been changed since when it is found some day.
+ */
+static int lose_journal(struct lnkfs_volume *v, const struct options *o, bool *checkable)
+{
+	int err;
+
+	*checkable = true;
+	if (o->mode == NO_CHANGE)
+		return FSCK_OK;
+	printf("%s: journal: lost, with what was to be replayed\n", o->device);
+	want_person(o);
+	*checkable = ask(o, "Go on without it");
+	if (!*checkable)
+		return FSCK_UNCORRECTED;
+	uuid_generate(v->sb.s_journal_uuid);
+	err = note_error(v);
+	if (err)
+		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
+	printf("%s: journal: tune.lnkfs -J gives the volume another one\n", o->device);
+	return FSCK_CORRECTED;
 }
 
 /* What replaying has found, or would. */
@@ -308,6 +356,10 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 	int err;
 
 	*checkable = false;
+	if (no_journal(v, o)) {
+		memset(log, 0, sizeof(*log));
+		return lose_journal(v, o, checkable);
+	}
 	err = lnkfs_volume_log_open(v, o->journal, o->mode == NO_CHANGE ? 0 : LNKFS_DEV_EXCL |
 				    LNKFS_DEV_WRITE, log, &why);
 	if (err && err != -EFSCORRUPTED && err != -EFSBADCRC && lnkfs_ext_journal(v)) {
@@ -392,9 +444,8 @@ static bool wanted(const struct options *o, const struct lnkfs_fsck_result *res)
 {
 	char what[96];
 
-	if (o->mode == PREEN && res->problems != res->safe)
-		printf("%s: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n"
-		       "\t(i.e., without -a or -p options)\n", o->device);
+	if (res->problems != res->safe)
+		want_person(o);
 	if (o->mode == PREEN)
 		return res->problems == res->safe;
 	snprintf(what, sizeof(what), "%" PRIu64 " problems found. Repair them", res->problems);
@@ -457,8 +508,19 @@ static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_
 	return ret | FSCK_UNCORRECTED;
 }
 
-/* @ret: what has come before; nothing is changed when it was an error. */
-static int check_all(struct lnkfs_volume *v, const struct options *o, int ret)
+/* What is left as it is must not be taken for clean the next time, nor by a mount. */
+static int remember(struct lnkfs_volume *v, const struct options *o)
+{
+	int err = note_error(v);
+
+	return err ? complain(FSCK_ERROR, o->device, "%s", strerror(-err)) : FSCK_OK;
+}
+
+/*
+ * @ret: what has come before; nothing is changed when it was an error. @good: the
+ * superblock is, so that the next run would believe it.
+ */
+static int check_all(struct lnkfs_volume *v, const struct options *o, int ret, bool good)
 {
 	bool change = o->mode != NO_CHANGE && !(ret & (FSCK_ERROR | FSCK_UNCORRECTED));
 	struct lnkfs_fsck_result res;
@@ -474,6 +536,8 @@ static int check_all(struct lnkfs_volume *v, const struct options *o, int ret)
 			if (!change)
 				printf("%s: %" PRIu64 " problems found\n", o->device,
 				       res.problems);
+			else if (good)
+				ret |= remember(v, o);
 			return ret | FSCK_UNCORRECTED;
 		}
 		ret |= repair(v, o, &res);
@@ -525,7 +589,7 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 			const char *why)
 {
 	struct lnkfs_log log;
-	bool checkable;
+	bool checkable, good;
 	int ret, vote = 0;
 
 	if (why && v->sb_block <= 1)
@@ -543,8 +607,9 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 	if (vote)
 		printf("%s: superblock: its backups agree on something else, which is used\n",
 		       o->device);
+	good = !why && !vote && !o->super;
 	/* A change of size that was interrupted has left a log, but for that it is clean. */
-	if (!why && !vote && !o->super && !o->force && says_clean(v) &&
+	if (good && !o->force && says_clean(v) &&
 	    lnkfs_volume_log_empty(v, o->journal))
 		return say_clean(v, o);
 	if (in_use && o->mode != NO_CHANGE)
@@ -554,11 +619,11 @@ static int check_device(struct lnkfs_volume *v, const struct options *o, bool in
 
 	ret = recover(v, o, &log, &checkable);
 	/* As after a crash a mount would do: nothing else need be wrong. */
-	if (!ret && !why && !vote && !o->super && !o->force && o->mode != NO_CHANGE &&
+	if (!ret && good && !o->force && o->mode != NO_CHANGE &&
 	    !(le16_to_cpu(v->sb.s_state) & LNKFS_STATE_ERROR) && !mark_clean(v, false))
 		return say_clean(v, o);
 	if (checkable)
-		ret = check_all(v, o, ret);
+		ret = check_all(v, o, ret, good);
 	v->dev.overlay = NULL;
 	lnkfs_log_free(&log);
 	return ret;

@@ -61,9 +61,10 @@ for bs in 1024 2048 4096; do
 	root=$(number vol $((1024 + 0x90)) 8)
 	cp vol broken
 	poke broken $((root * 256 + 0xf0)) '\377'
+	gives "$bs: a bad record, at boot, volume clean" 0 'clean' -p broken
 	gives "$bs: a bad record" 4 "inode $root" -f broken
 	gives "$bs: a bad record, nobody to ask" 4 '-y repairs them' -f broken
-	gives "$bs: a bad record, at boot, volume clean" 0 'clean' -p broken
+	gives "$bs: a bad record, at boot, after that" 4 'RUN fsck MANUALLY' -p broken
 	gives "$bs: a bad record, at boot, forced" 4 'RUN fsck MANUALLY' -f -p broken
 	gives "$bs: the same with -a" 4 'RUN fsck MANUALLY' -f -a broken
 	before=$(sha256sum <broken)
@@ -189,7 +190,7 @@ gives "journal not found" 8 'its device was not found' -f vol
 gives "the clean volume is checked all the same" 8 '2 directories' -f vol
 gives "a journal device is no volume" 8 'the journal of a volume' log
 gives "a volume is no journal" 8 'a volume, not a journal device' -f -j vol vol
-gives "no journal" 8 'No such file' -f -j none vol
+gives "no journal" 8 'No such file' -f -j nothere vol
 cp log broken
 poke broken $((4096 + 28)) '\000\000\000\001'
 gives "to be replayed, without checksums" 4 'the journal has no checksums' -f -j broken vol

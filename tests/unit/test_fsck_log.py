@@ -122,6 +122,11 @@ def contents(image):
 A, B, C = b"A" * BS, b"B" * BS, b"C" * BS
 
 
+def three_transactions_in(fresh):
+    shutil.copyfile(fresh, "vol")
+    return three_transactions("vol")
+
+
 def three_transactions(image, clean=False):
     """Blocks in the last group, which nobody uses."""
     log = Log(image)
@@ -266,6 +271,85 @@ def clean_with_error():
            (run.returncode, run.stdout))
 
 
+def bad_block():
+    """One block of a transaction is not what was written: jbd2 refuses to go on."""
+    free, places = three_transactions_in("fresh")
+    with open("vol", "r+b") as f:
+        f.seek((places["descriptor", 2] + 1) * BS + 5)
+        f.write(b"?")
+    before = contents("vol")
+    for opts in ("-n",), ("-p",), ():
+        run = fsck(*opts, "vol")
+        result(run.returncode == 4 and "1 blocks with a wrong checksum are lost" in run.stdout and
+               contents("vol") == before, f"a bad block in the log: {' '.join(opts)}",
+               (run.returncode, run.stdout))
+    run = fsck("-y", "vol")
+    result(run.returncode == 1 and "3 transactions replayed" in run.stdout, "it is left out: -y",
+           (run.returncode, run.stdout))
+    result([block_of("vol", free + i) for i in range(3)] == [bytes(BS), bytes(BS), C],
+           "the others are there")
+
+
+def left_alone():
+    """What -p does not repair is not clean for whoever looks next."""
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "-d", "tree", "bad", "40M"],
+                   check=True)
+    data = bytearray(contents("bad"))
+    at = data.index(b"a target that is nowhere else")
+    data[at] ^= 1
+    for state in 1, 0:
+        struct.pack_into("<H", data, 1024 + 0x1e, state)
+        data[1028:1032] = bytes(4)
+        struct.pack_into("<I", data, 1028, crc32c(0xffffffff, data[1024:2048]))
+        with open("vol", "wb") as f:
+            f.write(data)
+        run = fsck("-fp", "vol")
+        result(run.returncode == 4 and "RUN fsck MANUALLY" in run.stdout,
+               f"a damaged symlink, state {state}: -fp", (run.returncode, run.stdout))
+        run = fsck("-p", "vol")
+        result(run.returncode == 4, f"a damaged symlink, state {state}: -p after that",
+               (run.returncode, run.stdout))
+        run = fsck("vol")
+        result(run.returncode == 4, f"a damaged symlink, state {state}: and without",
+               (run.returncode, run.stdout))
+        run = fsck("-y", "vol")
+        result(run.returncode == 1, f"a damaged symlink, state {state}: -y",
+               (run.returncode, run.stdout))
+        run = fsck("-p", "vol")
+        result(run.returncode == 0 and run.stdout.startswith("vol: clean"),
+               f"a damaged symlink, state {state}: clean", (run.returncode, run.stdout))
+
+
+def lost_journal():
+    """An external journal is gone for good."""
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "-O", "journal_dev", "log2", "4M"],
+                   check=True)
+    shutil.copyfile("fresh", "vol")
+    tune("-J", "device=log2", "vol")
+    with open("vol", "r+b") as f:
+        f.seek(1024)
+        sb = bytearray(f.read(1024))
+        sb[0x1e:0x20] = bytes(2)
+        sb[4:8] = bytes(4)
+        struct.pack_into("<I", sb, 4, crc32c(0xffffffff, sb))
+        f.seek(1024)
+        f.write(sb)
+    before = contents("vol")
+    for opts, status in (("-y",), 8), (("-y", "-j", "nosuch"), 8), (("-p", "-j", "none"), 4), \
+            (("-j", "none"), 4), (("-fn", "-j", "none"), 0):
+        run = fsck(*opts, "vol")
+        result(run.returncode == status and contents("vol") == before,
+               f"a lost journal: {' '.join(opts)}", (run.returncode, run.stdout, run.stderr))
+    run = fsck("-y", "-j", "none", "vol")
+    result(run.returncode == 1 and "journal: lost" in run.stdout and "vol: repaired" in run.stdout,
+           "a lost journal: -y -j none", (run.returncode, run.stdout))
+    run = fsck("-fn", "-j", "log2", "vol")
+    result(run.returncode == 8, "the old one is not the volume's any more", run.stderr)
+    tune("-J", "size=2M", "vol")
+    run = fsck("-fn", "vol")
+    result(run.returncode == 0, "and it gets another", (run.returncode, run.stdout))
+
+
 def main():
     subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "logged", "40M"], check=True)
     free, places = three_transactions("logged")
@@ -281,6 +365,11 @@ def main():
     old_backups()
     clean_with_log()
     clean_with_error()
+    bad_block()
+    os.mkdir("tree")
+    os.symlink("a target that is nowhere else " + "x" * 500, "tree/link")
+    left_alone()
+    lost_journal()
 
 
 if __name__ == "__main__":
