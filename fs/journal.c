@@ -267,7 +267,8 @@ int lnkfs_may_write(struct super_block *sb)
  * @credits: blocks that may be modified
  * @revokes: metadata blocks that may be freed
  *
- * Nests: inside a handle of the same task the running one is returned.
+ * Nests: inside a handle of the same task the running one is returned, also when the
+ * volume has just been stopped: what has begun is complete, or ends with the journal.
  *
  * Context: may sleep; nothing that ranks after the handle is held.
  * Return: the handle, or -EROFS, -EIO, -ENOMEM, -ENOSPC (more credits than the
@@ -280,13 +281,14 @@ handle_t *lnkfs_begin(struct super_block *sb, u32 credits, u32 revokes)
 	int err;
 
 	might_sleep();
+	if (journal_current_handle())
+		return jbd2__journal_start(journal, 0, 0, 0, GFP_NOFS, 0, 0);
 	err = lnkfs_may_write(sb);
 	if (err)
 		return ERR_PTR(err);
 	credits += sbi->quota_credits;
 	/* jbd2 says so, too, but calls it a bug. */
-	if (!journal_current_handle() &&
-	    credits + DIV_ROUND_UP(revokes, journal->j_revoke_records_per_block) >
+	if (credits + DIV_ROUND_UP(revokes, journal->j_revoke_records_per_block) >
 	    lnkfs_max_credits(journal)) {
 		pr_warn_ratelimited("lnkfs (%s): the journal is too small for an operation of %u blocks\n",
 				    sb->s_id, credits);
