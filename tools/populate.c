@@ -653,20 +653,40 @@ static int copy_entry_data(struct populate *p, struct lnkfs_builder *b, struct a
 	return err;
 }
 
+/*
+ * Another name of a file. cpio's newer format has the data of a file with the last of
+ * its names, its older ones have them with each.
+ */
+static int add_link(struct populate *p, struct lnkfs_builder *b, struct archive *a,
+		    struct archive_entry *e)
+{
+	u64 ino, size = archive_entry_size_is_set(e) ? (u64)archive_entry_size(e) : 0;
+	int err;
+
+	err = lnkfs_build_find(b, archive_entry_hardlink(e), &ino);
+	if (!err)
+		err = lnkfs_build_link(b, archive_entry_pathname(e), ino);
+	if (err || !size)
+		return err;
+	err = lnkfs_build_open(b, ino);
+	if (err || !S_ISREG(b->file.ci.mode) || b->file.ci.size)
+		return err;
+	err = copy_entry_data(p, b, a, &size);
+	return err ? err : lnkfs_build_done(b, size);
+}
+
 static int add_entry(struct populate *p, struct lnkfs_builder *b, struct archive *a,
 		     struct archive_entry *e)
 {
-	const char *path = archive_entry_pathname(e), *link = archive_entry_hardlink(e);
+	const char *path = archive_entry_pathname(e);
 	struct item item = { .count = 0 };
-	u64 ino, size = archive_entry_size_is_set(e) ? (u64)archive_entry_size(e) : 0;
+	u64 size = archive_entry_size_is_set(e) ? (u64)archive_entry_size(e) : 0;
 	int err;
 
 	if (!path)
 		return -EINVAL;
-	if (link) {
-		err = lnkfs_build_find(b, link, &ino);
-		return err ? err : lnkfs_build_link(b, path, ino);
-	}
+	if (archive_entry_hardlink(e))
+		return add_link(p, b, a, e);
 	err = read_entry(p, &item, e);
 	if (!err)
 		err = add_item(b, path, &item);

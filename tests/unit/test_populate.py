@@ -134,6 +134,64 @@ def test_archive():
     result(run.returncode == 0 and '"extents":2,' in text, "from an archive with holes", text)
 
 
+def cpio_of(form, *members):
+    """An archive with (name, mode, inode, links, data) in cpio's format newc or odc."""
+    def entry(name, mode, ino, links, data):
+        path = name.encode() + b"\0"
+        if form == "odc":
+            return b"070707%06o%06o%06o%06o%06o%06o%06o%011o%06o%011o" % (
+                1, ino, mode, 0, 0, links, 0, 10**9, len(path), len(data)) + path + data
+        head = b"070701" + b"".join(b"%08x" % n for n in (
+            ino, mode, 0, 0, links, 10**9, len(data), 0, 1, 0, 0, len(path), 0)) + path
+        return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
+    with open("src.cpio", "wb") as f:
+        f.write(b"".join(entry(*m) for m in members) + entry("TRAILER!!!", 0, 0, 1, b""))
+
+
+def test_cpio():
+    shutil.rmtree("names", ignore_errors=True)
+    os.mkdir("names")
+    data = random.Random(3).randbytes(123457)
+    reg, sym, fifo = stat.S_IFREG | 0o640, stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o600
+    last = [("a", reg, 5, 3, b""), ("d/b", reg, 5, 3, b""), ("c", reg, 5, 3, data)]
+    each = [(name, reg, 5, 3, data) for name in ("a", "d/b", "c")]
+    other = [("l", sym, 6, 2, b"a"), ("m", sym, 6, 2, b"a"), ("empty", reg, 7, 2, b""),
+             ("d/empty", reg, 7, 2, b""), ("f", fifo, 8, 2, b""), ("g", fifo, 8, 2, b""),
+             ("one", reg, 9, 1, b"1")]
+    for form, files in (("newc", last), ("newc", each), ("odc", each)):
+        name = f"{form}, data with {'each' if files is each else 'the last'} name"
+        cpio_of(form, ("d", stat.S_IFDIR | 0o755, 4, 2, b""), *files, *other)
+        run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src.cpio", "vol", "40M")
+        result(run.returncode == 0, name, run.stderr)
+        shutil.rmtree("names")
+        os.mkdir("names")
+        for names, content in ((("a", "d/b", "c"), data), (("empty", "d/empty"), b""),
+                               (("one",), b"1")):
+            first = "names/" + names[0]
+            with open(first, "wb") as f:
+                f.write(content)
+            os.chmod(first, 0o640)
+            os.utime(first, (10**9, 10**9))
+            os.makedirs("names/d", mode=0o755, exist_ok=True)
+            for more in names[1:]:
+                os.link(first, "names/" + more)
+        os.symlink("a", "names/l")
+        os.mkfifo("names/f", 0o600)
+        os.link("names/l", "names/m", follow_symlinks=False)
+        os.link("names/f", "names/g")
+        for what in ("l", "f", "d"):
+            os.utime("names/" + what, (10**9, 10**9), follow_symlinks=False)
+        check_volume("vol", "names", name)
+    cpio_of("newc", *last[:2], ("c", reg, 5, 3, data * 200))
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src.cpio", "vol", "20M")
+    result(run.returncode == 1 and "No space" in run.stderr, "newc: data that have no room",
+           run.stderr)
+    with open("src.cpio", "r+b") as f:
+        f.truncate(5 << 20)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src.cpio", "vol", "40M")
+    result(run.returncode == 1 and run.stderr, "newc: an end within the data", run.stderr)
+
+
 def archive_of(*members):
     with tarfile.open("bad.tar", "w", format=tarfile.PAX_FORMAT) as tar:
         for name, kind, link, data in members:
@@ -245,6 +303,7 @@ def main():
     for bs in (1024, 4096):
         test_directory(bs, xattrs)
     test_archive()
+    test_cpio()
     test_odd_archives()
     test_limits()
     test_repeatable()

@@ -438,6 +438,19 @@ int lnkfs_build_link(struct lnkfs_builder *b, const char *path, u64 ino)
 }
 
 /**
+ * lnkfs_build_open() - make what has been added the inode at hand again
+ * @b: builder
+ * @ino: its number, no directory
+ *
+ * A regular file that has no data yet may get them then, as after lnkfs_build_add().
+ */
+int lnkfs_build_open(struct lnkfs_builder *b, u64 ino)
+{
+	b->run_len = 0;
+	return load(b, ino, &b->file);
+}
+
+/**
  * lnkfs_build_xattr() - set an extended attribute
  * @b: builder
  * @node: from lnkfs_build_add(), and nothing has been added since

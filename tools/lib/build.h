@@ -85,6 +85,7 @@ int lnkfs_build_add(struct lnkfs_builder *b, const char *path,
 		    const struct lnkfs_build_attr *attr, struct lnkfs_node **node);
 int lnkfs_build_link(struct lnkfs_builder *b, const char *path, u64 ino);
 int lnkfs_build_find(struct lnkfs_builder *b, const char *path, u64 *ino);
+int lnkfs_build_open(struct lnkfs_builder *b, u64 ino);
 int lnkfs_build_xattr(struct lnkfs_builder *b, struct lnkfs_node *node,
 		      const struct lnkfs_xattr_key *key, const void *value, u32 len);
 int lnkfs_build_link_attr(struct lnkfs_builder *b, struct lnkfs_node *node,
