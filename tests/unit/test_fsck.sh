@@ -178,6 +178,11 @@ if loop=$(losetup -f --show busy 2>/dev/null); then
 	gives 'an image in use by a loop device' 8 'by loop device /dev/loop.*; -n' -f -y busy
 	gives 'an image in use by a loop device, -n' 0 'busy: in use' -f -n busy
 	gives 'the loop device itself' 0 '2 directories' -f -y "$loop"
+	if over=$(losetup -f --show "$loop" 2>/dev/null); then
+		gives 'a device in use by a loop device' 8 'by loop device /dev/loop.*; -n' -f -y "$loop"
+		gives 'the upper loop device' 0 '2 directories' -f -y "$over"
+		losetup -d "$over"
+	fi
 	losetup -d "$loop"
 fi
 

@@ -12,7 +12,8 @@ export ASAN_OPTIONS=detect_leaks=0
 unset SOURCE_DATE_EPOCH
 dir=$(mktemp -d) || exit 1
 loop=
-trap '[ -z "$loop" ] || losetup -d "$loop" 2>/dev/null; rm -rf "$dir"' EXIT
+over=
+trap 'for i in $over $loop; do losetup -d "$i" 2>/dev/null; done; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 
 skip()
@@ -313,6 +314,18 @@ if loop=$(losetup -f --show a.img 2>/dev/null); then
 	exec 9<"$loop"
 	works "open elsewhere is not in use" -f "$loop"
 	exec 9<&-
+	mknod node b $((0x$(stat -c %t "$loop"))) $((0x$(stat -c %T "$loop")))
+	if over=$(losetup -f --show "$loop" 2>/dev/null); then
+		refuses "a device in use by a loop device" "$loop: in use by loop device $over" \
+			-f "$loop"
+		refuses "by another name of it" "node: in use by loop device" -f node
+		works "the upper loop device" -f "$over"
+		losetup -d "$over"
+		works "a device that is no longer in use" -f "$loop"
+		over=
+	else
+		skip "a device in use by a loop device" "no such loop device"
+	fi
 	losetup -d "$loop"
 	if loop=$(losetup -f --show --sector-size 4096 i.img 2>/dev/null); then
 		refuses "blocks smaller than a sector" "sectors of 4096 bytes" -f -b 1k "$loop"

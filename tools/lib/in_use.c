@@ -8,9 +8,17 @@
 
 #include "volume.h"
 
+/* A device has many names, and nodes in many places. */
+static bool same_backing(const struct stat *a, const struct stat *b)
+{
+	if (S_ISBLK(a->st_mode))
+		return S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /**
- * lnkfs_find_loop() - find a loop device that a file is behind
- * @file: the file
+ * lnkfs_find_loop() - find a loop device that a file or a block device is behind
+ * @file: the file or device
  * @found: decides about one by its name (loop3); NULL: any will do
  * @ctx: its argument
  * @name: gets the name
@@ -34,8 +42,7 @@ bool lnkfs_find_loop(const struct stat *file, bool (*found)(const char *name, vo
 			continue;
 		if (fgets(line, sizeof(line), f)) {
 			line[strcspn(line, "\n")] = 0;
-			ok = !stat(line, &st) && st.st_dev == file->st_dev &&
-			     st.st_ino == file->st_ino;
+			ok = !stat(line, &st) && same_backing(file, &st);
 		}
 		fclose(f);
 		snprintf(name, len, "%.*s", (int)strcspn(g.gl_pathv[i] + 11, "/"),
@@ -46,7 +53,7 @@ bool lnkfs_find_loop(const struct stat *file, bool (*found)(const char *name, vo
 	return ok;
 }
 
-/* Is the file the backing file of a loop device? */
+/* Is the file or device the backing one of a loop device? */
 static bool loop_backed(const struct stat *file, char *by, size_t len)
 {
 	char name[64];
@@ -78,7 +85,7 @@ static bool mounted(const struct stat *dev, char *by, size_t len)
 }
 
 /**
- * lnkfs_in_use() - is a device mounted, or an image in use by a loop device?
+ * lnkfs_in_use() - is a device mounted, or it or an image in use by a loop device?
  * @path: device or file
  * @by: filled with a phrase
  * @len: room in @by
@@ -91,9 +98,9 @@ int lnkfs_in_use(const char *path, char *by, size_t len)
 
 	if (stat(path, &st))
 		return 0;
-	if (S_ISBLK(st.st_mode))
-		return mounted(&st, by, len);
-	if (S_ISREG(st.st_mode))
+	if (S_ISBLK(st.st_mode) && mounted(&st, by, len))
+		return 1;
+	if (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode))
 		return loop_backed(&st, by, len);
 	return 0;
 }

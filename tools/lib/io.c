@@ -37,15 +37,20 @@ static int setup_blkdev(struct lnkfs_dev *dev)
 }
 
 /*
- * O_EXCL says nothing of a file: no loop device may use it, and no other tool that
- * writes to it, or, if it is to be written, reads it exclusively.
+ * No loop device may use it: that does not claim what is behind it. O_EXCL says nothing
+ * of a file: no other tool may write to it, or, if it is to be written, read it
+ * exclusively.
  */
-static int claim_file(int fd, const struct stat *st, unsigned int flags)
+static int claim(int fd, const struct stat *st, unsigned int flags)
 {
 	char name[64];
 
+	if (!(flags & LNKFS_DEV_EXCL))
+		return 0;
 	if (lnkfs_find_loop(st, NULL, NULL, name, sizeof(name)))
 		return -EBUSY;
+	if (S_ISBLK(st->st_mode))
+		return 0;
 	/* Where files cannot be locked they are not. */
 	if (flock(fd, (flags & LNKFS_DEV_WRITE ? LOCK_EX : LOCK_SH) | LOCK_NB) &&
 	    errno == EWOULDBLOCK)
@@ -82,18 +87,15 @@ int lnkfs_dev_open(struct lnkfs_dev *dev, const char *path, unsigned int flags)
 	if (fstat(dev->fd, &st) < 0)
 		goto fail;
 	err = -ENOTBLK;
-	if (S_ISBLK(st.st_mode)) {
-		err = setup_blkdev(dev);
-		if (err)
-			goto fail;
-	} else if (S_ISREG(st.st_mode)) {
-		err = flags & LNKFS_DEV_EXCL ? claim_file(dev->fd, &st, flags) : 0;
-		if (err)
-			goto fail;
-		dev->bytes = (u64)st.st_size;
-	} else {
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
 		goto fail;
-	}
+	err = claim(dev->fd, &st, flags);
+	if (!err && S_ISBLK(st.st_mode))
+		err = setup_blkdev(dev);
+	if (err)
+		goto fail;
+	if (S_ISREG(st.st_mode))
+		dev->bytes = (u64)st.st_size;
 	err = posix_memalign((void **)&dev->bounce, 4096, LNKFS_BOUNCE);
 	if (!err)
 		return 0;

@@ -82,7 +82,7 @@ static bool loop_mounted(const char *name, void *ctx)
 }
 
 /**
- * tune_find_mount() - is a device, or an image on a loop device, mounted?
+ * tune_find_mount() - is a device, or it or an image on a loop device, mounted?
  * @device: its name
  * @mnt: filled with a mount point that is seen here
  * @len: room in @mnt
@@ -95,9 +95,10 @@ bool tune_find_mount(const char *device, char *mnt, size_t len)
 
 	if (stat(device, &st))
 		return false;
-	if (S_ISBLK(st.st_mode))
-		return find_mount(st.st_rdev, mnt, len);
-	return S_ISREG(st.st_mode) && lnkfs_find_loop(&st, loop_mounted, &p, name, sizeof(name));
+	if (S_ISBLK(st.st_mode) && find_mount(st.st_rdev, mnt, len))
+		return true;
+	return (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode)) &&
+	       lnkfs_find_loop(&st, loop_mounted, &p, name, sizeof(name));
 }
 
 /* Is a change asked for that only an unmounted volume can take? */
