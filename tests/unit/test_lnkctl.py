@@ -706,6 +706,46 @@ def test_audit_users():
            os.listdir(top + "/mine") == ["link"], "and nothing has changed")
 
 
+def test_audit_hard():
+    """Hard links instead of links that others have made: not to anything."""
+    if os.geteuid():
+        skip("hard links for others", "not root")
+        return
+    top = fresh("hard")
+    os.makedirs(top + "/tree/home")
+    os.mkdir(top + "/tree.not")
+    for name, uid, mode in (("secret", 0, 0o600), ("own", 65534, 0o600), ("tree/in", 0, 0o644),
+                            ("tree/suid", 0, 0o4755), ("tree/sgid", 0, 0o2755),
+                            ("ownsuid", 65534, 0o4755), ("tree.not/near", 0, 0o644)):
+        put(top + "/" + name)
+        os.chown(top + "/" + name, uid, uid)
+        os.chmod(top + "/" + name, mode)
+    files = {"secret": "../../secret", "own": os.path.realpath(top) + "/own", "in": "../in",
+             "suid": "../suid", "sgid": "../sgid", "ownsuid": "../../ownsuid",
+             "near": "../../tree.not/near", "through": "up/secret"}
+    os.symlink("../..", top + "/tree/home/up")
+    for name, text in files.items():
+        os.symlink(text, top + "/tree/home/" + name)
+        os.chown(top + "/tree/home/" + name, 65534, 65534, follow_symlinks=False)
+    before, _ = audit("-R", "-c", "hard", "tree", cwd=top)
+    links, _ = audit("-R", "--fix=hard", "tree", cwd=top)
+    base = "tree/home/"
+    kept = {n for n in files if os.path.islink(top + "/" + base + n)}
+    result(kept == {"secret", "suid", "sgid", "near", "through"}, "what is not theirs stays a link",
+           kept)
+    result(os.path.samefile(top + "/own", top + "/" + base + "own") and
+           os.path.samefile(top + "/tree/in", top + "/" + base + "in"), "the others are hard links")
+    said = {n: links[base + n].get("refused") for n in files}
+    result({n for n in said if said[n]} == kept and "set-ID" in said["suid"] and
+           "out of the tree" in said["secret"] and
+           {n: before[base + n].get("refused") for n in files} == said, "and why", said)
+    result("repair" not in before[base + "secret"] and "repair" in before[base + "own"],
+           "nothing is suggested that is not done", before[base + "secret"])
+    p = works("for people", "links", "--fix=hard", base + "secret", cwd=top)
+    result(b"    no hard link: it leads to a file of another owner, out of the tree\n" in p.stdout,
+           "the reason", p.stdout)
+
+
 def test_audit_deep():
     """Below what a path can say, with few descriptors."""
     depth, name = 300, "m" * 100
@@ -860,7 +900,7 @@ def main():
         for test in (test_usage, test_modes, test_mode_options, test_reference, test_trees,
                      test_links, test_deep, test_way_back, test_swapped, test_errors, test_list,
                      test_json, test_flags, test_ln, test_ln_special, test_audit, test_audit_users,
-                     test_audit_deep, test_audit_race, test_completion):
+                     test_audit_hard, test_audit_deep, test_audit_race, test_completion):
             print("# " + test.__name__)
             sys.stdout.flush()
             test()

@@ -47,6 +47,7 @@ extern const char *const links_class_names[LINKS_CLASSES];
  * @kind: its kind
  * @flags: LNKFS_LINK_TRACKED, _PATH_FIRST
  * @target: what is tracked or linked to; -1: nothing
+ * @refused: why it does not become a hard link; NULL: it may, or that was not asked
  * @done: it was done
  */
 struct links_repair {
@@ -55,6 +56,7 @@ struct links_repair {
 	uint32_t kind;
 	uint32_t flags;
 	int target;
+	const char *refused;
 	bool done;
 };
 

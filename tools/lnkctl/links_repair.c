@@ -130,8 +130,31 @@ static bool repair_mismatch(struct links_finding *f)
 	return true;
 }
 
+/*
+ * Why the target is none to be given a name where the link is, NULL: nothing is wrong.
+ * Whoever made the link need not be allowed to make a hard link to it, nor to reach it
+ * where it is; who repairs a tree of his means what is in that tree.
+ */
+static const char *refuse_hard(const struct links_finding *f)
+{
+	bool inside;
+	char *path;
+
+	if (f->object->st->stx_uid == f->to.st_uid)
+		return NULL;
+	if (f->to.st_mode & (S_ISUID | S_ISGID))
+		return "it leads to a set-ID file of another owner";
+	path = path_of(f->fd);
+	inside = path && f->top && is_below(path, f->top);
+	free(path);
+	return inside ? NULL : "it leads to a file of another owner, out of the tree";
+}
+
 static bool repair_hard(struct links_finding *f)
 {
+	f->repair.refused = refuse_hard(f);
+	if (f->repair.refused)
+		return false;
 	f->repair.target = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
 	return f->repair.target >= 0;
 }

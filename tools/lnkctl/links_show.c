@@ -77,6 +77,8 @@ static void show_repair(const struct links_finding *f)
 {
 	const struct links_repair *r = &f->repair;
 
+	if (r->refused)
+		printf("    no hard link: %s\n", r->refused);
 	if (r->class == LINKS_CLASSES)
 		return;
 	printf("    %s ", r->done ? "now" : "could be");
@@ -190,6 +192,8 @@ static void show_json(const struct links_finding *f)
 		member("missing", f->missing);
 	if (f->members_count)
 		json_array("loop", f->members, f->members_count);
+	if (f->repair.refused)
+		member("refused", f->repair.refused);
 	json_repair(&f->repair);
 	fputs("\n    }", stdout);
 }

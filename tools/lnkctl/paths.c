@@ -162,8 +162,8 @@ char *path_canonical(const char *path)
 }
 
 /**
- * path_of() - the absolute path of a directory at this time
- * @fd: the directory
+ * path_of() - the absolute path of a file or directory at this time
+ * @fd: the file or directory; a file may have other names as well
  *
  * Return: the path, NULL if it has none, or one that is too long for the kernel.
  */
