@@ -5,6 +5,7 @@ trees, names, JSON, messages, completion. TAP on standard output; $TOOLS is
 where the tool is. What needs lnkfs is in tests/tools/lnkctl.sh."""
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -12,6 +13,7 @@ import random
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -327,6 +329,93 @@ def test_way_back():
     result(p.returncode == 0 and not p.stderr and modes - {mode_of("flat")} == {0o777},
            "-L through %d links with 10 descriptors" % depth, p.returncode, p.stderr[:400], modes)
     remove(top)
+
+
+class LongNames(threading.Thread):
+    """A FUSE filesystem: top, in it a name of 600 bytes, in that a chain of links to
+    directories, s2, s3 and so on. In each there are files after the link."""
+    COUNT = 30
+
+    def __init__(self, place):
+        super().__init__(daemon=True)
+        self.place = os.path.realpath(place)
+        self.changed = set()
+        self.dirs = {1: [("top", 2)] + [("s%d" % i, 100 * i) for i in range(2, self.COUNT)],
+                     2: [("n" * 600, 100)]}
+        for i in range(1, self.COUNT):
+            self.dirs[100 * i] = [("to", 100 * i + 1)] + [
+                ("z%d" % j, 100 * i + j) for j in range(2, 6)]
+        self.fd = os.open("/dev/fuse", os.O_RDWR)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.umount = lambda: libc.umount2(os.fsencode(self.place), 2)
+        if libc.mount(b"names", os.fsencode(self.place), b"fuse", 0,
+                      b"fd=%d,rootmode=40000,user_id=0,group_id=0" % self.fd):
+            os.close(self.fd)
+            raise OSError(ctypes.get_errno(), "mount")
+
+    def attr(self, node):
+        link = node % 100 == 1 and node > 100
+        mode = 0o040700 if node in self.dirs else 0o120777 if link else 0o100600
+        return struct.pack("<6Q10I", node, 10 * link, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+
+    def entries(self, node, offset, size):
+        out = b""
+        for i, (name, child) in enumerate(self.dirs[node]):
+            row = struct.pack("<2Q2I", child, i + 1, len(name), 0) + name.encode()
+            row += bytes(-len(row) % 8)
+            if i >= offset and len(out) + len(row) <= size:
+                out += row
+        return out
+
+    def answer(self, code, node, data):
+        if code == 26:
+            return struct.pack("<4I2H2I2H8I", 7, 31, 65536, 0, 0, 0, 65536, 1, 0, 0, *[0] * 8)
+        if code == 1:
+            child = dict(self.dirs.get(node, ())).get(data[:-1].decode())
+            return child and struct.pack("<4Q2I", child, 0, 0, 0, 0, 0) + self.attr(child)
+        if code in (3, 4):
+            self.changed |= {node} if code == 4 else set()
+            return struct.pack("<Q2I", 0, 0, 0) + self.attr(node)
+        if code == 5:
+            return os.fsencode(self.place) + b"/s%d" % (node // 100 + 1)
+        if code == 28:
+            return self.entries(node, *struct.unpack_from("<QI", data, 8))
+        return struct.pack("<Q2I", 0, 0, 0) if code in (14, 27) else None
+
+    def run(self):
+        while True:
+            try:
+                message = os.read(self.fd, 1 << 18)
+                _, code, unique, node = struct.unpack_from("<2I2Q", message)
+                if code in (2, 42):
+                    continue
+                body = self.answer(code, node, message[40:])
+                error = 0 if body is not None else -2 if code == 1 else -38
+                os.write(self.fd, struct.pack("<IiQ", 16 + len(body or b""), error, unique) +
+                         (body or b""))
+            except OSError as e:
+                if e.errno == errno.ENODEV:
+                    return
+
+
+def test_long_names():
+    """The way back by a name that is longer than NAME_MAX."""
+    top = fresh("fuse")
+    try:
+        server = LongNames(top)
+    except OSError as e:
+        skip("names longer than NAME_MAX", "no FUSE: %s" % e)
+        return
+    server.start()
+    try:
+        p = run(*limited((LNKCTL, "chmod", "-RL", "0700", "fuse/top"), 10), cmd="/bin/bash")
+    finally:
+        server.umount()
+    files = {node for node in server.changed if node > 100 and node % 100 > 1}
+    result(p.returncode == 1 and re.fullmatch(rb"lnkctl: chmod: .*: No such file or directory\n",
+                                              p.stderr) and
+           len(files) == 4 * (server.COUNT - 1), "names longer than NAME_MAX", p.returncode,
+           p.stderr[-600:], len(files))
 
 
 def test_swapped():
@@ -898,9 +987,9 @@ def main():
         os.mkdir(PLACE + "/work")
         os.chdir(PLACE + "/work")
         for test in (test_usage, test_modes, test_mode_options, test_reference, test_trees,
-                     test_links, test_deep, test_way_back, test_swapped, test_errors, test_list,
-                     test_json, test_flags, test_ln, test_ln_special, test_audit, test_audit_users,
-                     test_audit_hard, test_audit_deep, test_audit_race, test_completion):
+                     test_links, test_deep, test_way_back, test_long_names, test_swapped,
+                     test_errors, test_list, test_json, test_flags, test_ln, test_ln_special,
+                     test_audit, test_audit_users, test_audit_hard, test_audit_deep, test_audit_race, test_completion):
             print("# " + test.__name__)
             sys.stdout.flush()
             test()

@@ -17,7 +17,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -246,20 +245,23 @@ static int step(struct tree *tree, int fd, const char *name, int flags, const st
 	return -1;
 }
 
-/* Open the last frame again, going down from the first by name. */
+/*
+ * Open the last frame again, going down from the first by name. There are filesystems
+ * whose names are longer than NAME_MAX.
+ */
 static int descend_again(struct tree *tree)
 {
 	int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 	const struct frame *f = &tree->frames[1];
-	char name[NAME_MAX + 1];
 	int fd = tree->frames[0].fd;
+	char *name;
 
 	if (tree->walk->links != WALK_LOGICAL)
 		flags |= O_NOFOLLOW;
 	for (; f < &tree->frames[tree->depth]; f++) {
-		memcpy(name, tree->path + f->name_at, f->path_len - f->name_at);
-		name[f->path_len - f->name_at] = '\0';
+		name = lnkctl_strndup(tree->path + f->name_at, f->path_len - f->name_at);
 		fd = step(tree, fd, name, flags, f);
+		free(name);
 		if (fd < 0)
 			return -1;
 	}
