@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "defopts.h"
 #include "format.h"
 #include "journal.h"
+#include "lnkctl/text.h"
 #include "populate.h"
 #include "probe.h"
 #include "version.h"
@@ -85,19 +87,27 @@ struct options {
 	bool uuid;
 };
 
+/* Names of files and labels are what somebody has made up. */
+static void __attribute__((format(printf, 2, 3)))
+complain(const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, fmt);
+	text_complain(stderr, "mkfs.lnkfs", what, fmt, ap);
+	va_end(ap);
+}
+
 static void __attribute__((noreturn, format(printf, 2, 3)))
 fail(const char *what, const char *fmt, ...)
 {
 	va_list ap;
 
 	fflush(stdout);
-	fprintf(stderr, "mkfs.lnkfs: ");
-	if (what)
-		fprintf(stderr, "%s: ", what);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	text_complain(stderr, "mkfs.lnkfs", what, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	exit(1);
 }
 
@@ -727,10 +737,10 @@ static void warn_if_mistaken(const struct options *o)
 {
 	char text[PATH_MAX];
 
-	fflush(stdout);
 	if (probe_known(o->device, text, sizeof(text)) > 0)
-		fprintf(stderr, "mkfs.lnkfs: %s: warning: for its files blkid(8) takes it for %s: mount it with -t lnkfs only\n",
-			o->device, text);
+		complain(o->device,
+			 "warning: for its files blkid(8) takes it for %s: mount it with -t lnkfs only",
+			 text);
 }
 
 static void format_device(const struct options *o, struct lnkfs_volume *v,
@@ -774,6 +784,7 @@ int main(int argc, char **argv)
 	bool exists;
 	int err;
 
+	setlocale(LC_CTYPE, "");
 	parse_options(&o, argc, argv);
 	clock_gettime(CLOCK_MONOTONIC, &started);
 	o.format.now = time_stamp();

@@ -10,12 +10,14 @@
  */
 #define _GNU_SOURCE
 #include <limits.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
 #include "defopts.h"
+#include "lnkctl/text.h"
 #include "names_rebuild.h"
 #include "probe.h"
 #include "quota_switch.h"
@@ -24,9 +26,7 @@
 static void complain(const char *what, const char *fmt, va_list ap)
 {
 	fflush(stdout);
-	fprintf(stderr, "tune.lnkfs: %s: ", what);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	text_complain(stderr, "tune.lnkfs", what, fmt, ap);
 }
 
 /**
@@ -436,6 +436,7 @@ int main(int argc, char **argv)
 	bool list = false;
 	int ret = TUNE_OK;
 
+	setlocale(LC_CTYPE, "");
 	tune_parse(&t, argc, argv, &list);
 	if (!list && !wants_change(&t)) {
 		tune_complain(t.device, "nothing to do");

@@ -254,6 +254,9 @@ run -qf -L hello a.img
 refuses "and says which" "labelled hello" a.img
 run -qf -L "$(printf 'a\033[2Jb')" a.img
 refuses "without the label's control characters" "labelled a?\[2Jb" a.img
+run -qf -L "$(printf 'a\233\302\2332Jb')" a.img
+refuses "nor those of eight bits" 'labelled a\\233\\302\\2332Jb' a.img
+refuses "nor those of a name" 'a\\033\[2Jb: no such file' "$(printf 'a\033[2Jb')"
 printf 'x' | dd of=a.img bs=1 seek=1200 conv=notrunc 2>/dev/null
 refuses "a damaged one, too" "contains an lnkfs" a.img
 works "-f overwrites" -f a.img

@@ -234,6 +234,10 @@ def test_odd_archives():
         check = tool("fsck.lnkfs", "-p", "vol")
         result(run.returncode == 1 and text in run.stderr and "clean" not in check.stdout,
                "archive: " + name, run.stderr + check.stdout)
+    archive_of(("f\x1b[2J\x9b", reg, "", b"1"), ("f\x1b[2J\x9b", reg, "", b"2"))
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "bad.tar", "vol", "20M", env={"LC_ALL": "C.UTF-8"})
+    result("mkfs.lnkfs: f\\033[2J\\302\\233: File exists" in run.stderr,
+           "archive: a name that is a command to a terminal", run.stderr)
     with open("bad.tar", "wb") as f:
         f.write(random.Random(2).randbytes(100000))
     run = tool("mkfs.lnkfs", "-q", "-f", "-d", "bad.tar", "vol", "20M")

@@ -402,6 +402,37 @@ cp clean vol
 poke vol $((3 * 1024 + 300)) '\377\377\377'
 refuses "a damaged bitmap" 1 "vol: the volume is damaged: run fsck.lnkfs" -O quota vol
 cp clean vol
+python3 - vol <<'END'
+import struct
+import sys
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
+with open(sys.argv[1], "r+b") as f:
+    f.seek(1024)
+    sb = bytearray(f.read(1024))
+    struct.pack_into("<I", sb, 0x130, 1)
+    for at in 0x140, 0x180:
+        sb[at + 0x20:at + 0x40] = b"\x1b]0;f\x9b\xc2\x9b".ljust(32, b"x")
+    sb[4:8] = bytes(4)
+    struct.pack_into("<I", sb, 4, crc32c(sb))
+    f.seek(1024)
+    f.write(sb)
+END
+LC_ALL=C.UTF-8 run -l vol
+[ $? = 0 ] && [ "$(grep -c 'error: *\\033\]0;f\\233\\302\\233x*:' out)" = 2 ]
+result $? "no command to a terminal is in the name of a function"
+format vol 20M -L "$(printf 'a\033[2J\233\302\2339\303\251')"
+is "nor in a label" "$(LC_ALL=C.UTF-8 value vol Label)" "$(printf 'a\\033[2J\\233\\302\\2339\303\251')"
+cp clean vol
 poke vol 1100 'XX'
 refuses "a damaged superblock" 1 "vol: superblock: bad superblock checksum: run fsck.lnkfs" -L x vol
 run -l vol

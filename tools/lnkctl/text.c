@@ -2,6 +2,8 @@
 /*
  * Names and other bytes of unknown origin, as text and as JSON.
  */
+#define _GNU_SOURCE
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <wchar.h>
@@ -68,6 +70,32 @@ void text_word(FILE *out, const char *name)
 void text_message(FILE *out, const char *name)
 {
 	escaped(out, name, L"");
+}
+
+/**
+ * text_complain() - print a message of which no part is known to be harmless
+ * @out: where to
+ * @program: who says so
+ * @what: with what something is wrong, or NULL
+ * @fmt: the rest of the line
+ * @ap: its arguments
+ *
+ * As text_message(), but for the end of the line.
+ */
+void text_complain(FILE *out, const char *program, const char *what, const char *fmt, va_list ap)
+{
+	char *text;
+
+	fprintf(out, "%s: ", program);
+	if (what) {
+		text_message(out, what);
+		fputs(": ", out);
+	}
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	text_message(out, text ? text : "out of memory");
+	fputc('\n', out);
+	free(text);
 }
 
 /* The length of the UTF-8 character at @s, 0: those bytes are none. */

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <uuid/uuid.h>
 
+#include "../lnkctl/text.h"
 #include "defopts.h"
 #include "tune.h"
 
@@ -40,14 +41,19 @@ static void time_line(const char *key, u64 stamp)
 }
 
 /* Texts of the volume go to a terminal: nothing in them may be a command to that. */
+static void print_text(const u8 *text, size_t len)
+{
+	char copy[sizeof(((struct lnkfs_super_block *)NULL)->s_last_mounted) + 1];
+
+	snprintf(copy, sizeof(copy), "%.*s", (int)len, (const char *)text);
+	text_message(stdout, copy);
+}
+
 static void text_line(const char *key, const u8 *text, size_t len)
 {
-	size_t i;
-
 	printf("%-26s", key);
-	for (i = 0; i < len && text[i]; i++)
-		putchar(text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i]);
-	printf("%s\n", i ? "" : "<none>");
+	print_text(text, len);
+	puts(*text ? "" : "<none>");
 }
 
 /* @names of the bits set, and what is left of them in hexadecimal. */
@@ -106,8 +112,10 @@ static void list_journal(const struct lnkfs_super_block *sb)
 
 static void list_error(const char *key, const struct lnkfs_error_record *e)
 {
-	printf("%-26s%.32s:%u, error %u, inode %" PRIu64 ", block %" PRIu64 "\n", key,
-	       (const char *)e->e_func, le32_to_cpu(e->e_line), le32_to_cpu(e->e_errno),
+	printf("%-26s", key);
+	print_text(e->e_func, sizeof(e->e_func));
+	printf(":%u, error %u, inode %" PRIu64 ", block %" PRIu64 "\n",
+	       le32_to_cpu(e->e_line), le32_to_cpu(e->e_errno),
 	       le64_to_cpu(e->e_ino), le64_to_cpu(e->e_block));
 	time_line("  at:", le64_to_cpu(e->e_time));
 }
