@@ -373,7 +373,9 @@ static int resize_unmounted(const struct options *o)
 		goto out;
 	}
 	err = lnkfs_resize_open(&r, &v, o->journal);
-	if (err == -EBUSY)
+	if (err == -EBUSY && !r.why)
+		ret = complain(o->device, "its journal is in use");
+	else if (err == -EBUSY)
 		ret = complain(o->device, "%s: run \"fsck.lnkfs -f %s\" first", r.why, o->device);
 	else if (err)
 		ret = complain(o->device, "%s", r.why ? r.why : strerror(-err));

@@ -138,6 +138,21 @@ refuses "its device is not found" "was not found" ext 30M
 works "it is named" -j journal ext 30M
 is "it is named" "$(blocks ext)" 30720
 works "and smaller" -j journal ext 10M
+exec 9<>journal
+flock 9
+refuses "it is in use" "ext: its journal is in use" -j journal ext 20M
+works "which is nothing to who only looks" -P -j journal ext
+exec 9>&-
+# root may write to what is read-only, but not to what is mounted so
+if unshare -m true 2>err; then
+	cat >ro.sh <<-'END'
+		mount --bind . . && mount -o remount,ro,bind . && cd "$PWD" || exit 9
+		! true >>journal && resize.lnkfs -P -j journal ext
+	END
+	unshare -m sh ro.sh >out 2>err
+	[ $? = 0 ] && [ "$(cat out)" -gt 0 ]
+	result $? "-P needs nothing that can be written to"
+fi
 fsck.lnkfs -fn -j journal ext >out 2>err
 result $? "the checker is content with it"
 

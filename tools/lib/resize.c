@@ -11,10 +11,11 @@
 /**
  * lnkfs_resize_open() - make ready for a change of size
  * @r: zeroed
- * @v: volume, open for writing; without groups
- * @journal: device of an external journal; NULL: look for it
+ * @v: volume, open for writing, or for reading: then only lnkfs_resize_minimum() may
+ *	follow; without groups
+ * @journal: device of an external journal; NULL: look for it. It is opened as the volume
  *
- * Return: 0; -EBUSY when the volume is not clean; -ENOMEM, -EFSCORRUPTED and others
+ * Return: 0; -EBUSY when the journal is in use, without @r->why, or when the volume is not clean; -ENOMEM, -EFSCORRUPTED and others
  * when the journal or the groups cannot be used; @r->why may say more.
  */
 int lnkfs_resize_open(struct lnkfs_resize *r, struct lnkfs_volume *v, const char *journal)
@@ -22,8 +23,8 @@ int lnkfs_resize_open(struct lnkfs_resize *r, struct lnkfs_volume *v, const char
 	int err;
 
 	r->v = v;
-	err = lnkfs_volume_log_open(v, journal, LNKFS_DEV_EXCL | LNKFS_DEV_WRITE, &r->log,
-				    &r->why);
+	err = lnkfs_volume_log_open(v, journal, v->dev.readonly ? 0 :
+				    LNKFS_DEV_EXCL | LNKFS_DEV_WRITE, &r->log, &r->why);
 	if (err)
 		return err;
 	if (r->log.start || r->log.err ||
