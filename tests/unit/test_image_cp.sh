@@ -68,11 +68,14 @@ number()
 	dump.lnkfs -j loop.img inode "$1" | python3 -c 'import json, sys
 print(json.load(sys.stdin)["inode"]["number"])'
 }
-python3 - loop.img "$(number /a)" "$(number /a/b)" "$(number /a/c)" <<'END'
+cat >change.py <<'END'
+# in blocks of directories: IMAGE NAME TEXT (OLD NEW)..., what has NAME and TEXT in it
 import struct
 import sys
 
-image, a, *subdirs = sys.argv[1:]
+image, *texts = sys.argv[1:]
+texts = [struct.pack("<Q", int(t)) if t.isdigit() else t.encode() for t in texts]
+name, pairs = texts[0], texts[1:]
 
 
 def crc32c(crc, data):
@@ -88,19 +91,53 @@ with open(image, "r+b") as f:
     seed = crc32c(0xffffffff, data[1024 + 0x30:1024 + 0x40])
     for at in range(0, len(data), 1024):
         block = bytearray(data[at:at + 1024])
-        if block[:4] != b"LKDB" or b"file" not in block:
+        if block[:4] != b"LKDB" or name not in block:
             continue
-        for old in subdirs:
-            block = block.replace(struct.pack("<Q", int(old)), struct.pack("<Q", int(a)))
+        for old, new in zip(pairs[::2], pairs[1::2]):
+            block = block.replace(old, new)
         block[4:8] = bytes(4)
         struct.pack_into("<I", block, 4, crc32c(seed, block))
         f.seek(at)
         f.write(block)
 END
+python3 change.py loop.img file "$(number /a/b)" "$(number /a)" "$(number /a/c)" "$(number /a)"
 mkdir out
 timeout 20 lnkctl cp -a loop.img:a out >out.txt 2>err
 [ $? = 1 ] && [ "$(cat out/a/file)" = deep ] && [ "$(grep -c 'Too many levels' err)" = 2 ] &&
 	[ "$(wc -l <err)" = 2 ]
 result $? "a directory in itself"
+
+# A name that a directory has twice: what was made first is not opened.
+rm -rf src out
+mkdir -p src/a
+touch src/a/with-a-long-name-{1..20}
+echo text >src/a/file
+kinds='fifo pipe'
+mkfifo src/a/fifo src/a/pipe
+# before the file, and behind it
+if mknod src/a/char c 1 3 2>/dev/null && mknod src/a/null c 1 3; then
+	kinds='fifo pipe char null'
+fi
+volume twice.img
+for kind in $kinds; do
+	cp twice.img one.img
+	python3 change.py one.img with-a-long-name "$kind" same file same
+	rm -rf out
+	mkdir out
+	timeout 20 lnkctl cp -a one.img:a out >out.txt 2>err
+	[ $? = 1 ] && [ "$(cat err)" = "lnkctl: cp: a/same: File exists" ]
+	result $? "a $kind and a file of one name"
+done
+rm -rf out
+mkdir out
+mkfifo out/file
+timeout 20 lnkctl cp -p twice.img:a/file out >out.txt 2>err
+[ $? = 1 ] && [ -p out/file ] && grep -q 'file: File exists' err
+result $? "a FIFO in the way"
+rm out/file
+echo "something longer" >out/file
+lnkctl cp -p twice.img:a/file out >out.txt 2>err
+[ $? = 0 ] && [ "$(cat out/file)" = text ]
+result $? "a file is written over"
 
 finish

@@ -143,15 +143,51 @@ static int copy_data(const struct copy *c, struct lnkfs_node *node, int fd)
 	return err;
 }
 
+/* What stands in the way of a file that is to be written over. */
+static int not_a_file(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return 0;
+	return S_ISDIR(mode) ? -EISDIR : S_ISLNK(mode) ? -ELOOP : -EEXIST;
+}
+
+/*
+ * A regular file that is there already, empty. A device is not even opened: a directory
+ * that has a name twice could have it made just before.
+ */
+static int open_over(int dirfd, const char *name)
+{
+	struct stat st;
+	int fd, err;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	err = not_a_file(st.st_mode);
+	if (err)
+		return err;
+	fd = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : not_a_file(st.st_mode);
+	if (!err && ftruncate(fd, 0))
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 static int copy_file(const struct copy *c, struct lnkfs_node *node, int dirfd, const char *name)
 {
 	mode_t mode = node->ci.mode & 0777;
 	int fd, err;
 
-	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    c->preserve ? mode & 0700 : mode);
 	if (fd < 0)
-		return -errno;
+		fd = errno == EEXIST ? open_over(dirfd, name) : -errno;
+	if (fd < 0)
+		return fd;
 	err = copy_data(c, node, fd);
 	if (!err)
 		err = keep_open(c, &node->ci, fd);
