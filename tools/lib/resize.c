@@ -15,8 +15,9 @@
  *	follow; without groups
  * @journal: device of an external journal; NULL: look for it. It is opened as the volume
  *
- * Return: 0; -EBUSY when the journal is in use, without @r->why, or when the volume is not clean; -ENOMEM, -EFSCORRUPTED and others
- * when the journal or the groups cannot be used; @r->why may say more.
+ * Return: 0; -EBUSY when the journal is in use, without @r->why, or when the volume is
+ * not clean; -ENOMEM, -EFSCORRUPTED and others when the journal or the groups cannot be
+ * used; @r->why may say more.
  */
 int lnkfs_resize_open(struct lnkfs_resize *r, struct lnkfs_volume *v, const char *journal)
 {
