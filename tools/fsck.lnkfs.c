@@ -197,17 +197,15 @@ static int mark_clean(struct lnkfs_volume *v, bool backups)
 	return err ? err : lnkfs_dev_sync(&v->dev);
 }
 
-/* ---- the journal ---- */
-
-/* Until all is well the volume has to be checked, whoever looks at it next. */
-static int note_error(struct lnkfs_volume *v)
+/* What is left as it is must not be taken for clean the next time, nor by a mount. */
+static int remember(struct lnkfs_volume *v, const struct options *o)
 {
-	int err;
+	int err = lnkfs_volume_mark_error(v);
 
-	v->sb.s_state = cpu_to_le16(LNKFS_STATE_ERROR);
-	err = lnkfs_volume_write_super(v, false);
-	return err ? err : lnkfs_dev_sync(&v->dev);
+	return err ? complain(FSCK_ERROR, o->device, "%s", strerror(-err)) : FSCK_OK;
 }
+
+/* ---- the journal ---- */
 
 /* Carry out what the log says, which an error that it recorded outlives. */
 static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
@@ -216,7 +214,7 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 
 	/* After that, since the log may hold a superblock; and durable before it is empty. */
 	if (!err && (log->err || log->damaged || log->bad_blocks))
-		err = note_error(v);
+		err = lnkfs_volume_mark_error(v);
 	if (!err)
 		err = lnkfs_log_reset(log);
 	return err;
@@ -261,7 +259,7 @@ static int drop_log(struct lnkfs_volume *v, const struct options *o, const char 
 	*checkable = true;
 	if (!ask(o, "Make an empty journal"))
 		return FSCK_UNCORRECTED;
-	err = note_error(v);
+	err = lnkfs_volume_mark_error(v);
 	if (!err)
 		err = lnkfs_journal_format(v);
 	if (!err)
@@ -311,7 +309,7 @@ static bool keep_damaged(const struct options *o, const struct lnkfs_log *log)
  */
 static int lose_journal(struct lnkfs_volume *v, const struct options *o, bool *checkable)
 {
-	int err;
+	int ret;
 
 	*checkable = true;
 	if (o->mode == NO_CHANGE)
@@ -322,9 +320,9 @@ static int lose_journal(struct lnkfs_volume *v, const struct options *o, bool *c
 	if (!*checkable)
 		return FSCK_UNCORRECTED;
 	uuid_generate(v->sb.s_journal_uuid);
-	err = note_error(v);
-	if (err)
-		return complain(FSCK_ERROR, o->device, "%s", strerror(-err));
+	ret = remember(v, o);
+	if (ret)
+		return ret;
 	printf("%s: journal: tune.lnkfs -J gives the volume another one\n", o->device);
 	return FSCK_CORRECTED;
 }
@@ -506,14 +504,6 @@ static int repair(struct lnkfs_volume *v, const struct options *o, struct lnkfs_
 		return ret;
 	printf("%s: %" PRIu64 " problems left\n", o->device, res->problems);
 	return ret | FSCK_UNCORRECTED;
-}
-
-/* What is left as it is must not be taken for clean the next time, nor by a mount. */
-static int remember(struct lnkfs_volume *v, const struct options *o)
-{
-	int err = note_error(v);
-
-	return err ? complain(FSCK_ERROR, o->device, "%s", strerror(-err)) : FSCK_OK;
 }
 
 /*

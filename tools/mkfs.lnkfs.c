@@ -93,23 +93,16 @@ complain(const char *what, const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
 	va_start(ap, fmt);
-	text_complain(stderr, "mkfs.lnkfs", what, fmt, ap);
+	text_complain("mkfs.lnkfs", what, fmt, ap);
 	va_end(ap);
 }
 
-static void __attribute__((noreturn, format(printf, 2, 3)))
-fail(const char *what, const char *fmt, ...)
-{
-	va_list ap;
-
-	fflush(stdout);
-	va_start(ap, fmt);
-	text_complain(stderr, "mkfs.lnkfs", what, fmt, ap);
-	va_end(ap);
-	exit(1);
-}
+#define fail(...)			\
+	do {				\
+		complain(__VA_ARGS__);	\
+		exit(1);		\
+	} while (0)
 
 /* ---- parsing ---- */
 

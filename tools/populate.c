@@ -658,9 +658,9 @@ static int copy_entry_data(struct populate *p, struct lnkfs_builder *b, struct a
  * its names, its older ones have them with each.
  */
 static int add_link(struct populate *p, struct lnkfs_builder *b, struct archive *a,
-		    struct archive_entry *e)
+		    struct archive_entry *e, u64 size)
 {
-	u64 ino, size = archive_entry_size_is_set(e) ? (u64)archive_entry_size(e) : 0;
+	u64 ino;
 	int err;
 
 	err = lnkfs_build_find(b, archive_entry_hardlink(e), &ino);
@@ -686,7 +686,7 @@ static int add_entry(struct populate *p, struct lnkfs_builder *b, struct archive
 	if (!path)
 		return -EINVAL;
 	if (archive_entry_hardlink(e))
-		return add_link(p, b, a, e);
+		return add_link(p, b, a, e, size);
 	err = read_entry(p, &item, e);
 	if (!err)
 		err = add_item(b, path, &item);

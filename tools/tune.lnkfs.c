@@ -25,8 +25,7 @@
 
 static void complain(const char *what, const char *fmt, va_list ap)
 {
-	fflush(stdout);
-	text_complain(stderr, "tune.lnkfs", what, fmt, ap);
+	text_complain("tune.lnkfs", what, fmt, ap);
 }
 
 /**

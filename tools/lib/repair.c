@@ -226,16 +226,6 @@ int lnkfs_read_raw(struct lnkfs_repair *r, u64 block, void *data)
 	       -EIO : 0;
 }
 
-/* The superblock says that the volume is not to be relied on. */
-static int mark_error(struct lnkfs_repair *r)
-{
-	int err;
-
-	r->v->sb.s_state = cpu_to_le16(LNKFS_STATE_ERROR);
-	err = lnkfs_volume_write_super(r->v, false);
-	return err ? err : lnkfs_dev_sync(&r->v->dev);
-}
-
 /* Contents and attributes of the inodes that have lost something. */
 static int repair_inodes(struct lnkfs_repair *r)
 {
@@ -264,7 +254,7 @@ static int run_steps(struct lnkfs_repair *r)
 {
 	int err;
 
-	err = mark_error(r);
+	err = lnkfs_volume_mark_error(r->v);
 	if (!err)
 		err = lnkfs_cache_drop(r->v);
 	if (!err)

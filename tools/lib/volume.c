@@ -330,6 +330,23 @@ int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups)
 }
 
 /**
+ * lnkfs_volume_mark_error() - have the superblock say that the volume is not to be relied on
+ * @v: volume
+ *
+ * Durably: until all is well it has to be checked, whoever looks at it next.
+ *
+ * Return: 0, or what writing says.
+ */
+int lnkfs_volume_mark_error(struct lnkfs_volume *v)
+{
+	int err;
+
+	v->sb.s_state = cpu_to_le16(LNKFS_STATE_ERROR);
+	err = lnkfs_volume_write_super(v, false);
+	return err ? err : lnkfs_dev_sync(&v->dev);
+}
+
+/**
  * lnkfs_volume_flush() - write everything back and make it durable
  * @v: volume
  *

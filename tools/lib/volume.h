@@ -282,6 +282,7 @@ void lnkfs_volume_forget_groups(struct lnkfs_volume *v);
 int lnkfs_volume_load_groups(struct lnkfs_volume *v);
 int lnkfs_volume_load_groups_any(struct lnkfs_volume *v, u32 *bad);
 int lnkfs_volume_write_super(struct lnkfs_volume *v, bool backups);
+int lnkfs_volume_mark_error(struct lnkfs_volume *v);
 int lnkfs_volume_write_backups(struct lnkfs_volume *v);
 int lnkfs_volume_flush(struct lnkfs_volume *v);
 void lnkfs_volume_commit(struct lnkfs_volume *v);

@@ -73,8 +73,7 @@ void text_message(FILE *out, const char *name)
 }
 
 /**
- * text_complain() - print a message of which no part is known to be harmless
- * @out: where to
+ * text_complain() - print an error of which no part is known to be harmless
  * @program: who says so
  * @what: with what something is wrong, or NULL
  * @fmt: the rest of the line
@@ -82,19 +81,20 @@ void text_message(FILE *out, const char *name)
  *
  * As text_message(), but for the end of the line.
  */
-void text_complain(FILE *out, const char *program, const char *what, const char *fmt, va_list ap)
+void text_complain(const char *program, const char *what, const char *fmt, va_list ap)
 {
 	char *text;
 
-	fprintf(out, "%s: ", program);
+	fflush(stdout);
+	fprintf(stderr, "%s: ", program);
 	if (what) {
-		text_message(out, what);
-		fputs(": ", out);
+		text_message(stderr, what);
+		fputs(": ", stderr);
 	}
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
-	text_message(out, text ? text : "out of memory");
-	fputc('\n', out);
+	text_message(stderr, text ? text : "out of memory");
+	fputc('\n', stderr);
 	free(text);
 }
 

@@ -11,8 +11,8 @@
 
 void text_word(FILE *out, const char *name);
 void text_message(FILE *out, const char *name);
-void text_complain(FILE *out, const char *program, const char *what, const char *fmt, va_list ap)
-	__attribute__((format(printf, 4, 0)));
+void text_complain(const char *program, const char *what, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
 void text_json(FILE *out, const void *bytes, size_t size);
 void text_mode(mode_t mode, char buf[11]);
 
