@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+from superblock import sealed
 from tap import finish, result
 
 TOOLS = os.environ["TOOLS"]
@@ -38,23 +39,6 @@ def ident(image):
     got = run(os.path.join(TOOLS, "lnkfs-id"), image)
     props = dict(line.split(b"=", 1) for line in got.stdout.splitlines() if b"=" in line)
     return got.returncode, got.stdout, {k.decode(): v for k, v in props.items()}
-
-
-TABLE = []
-for _n in range(256):
-    for _ in range(8):
-        _n = _n >> 1 ^ (0x82f63b78 if _n & 1 else 0)
-    TABLE.append(_n)
-
-
-def sealed(sb):
-    """The superblock with its checksum made right."""
-    sb[4:8] = bytes(4)
-    crc = 0xffffffff
-    for b in sb:
-        crc = crc >> 8 ^ TABLE[(crc ^ b) & 0xff]
-    struct.pack_into("<I", sb, 4, crc)
-    return sb
 
 
 def write(image, sb):

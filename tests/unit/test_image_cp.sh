@@ -7,7 +7,8 @@ set -u
 
 . "$(dirname "$0")/result.sh"
 PATH=$TOOLS:$PATH:/usr/sbin:/sbin
-export ASAN_OPTIONS=detect_leaks=0
+PYTHONPATH=$(cd "$(dirname "$0")" && pwd)
+export PYTHONPATH ASAN_OPTIONS=detect_leaks=0
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -72,18 +73,11 @@ cat >change.py <<'END'
 # in blocks of directories: IMAGE NAME TEXT (OLD NEW)..., what has NAME and TEXT in it
 import struct
 import sys
+from superblock import crc32c
 
 image, *texts = sys.argv[1:]
 texts = [struct.pack("<Q", int(t)) if t.isdigit() else t.encode() for t in texts]
 name, pairs = texts[0], texts[1:]
-
-
-def crc32c(crc, data):
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc
 
 
 with open(image, "r+b") as f:

@@ -989,7 +989,8 @@ def main():
         for test in (test_usage, test_modes, test_mode_options, test_reference, test_trees,
                      test_links, test_deep, test_way_back, test_long_names, test_swapped,
                      test_errors, test_list, test_json, test_flags, test_ln, test_ln_special,
-                     test_audit, test_audit_users, test_audit_hard, test_audit_deep, test_audit_race, test_completion):
+                     test_audit, test_audit_users, test_audit_hard, test_audit_deep,
+                     test_audit_race, test_completion):
             print("# " + test.__name__)
             sys.stdout.flush()
             test()

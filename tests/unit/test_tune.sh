@@ -8,7 +8,8 @@ set -u
 
 . "$(dirname "$0")/result.sh"
 PATH=$PATH:/usr/sbin:/sbin
-export ASAN_OPTIONS=detect_leaks=0 TZ=UTC
+PYTHONPATH=$(cd "$(dirname "$0")" && pwd)
+export PYTHONPATH ASAN_OPTIONS=detect_leaks=0 TZ=UTC
 unset SOURCE_DATE_EPOCH
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -364,22 +365,9 @@ state() # FILE STATE: as a mount or an error leaves it
 {
 	python3 - "$1" "$2" <<-'END'
 		import struct, sys
-		table = []
-		for n in range(256):
-		    for _ in range(8):
-		        n = n >> 1 ^ (0x82f63b78 if n & 1 else 0)
-		    table.append(n)
-		with open(sys.argv[1], "r+b") as f:
-		    f.seek(1024)
-		    sb = bytearray(f.read(1024))
+		from superblock import superblock
+		with superblock(sys.argv[1]) as sb:
 		    struct.pack_into("<H", sb, 0x1e, int(sys.argv[2]))
-		    struct.pack_into("<I", sb, 4, 0)
-		    crc = 0xffffffff
-		    for byte in sb:
-		        crc = table[(crc ^ byte) & 255] ^ crc >> 8
-		    struct.pack_into("<I", sb, 4, crc)
-		    f.seek(1024)
-		    f.write(sb)
 	END
 }
 state vol 0
@@ -405,27 +393,12 @@ cp clean vol
 python3 - vol <<'END'
 import struct
 import sys
+from superblock import superblock
 
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc
-
-
-with open(sys.argv[1], "r+b") as f:
-    f.seek(1024)
-    sb = bytearray(f.read(1024))
+with superblock(sys.argv[1]) as sb:
     struct.pack_into("<I", sb, 0x130, 1)
     for at in 0x140, 0x180:
         sb[at + 0x20:at + 0x40] = b"\x1b]0;f\x9b\xc2\x9b".ljust(32, b"x")
-    sb[4:8] = bytes(4)
-    struct.pack_into("<I", sb, 4, crc32c(sb))
-    f.seek(1024)
-    f.write(sb)
 END
 LC_ALL=C.UTF-8 run -l vol
 [ $? = 0 ] && [ "$(grep -c 'error: *\\033\]0;f\\233\\302\\233x*:' out)" = 2 ]
