@@ -51,6 +51,11 @@ iblock() # file: the block its inode is in
 	echo $(($(stat -c %i "$1") / (bs / 256)))
 }
 
+dm_path() # name: the path of a device of the device mapper
+{
+	echo "/dev/dm-$(dmsetup info -c --noheadings -o minor "$1")"
+}
+
 # A volume that says it has so many groups, on a device as large, of which all but
 # the beginning reads as zeroes.
 many_groups()
@@ -63,8 +68,8 @@ many_groups()
 		0 $first linear $dev 0
 		$first $((sectors - first)) zero
 	END
-	is "$1 groups" yes "$(any "$($sysop mount "/dev/dm-$(dmsetup info -c --noheadings -o \
-		minor lnkfs_many)" "$mnt" "$fstype")" EUCLEAN EBADMSG)"
+	is "$1 groups" yes "$(any "$($sysop mount "$(dm_path lnkfs_many)" "$mnt" "$fstype")" \
+		EUCLEAN EBADMSG)"
 	dmsetup remove --noudevsync lnkfs_many
 }
 
@@ -216,8 +221,7 @@ unreadable_super()
 		4 $((mib * 2048 - 4)) linear $dev 4
 	END
 	quiet
-	is "an unreadable superblock" 0 "$(dev=/dev/dm-$(dmsetup info -c --noheadings -o minor \
-		lnkfs_unread) && try ro)"
+	is "an unreadable superblock" 0 "$(dev=$(dm_path lnkfs_unread) && try ro)"
 	is "an unreadable superblock: the log says so" yes "$(said "cannot be read")"
 	is "an unreadable superblock: a backup serves" yes "$(said "using the backup")"
 	dmsetup remove --noudevsync lnkfs_unread
