@@ -312,13 +312,16 @@ static inline bool lnkfs_is_shutdown(struct super_block *sb)
 	return lnkfs_stopped(sb) || !journal || is_journal_aborted(journal);
 }
 
-/*
- * The generation of an inode, for the caller to know: with the number it makes a file
- * handle, and whoever holds that passes by all directories.
- */
+/* May the caller pass by directories, as with a file handle? */
+static inline bool lnkfs_passes_by(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_DAC_READ_SEARCH);
+}
+
+/* The generation of an inode, for the caller to know: with the number it makes a handle. */
 static inline u32 lnkfs_told_gen(u32 gen)
 {
-	return ns_capable_noaudit(&init_user_ns, CAP_DAC_READ_SEARCH) ? gen : 0;
+	return lnkfs_passes_by() ? gen : 0;
 }
 
 /* Blocks that @size bytes of a file take. */

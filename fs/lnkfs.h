@@ -101,18 +101,18 @@ struct lnkfs_attr {
  * name, the root none.
  *
  * n_buf and n_len are a buffer. n_count records of struct lnkfs_name_record are in
- * it afterwards, one behind the other; n_flags has LNKFS_NAMES_END when that was all,
- * else n_cookie (0 to begin with) says where the next call goes on. There may be no
- * record, also before the end. Names that are there throughout are given once; one
- * that changes meanwhile may be given or not. Each component of a path was right when
+ * it afterwards, one behind the other; n_flags has LNKFS_NAMES_END when that was all, and
+ * n_cookie is 0; else n_cookie (0 to begin with) says where the next call goes on. There
+ * may be no record, also before the end. Names that are there throughout are given once;
+ * one that changes meanwhile may be given or not. Each component of a path was right when
  * it was read, and no directory got another parent meanwhile.
  *
  * Errors: EFAULT; EINVAL: n_size, n_flags, n_count, n_reserved, n_fd, or n_ino with
  * n_fd, is not as said here; ENOTDIR: the carrier is no directory; EOPNOTSUPP: the
  * volume has no back references (mkfs.lnkfs -O ^backref); EBADF: n_fd is not open;
  * EXDEV: it is not of this volume; EPERM: n_gen without CAP_DAC_READ_SEARCH; ESTALE:
- * there is no such inode; ERANGE: the buffer is too small for one record; EINTR: killed;
- * EIO, ENOMEM, EUCLEAN, EBADMSG.
+ * there is no such inode (without that capability: it has no names); ERANGE: the buffer
+ * is too small for one record; EINTR: killed; EIO, ENOMEM, EUCLEAN, EBADMSG.
  */
 struct lnkfs_names {
 	/* 00 */ __u32	n_size;		/* of this structure */

@@ -262,7 +262,9 @@ static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 			cond_resched();
 		}
 	} while (w->count == LNKFS_NAMES_BATCH);
+	/* A cookie would say where a name is that the caller may not know. */
 	n->n_flags |= LNKFS_NAMES_END;
+	w->cookie = 0;
 full:
 	n->n_cookie = w->cookie;
 	return 0;
@@ -331,6 +333,13 @@ int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg)
 	w->idmap = lnkfs_mnt_idmap(file->f_path.mnt);
 	w->inode = lnkfs_names_object(sb, &n);
 	err = PTR_ERR_OR_ZERO(w->inode);
+	if (err == -ESTALE && n.n_fd == -1 && !lnkfs_passes_by()) {
+		/* Not even which numbers are in use is for everybody to know. */
+		n.n_flags = LNKFS_NAMES_END;
+		n.n_cookie = 0;
+		err = 0;
+		goto tell;
+	}
 	if (err)
 		goto out;
 	n.n_ino = w->inode->i_ino;
@@ -338,6 +347,7 @@ int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg)
 		n.n_gen = lnkfs_told_gen(w->inode->i_generation);
 	err = lnkfs_list_names(w, &n);
 	iput(w->inode);
+tell:
 	if (!err && copy_to_user(arg, &n, sizeof(n)))
 		err = -EFAULT;
 out:

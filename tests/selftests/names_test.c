@@ -414,6 +414,46 @@ TEST_F(names, generations_are_not_to_be_guessed)
 	EXPECT_EQ(EPERM, AS_USER(names_of_ino(~0ULL, gen, &l)));
 }
 
+/* Has a number so many names below this directory? 0: yes, and nothing else is told. */
+static int has_names(uint64_t ino, uint64_t cookie, size_t count)
+{
+	struct lnkfs_names n = { .n_fd = -1, .n_ino = ino, .n_cookie = cookie };
+	int base = open(".", O_RDONLY), ret;
+	uint64_t buf[512];
+	struct names l = { 0 };
+
+	ret = names_call(base, &n, buf, sizeof(buf), &l);
+	close(base);
+	if (!ret && (l.count != count || n.n_flags != LNKFS_NAMES_END || n.n_cookie ||
+		     n.n_ino != ino || n.n_gen)) {
+		errno = EPROTO;
+		ret = -1;
+	}
+	names_free(&l);
+	return ret;
+}
+
+/* Nor which numbers are in use: they are as those whose names he cannot find. */
+TEST_F(names, numbers_are_not_to_be_guessed)
+{
+	uint64_t hidden, gone, c;
+
+	ASSERT_OK(mkdir("d", 0700));
+	ASSERT_OK(create_file("d/f", 0644));
+	ASSERT_OK(create_file("g", 0644));
+	hidden = ino_of("d/f");
+	gone = ino_of("g");
+	EXPECT_EQ(0, AS_USER(has_names(gone, 0, 1)));
+	ASSERT_OK(unlink("g"));
+	sync();
+	for (c = 0; c < 3; c++) {
+		EXPECT_EQ(0, AS_USER(has_names(hidden, c, 0)));
+		EXPECT_EQ(0, AS_USER(has_names(gone, c, 0)));
+		EXPECT_EQ(0, AS_USER(has_names(~0ULL, c, 0)));
+	}
+	EXPECT_ERR(ESTALE, has_names(gone, 0, 0));
+}
+
 /* As an ordinary user: how many names there are, or -1. */
 static int user_count(const char *path)
 {
