@@ -539,6 +539,12 @@ u32 lnkfs_btree_revokes(u32 level);
 #define LNKFS_EXT_HOLE		0x80000000	/* in memory only: nothing is mapped */
 #define LNKFS_MAX_LBLK		(1ULL << 53)	/* logical blocks are below this */
 
+/* Logical blocks that a file can have, and where its last extent ends at the latest. */
+static inline u64 lnkfs_file_blocks_max(const struct lnkfs_fs *fs)
+{
+	return LNKFS_MAX_FILE_SIZE >> fs->block_bits;
+}
+
 /**
  * struct lnkfs_ext - a decoded extent
  * @lblk: first logical block

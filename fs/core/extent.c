@@ -75,11 +75,13 @@ static bool ext_blocks_valid(const struct lnkfs_fs *fs, u64 block, u64 len)
 static int ext_decode(const struct lnkfs_btree *bt, u64 key, const struct lnkfs_extent *x,
 		      u64 next, struct lnkfs_ext *e)
 {
+	const u64 end = lnkfs_file_blocks_max(bt->fs);
+
 	e->lblk = key;
 	e->block = le64_to_cpu(x->x_block);
 	e->len = le32_to_cpu(x->x_len);
 	e->flags = le32_to_cpu(x->x_flags);
-	if (key < LNKFS_MAX_LBLK && e->len <= LNKFS_MAX_LBLK - key &&
+	if (key < end && e->len <= end - key &&
 	    e->len <= next - key && !(e->flags & ~LNKFS_EXT_UNWRITTEN) &&
 	    ext_blocks_valid(bt->fs, e->block, e->len))
 		return 0;
@@ -273,12 +275,13 @@ static int ext_get(const struct lnkfs_btree *bt, u64 lblk, struct lnkfs_ext *e)
 int lnkfs_ext_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		     const struct lnkfs_ext *ext)
 {
+	const u64 end = lnkfs_file_blocks_max(fs);
 	struct lnkfs_ext left, right = { 0 }, both;
 	struct lnkfs_btree bt;
 	u64 next;
 	int err;
 
-	if (ext->lblk >= LNKFS_MAX_LBLK || ext->len > LNKFS_MAX_LBLK - ext->lblk ||
+	if (ext->lblk >= end || ext->len > end - ext->lblk ||
 	    (ext->flags & ~LNKFS_EXT_UNWRITTEN) ||
 	    !ext_blocks_valid(fs, ext->block, ext->len))
 		return -EINVAL;
@@ -597,11 +600,11 @@ int lnkfs_ext_merge(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, 
 int lnkfs_ext_shift(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		    struct lnkfs_shift *shift, u32 budget)
 {
+	const u64 end = shift->right ? lnkfs_file_blocks_max(fs) : LNKFS_MAX_LBLK;
 	struct lnkfs_btree bt;
 	int err;
 
-	if (shift->to > LNKFS_MAX_LBLK ||
-	    (shift->right && shift->dist > LNKFS_MAX_LBLK - shift->to))
+	if (shift->to > end || (shift->right && shift->dist > end - shift->to))
 		return -EINVAL;
 	err = ext_tree(fs, ci, &bt);
 	return err ? err : lnkfs_btree_shift(tx, &bt, shift, budget);

@@ -539,7 +539,7 @@ static void random_ops(u32 bits, bool dir)
 	if (dir)
 		setup_map(dir, 376, 0);
 	run_random(12000, false);
-	setup_map(dir, 376, LNKFS_MAX_LBLK - RANGE);
+	setup_map(dir, 376, lnkfs_file_blocks_max(&vol.fs) - RANGE);
 	run_random(16000, true);
 	setup_map(dir, 864, 1ULL << 40);
 	run_random(12000, true);
@@ -689,7 +689,7 @@ static void bad_arguments(void)
 	e.len = 0;
 	CHECK_EQ(do_insert(&e), -EINVAL);
 	e = good;
-	e.lblk = LNKFS_MAX_LBLK - 3;
+	e.lblk = lnkfs_file_blocks_max(fs) - 3;
 	CHECK_EQ(do_insert(&e), -EINVAL);
 	e = good;
 	e.flags = LNKFS_EXT_HOLE;
@@ -1001,7 +1001,7 @@ static void bad_shifts(void)
 	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EEXIST);
 	s = (struct lnkfs_shift){ 6, 900, 7, false };
 	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EINVAL);
-	s = (struct lnkfs_shift){ 6, LNKFS_MAX_LBLK, 1, true };
+	s = (struct lnkfs_shift){ 6, lnkfs_file_blocks_max(&vol.fs), 1, true };
 	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EINVAL);
 	s = (struct lnkfs_shift){ 6, LNKFS_MAX_LBLK + 1, 1, false };
 	CHECK_EQ(lnkfs_ext_shift(&tx, &vol.fs, &inode, &s, 64), -EINVAL);

@@ -39,7 +39,7 @@ struct collect {
 static int collect_extent(void *ctx, u64 key, const void *value)
 {
 	struct collect *c = ctx;
-	u64 end = LNKFS_MAX_FILE_SIZE >> c->fs->block_bits;
+	const u64 end = lnkfs_file_blocks_max(c->fs);
 	struct lnkfs_extent x;
 	struct lnkfs_ext ext;
 
