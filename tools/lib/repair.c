@@ -226,26 +226,45 @@ int lnkfs_read_raw(struct lnkfs_repair *r, u64 block, void *data)
 	       -EIO : 0;
 }
 
-/* Contents and attributes of the inodes that have lost something. */
+/*
+ * A file whose map is damaged, or that has more blocks than it says: what it shares with
+ * another is rather the other's.
+ */
+static bool is_suspect(const struct lnkfs_rinode *info)
+{
+	return S_ISREG(info->mode) && info->flags & (RI_FORK | RI_MORE);
+}
+
+static int repair_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info)
+{
+	int err = 0;
+
+	if (info->flags & RI_XATTR)
+		err = lnkfs_repair_xattrs(r, info);
+	if (!err && S_ISREG(info->mode) && info->flags & (RI_FORK | RI_TWICE | RI_MORE))
+		err = lnkfs_repair_file(r, info);
+	if (!err && S_ISLNK(info->mode) && info->flags & RI_TWICE)
+		err = lnkfs_repair_link(r, info);
+	return lnkfs_fatal(err);
+}
+
+/*
+ * Contents and attributes of the inodes that have lost something. The first owner of a
+ * block keeps it, the others get copies, for which there may be no space: so suspects
+ * come last.
+ */
 static int repair_inodes(struct lnkfs_repair *r)
 {
-	struct lnkfs_rinode *info;
 	int err = 0;
 	u64 i;
 
-	for (i = 0; i < r->nr && !err; i++) {
-		info = &r->inodes[i];
-		if (info->flags & RI_GONE)
-			continue;
-		if (info->flags & RI_XATTR)
-			err = lnkfs_repair_xattrs(r, info);
-		if (!err && S_ISREG(info->mode) && info->flags & (RI_FORK | RI_TWICE))
-			err = lnkfs_repair_file(r, info);
-		if (!err && S_ISLNK(info->mode) && info->flags & RI_TWICE)
-			err = lnkfs_repair_link(r, info);
-		err = lnkfs_fatal(err);
+	for (i = 0; i < 2 * r->nr && !err; i++) {
+		struct lnkfs_rinode *info = &r->inodes[i % r->nr];
+
+		if (!(info->flags & RI_GONE) && is_suspect(info) == (i >= r->nr))
+			err = repair_inode(r, info);
 		if (!(i & 255))
-			lnkfs_progress(r->c, LNKFS_PASS_MAPS, i, r->nr);
+			lnkfs_progress(r->c, LNKFS_PASS_MAPS, i, 2 * r->nr);
 	}
 	return err;
 }

@@ -199,9 +199,10 @@ static int follow_names(struct lnkfs_repair *r)
 	int err = 0;
 	u64 i;
 
-	/* The superblock names the root and the quota files. */
+	/* The superblock names the root, which is a directory, and the quota files. */
 	for (i = 0; i < r->nr; i++) {
-		if (r->inodes[i].ino != r->fs->root_ino && !(r->inodes[i].flags & RI_QUOTA))
+		if (!(r->inodes[i].flags & RI_QUOTA) &&
+		    (r->inodes[i].ino != r->fs->root_ino || !S_ISDIR(r->inodes[i].mode)))
 			continue;
 		r->inodes[i].flags |= RI_SURE;
 		r->inodes[i].flags &= (u16)~RI_DOUBT;

@@ -293,6 +293,17 @@ static int build(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs
 	return lnkfs_rinode_replace(r, node);
 }
 
+static int set_blocks(struct lnkfs_repair *r, struct lnkfs_rinode *info,
+		      struct lnkfs_node *node)
+{
+	u64 blocks = info->fork_blocks + info->xattr_blocks;
+
+	lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64, info->ino,
+		    blocks, node->ci.blocks);
+	node->ci.blocks = blocks;
+	return lnkfs_rinode_store(r, node);
+}
+
 /**
  * lnkfs_repair_file() - make the extent map of a file anew
  * @r: repair, after lnkfs_repair_maps()
@@ -325,6 +336,8 @@ int lnkfs_repair_file(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 				    info->ino, f.out.nr, f.copies, f.holes);
 		if (!err && !r->tight)
 			lnkfs_repair_free_nodes(r, s.nodes, s.nr_nodes);
+	} else if (!err && info->flags & RI_MORE) {
+		err = set_blocks(r, info, &node);
 	}
 	if (err == -ENOSPC) {
 		lnkfs_not_fixed(r, "inode %" PRIu64 ": no space for its extent map", info->ino);

@@ -25,6 +25,7 @@
 #define RI_DOUBT	0x1000	/* nothing but its looks says that it is an inode */
 #define RI_SURE		0x2000	/* a directory that is not in doubt names it */
 #define RI_MADE		0x4000	/* a directory made for the names in stray blocks */
+#define RI_MORE		0x8000	/* a file that has more blocks than its record says */
 
 /**
  * struct lnkfs_rinode - what the repairer remembers of an inode

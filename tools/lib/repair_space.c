@@ -335,12 +335,16 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	if (err || info->flags & RI_GONE)
 		return err;
 	blocks = info->fork_blocks + info->xattr_blocks;
-	if (!(info->flags & (RI_FORK | RI_XATTR)) && ci->blocks != blocks) {
-		lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64,
-			    ci->ino, blocks, ci->blocks);
-		ci->blocks = blocks;
-		*changed = true;
+	if (info->flags & (RI_FORK | RI_XATTR) || ci->blocks == blocks)
+		return 0;
+	if (S_ISREG(ci->mode) && !(info->flags & RI_QUOTA) && blocks > ci->blocks) {
+		info->flags |= RI_MORE;
+		return 0;
 	}
+	lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64, ci->ino,
+		    blocks, ci->blocks);
+	ci->blocks = blocks;
+	*changed = true;
 	return 0;
 }
 
