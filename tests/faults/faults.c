@@ -156,6 +156,12 @@ static void before_large(void)
 	make("old", 300000);
 }
 
+static void before_copy(void)
+{
+	before_large();
+	gone("new");
+}
+
 static void before_pieces(void)
 {
 	make_pieces();
@@ -276,7 +282,7 @@ static void before_large_dir(void)
 static void before_dirs(void)
 {
 	rmdir("dir/new");
-	rmdir("new");
+	gone("new");
 	mkdir("dir", 0755);
 	if (mkdir("new", 0755))
 		err(2, "mkdir");
@@ -627,7 +633,7 @@ static const struct {
 	{ "write into allocated blocks", before_unwritten, op_middle },
 	{ "write directly into allocated blocks", before_unwritten, op_direct_middle },
 	{ "write through a mapping", before_large, op_map },
-	{ "copy", before_large, op_copy },
+	{ "copy", before_copy, op_copy },
 	{ "append and syncfs", before_large, op_syncfs },
 	{ "find holes", before_pieces, op_seek },
 	{ "FIEMAP", before_pieces, op_fiemap },

@@ -704,8 +704,9 @@ static int run(const char *dir, uint32_t processes)
 	ledger->processes = processes;
 	for (i = 0; i < processes; i++) {
 		snprintf(path, sizeof(path), "%s/%u", dir, i);
-		if (mkdir(path, 0755))
-			err(2, "%s", path);
+		while (mkdir(path, 0755))
+			if (errno != ENOMEM || !getenv("IOLOAD_ENOMEM"))
+				err(2, "%s", path);
 	}
 	sync();
 	signal(SIGTERM, SIG_IGN);
