@@ -57,7 +57,7 @@ one_at_a_time() # NAME [-r]
 	shift
 	# With room in the log nobody has to make some: whoever does writes the journal's
 	# superblock, and if that fails the volume has to stop.
-	step "$name: format and mount" sh -c "mkfs.lnkfs -q -f -b 1024 -J size=16M $DISK0 &&
+	step "$name: format and mount" sh -c "mkfs.lnkfs -q -f -b 1024 $DISK0 &&
 		mount -t lnkfs -o errors=continue $DISK0 $mnt"
 	"$here/faults" "$@" $mnt "$DISK1" ${FAULTS_ONLY:+"$FAULTS_ONLY"} >/run/cases 2>&1 ||
 		echo "# the program ends with status $?" >>/run/cases

@@ -70,21 +70,26 @@ struct compared {
 	struct volume *v;
 	const struct damage *d;
 	const char *path;
+	const char *through;
 };
 
 static int compare(void *arg, FILE *out)
 {
 	struct compared *c = arg;
 
-	expect_damage(c->v->was, manifest_read(c->path), c->d->owner, c->d->nr_owner, out);
+	expect_damage(c->v->was, manifest_read(c->path), c->d->owner, c->d->nr_owner,
+		      c->through ? manifest_read(c->through) : NULL, out);
 	return 0;
 }
 
-/* What is wrong with a volume that has been repaired, or NULL. */
+/*
+ * What is wrong with a volume that has been repaired, or NULL. @through: what a repair
+ * that was not stopped made of it, or NULL.
+ */
 static const char *whole(struct volume *v, const struct img *work, const struct damage *d,
-			 struct output *out)
+			 const struct img *through, struct output *out)
 {
-	struct compared cmp = { v, d, work->path };
+	struct compared cmp = { v, d, work->path, through ? through->path : NULL };
 	char *text;
 	bool same;
 
@@ -113,7 +118,7 @@ static const char *repair(struct campaign *c, struct volume *v, struct img *work
 		__atomic_add_fetch(&c->tally->unnoticed, 1, __ATOMIC_RELAXED);
 	if (fsck_run("-fn", work->path, out))
 		return "-fn after the repair finds something";
-	return whole(v, work, d, out);
+	return whole(v, work, d, NULL, out);
 }
 
 static void damage_anew(const struct volume *v, const struct damage *d, struct img *work)
@@ -126,14 +131,18 @@ static void damage_anew(const struct volume *v, const struct damage *d, struct i
 static const char *repair_cut(struct campaign *c, struct volume *v, struct img *work,
 			      const struct damage *d, struct output *out, u64 kib)
 {
+	struct img through;
 	const char *why;
 	int cuts;
 
+	img_new(&through, "through", v->img.bytes);
+	memcpy(through.mem, work->mem, work->bytes);
 	damage_anew(v, d, work);
 	cuts = fsck_cut_and_repair(work->path, 1u << v->r->bits, chance64(), kib, out, &why);
 	__atomic_add_fetch(&c->tally->cuts, (u64)cuts, __ATOMIC_RELAXED);
 	if (!why)
-		why = whole(v, work, d, out);
+		why = whole(v, work, d, &through, out);
+	img_close(&through);
 	return why;
 }
 

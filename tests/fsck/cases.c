@@ -243,7 +243,7 @@ static int compare(void *arg, FILE *out)
 	struct manifest *is = manifest_read(c->v->work.path);
 
 	if (c->d)
-		expect_damage(c->v->was, is, c->d->owner, c->d->nr_owner, out);
+		expect_damage(c->v->was, is, c->d->owner, c->d->nr_owner, NULL, out);
 	else
 		expect_text(c->v->was, is, c->t->tree, out);
 	return 0;

@@ -524,9 +524,16 @@ void expect_text(const struct manifest *was, const struct manifest *is, const ch
 
 /* ---- after random damage ---- */
 
+/**
+ * struct touched - what is known of the damage
+ * @owner: inodes that were damaged
+ * @nr: how many
+ * @through: what a repair that was not stopped made of it, or NULL
+ */
 struct touched {
 	const u64 *owner;
 	u32 nr;
+	const struct manifest *through;
 };
 
 static bool touched(const struct touched *t, u64 ino)
@@ -539,11 +546,28 @@ static bool touched(const struct touched *t, u64 ino)
 	return false;
 }
 
-/* In lost+found, and taken away all that a user could have made up. */
+/* Taken away all that a user could have made up. */
 static bool is_tame(const struct mnode *is)
 {
-	return !strncmp(is->path, "/lost+found/", 12) && !is->ci.uid && !is->ci.gid &&
-	       !(is->ci.mode & 07077);
+	return !is->ci.uid && !is->ci.gid && !(is->ci.mode & 07077);
+}
+
+static bool in_lost_and_found(const struct mnode *is)
+{
+	return !strncmp(is->path, "/lost+found/", 12);
+}
+
+/*
+ * An inode that only its looks spoke for is tame, and in lost+found. A repair that was
+ * stopped may have left it so far without a name, which the next one found again.
+ */
+static bool may_be_tame(const struct touched *t, const struct mnode *is)
+{
+	const struct mnode *through = t->through ? manifest_find(t->through, is->ci.ino) : NULL;
+
+	return is_tame(is) &&
+	       (in_lost_and_found(is) ||
+		(through && is_tame(through) && in_lost_and_found(through)));
 }
 
 static void may_differ(struct comparison *c, const struct mnode *was, const char *what)
@@ -553,7 +577,8 @@ static void may_differ(struct comparison *c, const struct mnode *was, const char
 }
 
 /* What a file is, apart from its names. */
-static void whole_inode(struct comparison *c, const struct mnode *was, const struct mnode *is)
+static void whole_inode(struct comparison *c, const struct touched *t,
+			const struct mnode *was, const struct mnode *is)
 {
 	static const char *const made_up[] = {
 		"mode", "uid", "gid", "projid", "major", "minor", "blocks", "attrs"
@@ -565,10 +590,10 @@ static void whole_inode(struct comparison *c, const struct mnode *was, const str
 	may_differ(c, was, "ctime");
 	if (S_ISDIR(was->ci.mode))
 		may_differ(c, was, "mtime");
-	for (i = 0; i < ARRAY_SIZE(made_up) && is_tame(is); i++)
+	for (i = 0; i < ARRAY_SIZE(made_up) && may_be_tame(t, is); i++)
 		may_differ(c, was, made_up[i]);
 	/* A symlink has a flag for its attribute. */
-	if (S_ISLNK(was->ci.mode) && is_tame(is))
+	if (S_ISLNK(was->ci.mode) && may_be_tame(t, is))
 		may_differ(c, was, "lflags");
 	inode(c, was, is);
 	c->nr = 0;
@@ -587,6 +612,9 @@ static void whole_names(struct comparison *c, const struct touched *t, const str
 
 		if (touched(t, a->ino) || (b && b->ino == a->ino))
 			continue;
+		/* Such a directory may name nothing that has another name. */
+		if (!b && may_be_tame(t, is) && manifest_find(c->is, a->ino))
+			continue;
 		fprintf(c->out, "%s/%s: %s\n", was->path, a->name,
 			b ? "names another inode" : "is gone");
 	}
@@ -604,16 +632,17 @@ static void whole_names(struct comparison *c, const struct touched *t, const str
  * @is: the repaired one
  * @owner: inodes that were damaged
  * @nr_owner: how many
+ * @through: what a repair that was not stopped made of it, or NULL
  * @out: gets what is missing or has changed though it was not damaged
  *
  * An inode that was not damaged is whole, under its number, and has a name; a
  * directory that was not damaged names what it named, but for damaged inodes.
  */
 void expect_damage(const struct manifest *was, const struct manifest *is, const u64 *owner,
-		   u32 nr_owner, FILE *out)
+		   u32 nr_owner, const struct manifest *through, FILE *out)
 {
 	struct comparison *c = calloc(1, sizeof(*c));
-	struct touched t = { owner, nr_owner };
+	struct touched t = { owner, nr_owner, through };
 	u32 i;
 
 	if (!c)
@@ -640,7 +669,7 @@ void expect_damage(const struct manifest *was, const struct manifest *is, const 
 		if (!mem)
 			die("no memory");
 		c->out = mem;
-		whole_inode(c, a, b);
+		whole_inode(c, &t, a, b);
 		fclose(mem);
 		c->out = old;
 		if (len)

@@ -111,7 +111,7 @@ const struct mattr *mnode_attr(const struct mnode *n, const char *name);
 
 /* compare.c */
 void expect_damage(const struct manifest *was, const struct manifest *is, const u64 *owner,
-		   u32 nr_owner, FILE *out);
+		   u32 nr_owner, const struct manifest *through, FILE *out);
 void expect_text(const struct manifest *was, const struct manifest *is, const char *text,
 		 FILE *out);
 
