@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * faults [-r] DIR DEVICE [TEXT]: let each memory allocation of each operation fail, one
- * at a time (/proc/self/fail-nth). The operation succeeds, or fails with ENOMEM and has
- * changed nothing: then it succeeds when it is done again. Prints TAP.
+ * faults [-r] DEVICE DIR SECOND-DEVICE [TEXT]: let each memory allocation of each operation
+ * fail, one at a time (/proc/self/fail-nth). The operation succeeds, or fails with ENOMEM
+ * and has changed nothing: then it succeeds when it is done again. Prints TAP.
  *
  * With -r it is the requests to the device that fail, with EIO; nothing is cached when an
  * operation begins. (Which of the two fails is set up by guest.sh.)
  *
- * DIR is on the volume under test; DEVICE is for another one, smaller than the device, with
- * quota files, which this program makes. With TEXT, only operations in whose names it is.
+ * DEVICE has the volume under test, which is mounted on DIR here; SECOND-DEVICE is for
+ * another one, smaller than that device, with quota files, which this program makes. With
+ * TEXT, only operations in whose names it is.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -44,7 +45,8 @@
 
 static char target[3000];
 static char data[65536] __attribute__((aligned(4096)));
-static const char *device;
+static const char *first_device, *first_dir;
+static const char *device;	/* of the second volume */
 static int fail_fd, cases, failed, reads;
 static int handle_mount_fd;	/* a file of the volume, readable */
 
@@ -658,6 +660,23 @@ static const struct {
 	{ "replay and orphans", before_replay, op_mount },
 };
 
+static void mount_first(void)
+{
+	if (mount(first_device, first_dir, "lnkfs", 0, "errors=continue") || chdir(first_dir))
+		err(2, "%s", first_dir);
+	make("handle", 10000);
+	handle_mount_fd = open("handle", O_RDONLY);
+	if (handle_mount_fd < 0)
+		err(2, "handle");
+}
+
+static void umount_first(void)
+{
+	close(handle_mount_fd);
+	if (chdir("/") || umount2(first_dir, 0))
+		err(2, "%s", first_dir);
+}
+
 /* Another file's state tells whether the volume can be written still. */
 static int alive(void)
 {
@@ -694,6 +713,14 @@ static void run(unsigned int i)
 			       strerror(errno));
 			bad = 1;
 		}
+		/*
+		 * Metadata that could not be written to their place: jbd2 stops the volume as
+		 * soon as it would drop them from the log. The next mount replays them.
+		 */
+		if (reads && ops[i].op == op_syncfs) {
+			umount_first();
+			mount_first();
+		}
 	}
 	if (n > MOST)
 		bad = 1;
@@ -712,22 +739,24 @@ int main(int argc, char **argv)
 		argv++;
 		argc--;
 	}
-	if (argc < 3 || argc > 4 || chdir(argv[1]))
-		errx(2, "usage: faults [-r] DIR DEVICE [TEXT]");
-	device = argv[2];
+	if (argc < 4 || argc > 5)
+		errx(2, "usage: faults [-r] DEVICE DIR SECOND-DEVICE [TEXT]");
+	first_device = argv[1];
+	first_dir = argv[2];
+	device = argv[3];
 	if (mkdir(SECOND, 0755) && errno != EEXIST)
 		err(2, "mkdir");
-	make("handle", 10000);
-	handle_mount_fd = open("handle", O_RDONLY);
+	mount_first();
 	make_second();
 	memset(target, 't', sizeof(target) - 1);
 	fail_fd = open("/proc/self/fail-nth", O_RDWR);
 	if (fail_fd < 0)
 		err(2, "fail-nth");
 	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-		if (argc < 4 || strstr(ops[i].name, argv[3]))
+		if (argc < 5 || strstr(ops[i].name, argv[4]))
 			run(i);
 	before_mount();
+	umount_first();
 	printf("1..%d\n", cases);
 	return failed;
 }
