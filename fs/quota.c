@@ -319,6 +319,19 @@ void lnkfs_quota_setup(struct super_block *sb)
 	sb_dqopt(sb)->flags |= DQUOT_QUOTA_SYS_FILE | DQUOT_NOLIST_DIRTY;
 }
 
+/* The VFS would say EINVAL, whatever keeps it from reading the head of the file. */
+static int lnkfs_quota_readable(struct inode *inode)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	u8 head[8];
+	int ret;
+
+	down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
+	ret = lnkfs_quota_read(LNKFS_FS(inode), &li->ci, 0, head, sizeof(head));
+	up_read(&li->ext_lock);
+	return min(ret, 0);
+}
+
 static int lnkfs_quota_load(struct super_block *sb, int type)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
@@ -332,11 +345,10 @@ static int lnkfs_quota_load(struct super_block *sb, int type)
 	if (IS_ERR(inode))
 		/* The superblock names what is not there: not a matter of handles. */
 		return inode == ERR_PTR(-ESTALE) ? -EFSCORRUPTED : PTR_ERR(inode);
-	if (S_ISREG(inode->i_mode)) {
+	err = S_ISREG(inode->i_mode) ? lnkfs_quota_readable(inode) : -EFSCORRUPTED;
+	if (!err) {
 		inode->i_flags |= S_NOQUOTA;
 		err = dquot_load_quota_inode(inode, type, QFMT_VFS_V1, flags);
-	} else {
-		err = -EFSCORRUPTED;
 	}
 	iput(inode);
 	return err;
