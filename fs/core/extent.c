@@ -654,6 +654,30 @@ static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 l
 	return err ? err : lnkfs_bfree(tx, bt->fs, block, (u32)len);
 }
 
+/*
+ * Unmap a part of an extent and free its blocks. What is unmapped and not freed is lost
+ * until a check: the bitmap is read before, and stays in memory.
+ */
+static int ext_remove_part(lnkfs_tx *tx, const struct lnkfs_btree *bt,
+			   const struct lnkfs_ext *e, u64 start, u64 end)
+{
+	struct lnkfs_fs *fs = bt->fs;
+	u64 block = e->block + (start - e->lblk);
+	u32 group = lnkfs_group_of(fs, block);
+	lnkfs_buf *bitmap;
+	int err;
+
+	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP), LNKFS_B_BITMAP,
+			  group, 0, &bitmap);
+	if (err)
+		return err;
+	err = ext_unmap(tx, bt, e, start, end);
+	if (!err)
+		err = ext_free(tx, bt, block, end - start);
+	lnkfs_bput(bitmap);
+	return err;
+}
+
 /**
  * lnkfs_ext_remove() - unmap a range and free its blocks
  * @tx: transaction with lnkfs_ext_remove_credits() and lnkfs_ext_revokes()
@@ -699,9 +723,7 @@ int lnkfs_ext_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		if (S_ISDIR(ci->mode) && end - start > left)
 			start = end - left;
 		left -= S_ISDIR(ci->mode) ? end - start : 1;
-		err = ext_unmap(tx, &bt, &e, start, end);
-		if (!err)
-			err = ext_free(tx, &bt, e.block + (start - e.lblk), end - start);
+		err = ext_remove_part(tx, &bt, &e, start, end);
 		if (err)
 			return err;
 		to = start;

@@ -409,12 +409,22 @@ static void create(int n)
 
 static void hard_link(int from, int to)
 {
+	struct stat st;
+
 	if (w->object[w->now[from] - 1].kind == DIRECTORY || w->now[to])
 		return;
-	if (linkat(dirfd, name_of(from), dirfd, name_of(to), 0))
-		failed("link");
-	else
+	if (!linkat(dirfd, name_of(from), dirfd, name_of(to), 0)) {
 		note_names(to, w->now[from], -1, 0);
+		return;
+	}
+	/*
+	 * A removal that was cut short by the end of the journal has taken the last link,
+	 * in memory only, and the kernel makes no other of a file without links.
+	 */
+	if (errno == ENOENT && w->errors &&
+	    !fstatat(dirfd, name_of(from), &st, AT_SYMLINK_NOFOLLOW) && !st.st_nlink)
+		errno = EIO;
+	failed("link");
 }
 
 static void move(int from, int to)

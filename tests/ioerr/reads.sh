@@ -79,8 +79,11 @@ all_done() # FILE
 reads_round() # KIND NUMBER
 {
 	label="$1 cannot be read, errors=continue"
+	# GETFSMAP reads the bitmaps, which are not to be in memory.
+	local ranges
+	ranges=$("$here/ranges" "$DISK0" "$sectors" error $mnt "$1")
 	cold
-	table vol "$("$here/ranges" "$DISK0" "$sectors" error $mnt "$1")"
+	table vol "$ranges"
 	reads_ops "$2" >/run/ops 2>&1
 	heal
 	ok "EIO, and nothing else" only_eio /run/ops "$1"
@@ -118,7 +121,7 @@ ok "a volume with some of everything" sh -c "mkfs.lnkfs -q -f $vol &&
 	mount -t lnkfs -o errors=continue $vol $mnt"
 reads_make
 n=1
-for kind in $(long && echo bitmap inodemap inodes) other; do
+for kind in bitmap $(long && echo inodemap inodes) other; do
 	reads_round $kind $n
 	n=$((n + 2))
 done
