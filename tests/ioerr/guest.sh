@@ -194,7 +194,11 @@ scenario()
 	label="$name (seed $seed)"
 	rm -f $ledger
 	heal
-	[ ${#mkfs[@]} = 0 ] || mkfs.lnkfs -q -f -b "$bs" -O journal_dev $journal || return
+	if [ ${#mkfs[@]} != 0 ]; then
+		# Who syncs it first is told of errors of the scenario before.
+		sync $journal 2>/dev/null
+		ok "format the journal" mkfs.lnkfs -q -f -b "$bs" -O journal_dev $journal
+	fi
 	opts=errors=$errors
 	# A flush is a write to every part of the device: each fsync would fail.
 	[ "$what" != data ] || opts=$opts,barrier=0

@@ -49,9 +49,12 @@
 
 enum kind { NONE, REG, LINK, DIRECTORY };
 
-/* @min: what was synced (or zeroes); @last: the latest; @pend: not synced yet. */
+/*
+ * @min: what was synced (or zeroes); @last: the latest; @pend: not synced yet; @torn: of a
+ * store through a mapping that a fault cut short.
+ */
 struct sector {
-	uint32_t min, last, pend;
+	uint32_t min, last, pend, torn;
 	bool min_zero, zero_after, pend_zero;
 };
 
@@ -168,24 +171,57 @@ static bool failed(const char *what)
 
 /* ---- sectors */
 
+static void content(const struct object *o, uint32_t at, uint32_t version, unsigned char *p)
+{
+	struct header h = { MAGIC, ledger->seed, me, o->id, at, version };
+	size_t n;
+
+	memset(p, 'a' + version % 26, SECTOR);
+	memcpy(p, &h, sizeof(h));
+	for (n = sizeof(h); n < SECTOR; n += 16)
+		p[n] = o->id;
+}
+
 static void fill(const struct object *o, uint32_t from, uint32_t count, uint32_t version)
 {
 	uint32_t i;
-	size_t n;
 
-	for (i = 0; i < count; i++) {
-		struct header *h = (void *)(buf + i * SECTOR);
-
-		memset(h, 'a' + version % 26, SECTOR);
-		*h = (struct header){ MAGIC, ledger->seed, me, o->id, from + i, version };
-		for (n = sizeof(*h); n < SECTOR; n += 16)
-			((unsigned char *)h)[n] = o->id;
-	}
+	for (i = 0; i < count; i++)
+		content(o, from + i, version, buf + i * SECTOR);
 }
 
 static bool all_zero(const unsigned char *p)
 {
 	return !p[0] && !memcmp(p, p + 1, SECTOR - 1);
+}
+
+static bool is_mix(const unsigned char *p, const unsigned char *a, const unsigned char *b)
+{
+	size_t n;
+
+	for (n = 0; n < SECTOR && (p[n] == a[n] || p[n] == b[n]); n++)
+		;
+	return n == SECTOR;
+}
+
+/* Is it what a store that was cut short has left, on top of something older? */
+static bool is_torn(const struct object *o, uint32_t at, const unsigned char *p)
+{
+	const struct sector *s = &o->s[at];
+	unsigned char new[SECTOR], old[SECTOR] = { 0 };
+	uint32_t v;
+
+	if (!s->torn || s->torn < s->min)
+		return false;
+	content(o, at, s->torn, new);
+	if ((s->min_zero || s->zero_after) && is_mix(p, new, old))
+		return true;
+	for (v = s->min; v < s->torn; v++) {
+		content(o, at, v, old);
+		if (is_mix(p, new, old))
+			return true;
+	}
+	return false;
 }
 
 /* What is wrong with a sector that was read? */
@@ -194,20 +230,18 @@ static const char *judge(const struct object *o, uint32_t at, const unsigned cha
 	const struct sector *s = &o->s[at];
 	const struct header *h = (const void *)p;
 	unsigned char want[SECTOR];
-	size_t n;
 
 	if (all_zero(p))
 		return s->min_zero || s->zero_after ? NULL : "zeroes in place of synced data";
+	if (is_torn(o, at, p))
+		return NULL;
 	if (h->magic != MAGIC)
 		return "not written by this test";
 	if (h->seed != ledger->seed || h->worker != (uint32_t)me || h->id != o->id)
 		return "another file's data";
 	if (h->sector != at)
 		return "another sector's data";
-	memset(want, 'a' + h->version % 26, SECTOR);
-	memcpy(want, h, sizeof(*h));
-	for (n = sizeof(*h); n < SECTOR; n += 16)
-		want[n] = o->id;
+	content(o, at, h->version, want);
 	if (memcmp(want, p, SECTOR))
 		return "garbage";
 	if (h->version > s->last)
@@ -515,6 +549,9 @@ static void map_file(struct object *o, int fd)
 	}
 	munmap(p, SECTORS * SECTOR);
 	note_write(o, from, count, done);
+	/* A page that was writable may have become one that faults amid a sector. */
+	for (; !done && count; count--)
+		o->s[from + count - 1].torn = o->version;
 }
 
 static void cut(struct object *o, int fd)
