@@ -298,6 +298,8 @@ static int set_blocks(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 {
 	u64 blocks = info->fork_blocks + info->xattr_blocks;
 
+	if (node->ci.blocks == blocks)
+		return 0;
 	lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64, info->ino,
 		    blocks, node->ci.blocks);
 	node->ci.blocks = blocks;
@@ -336,7 +338,7 @@ int lnkfs_repair_file(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 				    info->ino, f.out.nr, f.copies, f.holes);
 		if (!err && !r->tight)
 			lnkfs_repair_free_nodes(r, s.nodes, s.nr_nodes);
-	} else if (!err && info->flags & RI_MORE) {
+	} else if (!err) {
 		err = set_blocks(r, info, &node);
 	}
 	if (err == -ENOSPC) {

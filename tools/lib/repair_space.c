@@ -311,6 +311,16 @@ static int claim_link(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	return min(fits, 0);
 }
 
+/* Blocks that the inode claims which is being asked. */
+static u64 claimed(const struct lnkfs_repair *r)
+{
+	u64 i, blocks = 0;
+
+	for (i = 0; i < r->claims.nr; i++)
+		blocks += r->claims.list[i].len;
+	return blocks;
+}
+
 /* @changed: the record is. */
 static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		       struct lnkfs_cinode *ci, bool *changed)
@@ -325,27 +335,40 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		err = claim_fork(r, info, ci);
 	if (!err)
 		err = claim_link(r, info, ci, &link, changed);
-	if (!err && r->asked == ASKED_DOUBT && claims_others(r)) {
+	if (!err && r->asked == ASKED_DOUBT && info->flags & RI_DOUBT && claims_others(r)) {
 		info->flags |= RI_GONE;
 		lnkfs_fixed(r, "inode %" PRIu64 ": has no name, and another's blocks: freed",
 			    ci->ino);
 	}
-	if (!err && !(info->flags & RI_GONE))
-		err = commit_claims(r, info, ci);
 	if (err || info->flags & RI_GONE)
 		return err;
 	blocks = info->fork_blocks + info->xattr_blocks;
-	if (info->flags & (RI_FORK | RI_XATTR) || ci->blocks == blocks)
-		return 0;
-	if (S_ISREG(ci->mode) && !(info->flags & RI_QUOTA) && blocks > ci->blocks) {
+	info->flags &= (u16)~RI_MORE;
+	if (S_ISREG(ci->mode) && !(info->flags & RI_QUOTA) && claimed(r) > ci->blocks)
 		info->flags |= RI_MORE;
+	/* That it claims a block does not make less of another that is in doubt. */
+	if (info->flags & RI_MORE && r->asked == ASKED_SURE)
 		return 0;
-	}
+	err = commit_claims(r, info, ci);
+	if (err || info->flags & (RI_FORK | RI_XATTR | RI_MORE) || ci->blocks == blocks)
+		return err;
 	lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64, ci->ino,
 		    blocks, ci->blocks);
 	ci->blocks = blocks;
 	*changed = true;
 	return 0;
+}
+
+static bool is_asked(const struct lnkfs_repair *r, const struct lnkfs_rinode *info)
+{
+	switch (r->asked) {
+	case ASKED_SURE:
+		return !(info->flags & RI_DOUBT);
+	case ASKED_DOUBT:
+		return info->flags & (RI_DOUBT | RI_MORE);
+	default:
+		return true;
+	}
 }
 
 static int claim_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot, u32 count,
@@ -359,11 +382,10 @@ static int claim_record(struct lnkfs_repair *r, void *data, u64 block, u32 slot,
 	info = lnkfs_rinode_find(r, (block << r->fs->slot_bits) + slot);
 	memset(&node.ci, 0, sizeof(node.ci));
 	node.ci.area = node.area;
-	if (!info || (r->asked != ASKED_ALL &&
-		      !(info->flags & RI_DOUBT) != (r->asked == ASKED_SURE)) ||
+	if (!info || !is_asked(r, info) ||
 	    lnkfs_inode_decode(r->fs, data, block, slot, &node.ci))
 		return 0;
-	if (r->asked == ASKED_DOUBT) {
+	if (r->asked == ASKED_DOUBT && info->flags & RI_DOUBT) {
 		store = lnkfs_doubt_tame(r, &node.ci);
 		info->mode = node.ci.mode;
 	}
