@@ -9,7 +9,8 @@
  *
  * An inode in doubt that a directory which is not in doubt names is an inode. Of the
  * others those that are the contents of a file, or want what another inode has, are
- * none. What is left then may be an inode that has lost its name, and goes to
+ * none; but a file that has more blocks than it says is no proof of that. What is left
+ * then may be an inode that has lost its name, and goes to
  * lost+found; but what its record says of its owner and of what it may do is not
  * believed: it belongs to root, nobody else may use it, it has no more than
  * attributes that users may set, and it is no device.
