@@ -207,8 +207,7 @@ static int lnkfs_trim_find(struct lnkfs_fs *fs, u32 group, u32 from, u32 to, u32
 		*start = max(from, lnkfs_group_overhead(fs, group));
 		return *start < to && to - *start >= min ? to - *start : 0;
 	}
-	ret = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP),
-			  LNKFS_B_BITMAP, group, 0, &buf);
+	ret = lnkfs_bitmap_read(fs, group, &buf);
 	if (ret)
 		return ret;
 	map = lnkfs_bdata(buf);

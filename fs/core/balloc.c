@@ -207,7 +207,15 @@ static void *map_bits(lnkfs_buf *buf)
 	return map->m_bits;
 }
 
-static int group_bitmap_read(struct lnkfs_fs *fs, u32 group, lnkfs_buf **out)
+/**
+ * lnkfs_bitmap_read() - read the block bitmap of a group
+ * @fs: volume
+ * @group: group that has one: it is not LNKFS_BG_BLOCK_UNINIT
+ * @out: gets its buffer
+ *
+ * Return: as lnkfs_bread().
+ */
+int lnkfs_bitmap_read(struct lnkfs_fs *fs, u32 group, lnkfs_buf **out)
 {
 	return lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP),
 			   LNKFS_B_BITMAP, group, 0, out);
@@ -309,7 +317,7 @@ static int pick_run(struct lnkfs_fs *fs, u32 group, u32 goal, u32 min, u32 want,
 	if (g->flags & LNKFS_BG_BLOCK_UNINIT)
 		return pick_uninit(fs, group, goal, want, cluster, p);
 
-	err = group_bitmap_read(fs, group, &p->buf);
+	err = lnkfs_bitmap_read(fs, group, &p->buf);
 	if (err)
 		return err;
 	m.bits = map_bits(p->buf);
@@ -613,7 +621,7 @@ int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u3
 	if (g->flags & LNKFS_BG_BLOCK_UNINIT || len > room - g->free_blocks)
 		return lnkfs_report(fs, -EFSCORRUPTED, 0, start,
 				    "freeing %u blocks, group %u has fewer in use", len, group);
-	err = group_bitmap_read(fs, group, &buf);
+	err = lnkfs_bitmap_read(fs, group, &buf);
 	if (err)
 		return err;
 	if (lnkfs_map_find(map_bits(buf), NULL, off, off + len, 1, 1, &i)) {

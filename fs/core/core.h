@@ -408,6 +408,7 @@ int lnkfs_bfree_locked(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 off, u3
 int lnkfs_map_find(const void *bits, const void *busy, u32 from, u32 end, u32 min,
 		   u32 want, u32 *start);
 bool lnkfs_block_valid(const struct lnkfs_fs *fs, u64 block, u64 len);
+int lnkfs_bitmap_read(struct lnkfs_fs *fs, u32 group, lnkfs_buf **out);
 u32 lnkfs_balloc_end(const struct lnkfs_fs *fs, u32 group);
 
 /* ---- ialloc.c: inode slots ---- */

@@ -661,14 +661,11 @@ static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 l
 static int ext_remove_part(lnkfs_tx *tx, const struct lnkfs_btree *bt,
 			   const struct lnkfs_ext *e, u64 start, u64 end)
 {
-	struct lnkfs_fs *fs = bt->fs;
 	u64 block = e->block + (start - e->lblk);
-	u32 group = lnkfs_group_of(fs, block);
 	lnkfs_buf *bitmap;
 	int err;
 
-	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, group, LNKFS_B_BITMAP), LNKFS_B_BITMAP,
-			  group, 0, &bitmap);
+	err = lnkfs_bitmap_read(bt->fs, lnkfs_group_of(bt->fs, block), &bitmap);
 	if (err)
 		return err;
 	err = ext_unmap(tx, bt, e, start, end);

@@ -145,8 +145,7 @@ static int open_bitmap(struct grow *g)
 
 	if (!g->more || lnkfs_group(fs, g->last)->flags & LNKFS_BG_BLOCK_UNINIT)
 		return 0;
-	err = lnkfs_bread(fs, lnkfs_group_map_block(fs, g->last, LNKFS_B_BITMAP),
-			  LNKFS_B_BITMAP, g->last, 0, &buf);
+	err = lnkfs_bitmap_read(fs, g->last, &buf);
 	if (err)
 		return err;
 	err = lnkfs_baccess(g->tx, fs, buf, LNKFS_B_BITMAP);

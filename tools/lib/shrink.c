@@ -310,8 +310,7 @@ static int cut_bitmap(struct lnkfs_shrink *s, u32 group, u32 from, u32 to)
 
 	if (from == to || lnkfs_group(s->fs, group)->flags & LNKFS_BG_BLOCK_UNINIT)
 		return 0;
-	err = lnkfs_bread(s->fs, lnkfs_group_map_block(s->fs, group, LNKFS_B_BITMAP),
-			  LNKFS_B_BITMAP, group, 0, &buf);
+	err = lnkfs_bitmap_read(s->fs, group, &buf);
 	if (err)
 		return err;
 	map = (u8 *)lnkfs_bdata(buf) + LNKFS_MAP_HEADER;

@@ -63,8 +63,7 @@ static int free_space(struct lnkfs_shrink *s, u32 group, u32 end, u32 *blocks, u
 		*longest = *blocks;
 		return 0;
 	}
-	err = lnkfs_bread(s->fs, lnkfs_group_map_block(s->fs, group, LNKFS_B_BITMAP),
-			  LNKFS_B_BITMAP, group, 0, &buf);
+	err = lnkfs_bitmap_read(s->fs, group, &buf);
 	if (err)
 		return err;
 	map = (u8 *)lnkfs_bdata(buf) + LNKFS_MAP_HEADER;
