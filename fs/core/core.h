@@ -546,6 +546,14 @@ static inline u64 lnkfs_file_blocks_max(const struct lnkfs_fs *fs)
 	return LNKFS_MAX_FILE_SIZE >> fs->block_bits;
 }
 
+/* Can a file have these logical blocks? */
+static inline bool lnkfs_lblk_valid(const struct lnkfs_fs *fs, u64 lblk, u64 len)
+{
+	const u64 end = lnkfs_file_blocks_max(fs);
+
+	return lblk < end && len <= end - lblk;
+}
+
 /**
  * struct lnkfs_ext - a decoded extent
  * @lblk: first logical block

@@ -75,14 +75,12 @@ static bool ext_blocks_valid(const struct lnkfs_fs *fs, u64 block, u64 len)
 static int ext_decode(const struct lnkfs_btree *bt, u64 key, const struct lnkfs_extent *x,
 		      u64 next, struct lnkfs_ext *e)
 {
-	const u64 end = lnkfs_file_blocks_max(bt->fs);
-
 	e->lblk = key;
 	e->block = le64_to_cpu(x->x_block);
 	e->len = le32_to_cpu(x->x_len);
 	e->flags = le32_to_cpu(x->x_flags);
-	if (key < end && e->len <= end - key &&
-	    e->len <= next - key && !(e->flags & ~LNKFS_EXT_UNWRITTEN) &&
+	if (lnkfs_lblk_valid(bt->fs, key, e->len) && e->len <= next - key &&
+	    !(e->flags & ~LNKFS_EXT_UNWRITTEN) &&
 	    ext_blocks_valid(bt->fs, e->block, e->len))
 		return 0;
 	return lnkfs_report(bt->fs, -EFSCORRUPTED, bt->ci->ino, e->block,
@@ -275,13 +273,12 @@ static int ext_get(const struct lnkfs_btree *bt, u64 lblk, struct lnkfs_ext *e)
 int lnkfs_ext_insert(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 		     const struct lnkfs_ext *ext)
 {
-	const u64 end = lnkfs_file_blocks_max(fs);
 	struct lnkfs_ext left, right = { 0 }, both;
 	struct lnkfs_btree bt;
 	u64 next;
 	int err;
 
-	if (ext->lblk >= end || ext->len > end - ext->lblk ||
+	if (!lnkfs_lblk_valid(fs, ext->lblk, ext->len) ||
 	    (ext->flags & ~LNKFS_EXT_UNWRITTEN) ||
 	    !ext_blocks_valid(fs, ext->block, ext->len))
 		return -EINVAL;

@@ -65,7 +65,6 @@ static int extent_seen(void *arg, u64 key, const void *value)
 {
 	struct lnkfs_fsck_inode *w = arg;
 	struct lnkfs_fs *fs = w->c->fs;
-	const u64 end = lnkfs_file_blocks_max(fs);
 	u64 ino = w->ci->ino;
 	struct lnkfs_extent x;
 	u32 len, flags;
@@ -74,7 +73,7 @@ static int extent_seen(void *arg, u64 key, const void *value)
 	memcpy(&x, value, sizeof(x));
 	len = le32_to_cpu(x.x_len);
 	flags = le32_to_cpu(x.x_flags);
-	if (!len || key >= end || len > end - key || key < w->next ||
+	if (!len || !lnkfs_lblk_valid(fs, key, len) || key < w->next ||
 	    (flags & ~(u32)LNKFS_EXT_UNWRITTEN)) {
 		lnkfs_problem(w->c, "inode %" PRIu64 ": bad extent at logical block %" PRIu64, ino,
 			      key);

@@ -39,7 +39,6 @@ struct collect {
 static int collect_extent(void *ctx, u64 key, const void *value)
 {
 	struct collect *c = ctx;
-	const u64 end = lnkfs_file_blocks_max(c->fs);
 	struct lnkfs_extent x;
 	struct lnkfs_ext ext;
 
@@ -48,7 +47,7 @@ static int collect_extent(void *ctx, u64 key, const void *value)
 	ext.block = le64_to_cpu(x.x_block);
 	ext.len = le32_to_cpu(x.x_len);
 	ext.flags = le32_to_cpu(x.x_flags) & LNKFS_EXT_UNWRITTEN;
-	if (!ext.len || key >= end || ext.len > end - key ||
+	if (!ext.len || !lnkfs_lblk_valid(c->fs, key, ext.len) ||
 	    !lnkfs_block_valid(c->fs, ext.block, ext.len))
 		return 0;
 	return append(c->list, &ext);
