@@ -240,6 +240,13 @@ static int lnkfs_give_path(struct lnkfs_names_walk *w, const struct lnkfs_ref *r
 	return err ? err : lnkfs_put_name(w, ref, flags, n, used);
 }
 
+/* That was all. A cookie would say where a name is that the caller may not know. */
+static void lnkfs_names_end(struct lnkfs_names *n)
+{
+	n->n_flags = LNKFS_NAMES_END;
+	n->n_cookie = 0;
+}
+
 static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 {
 	u32 i, used = 0;
@@ -262,9 +269,8 @@ static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 			cond_resched();
 		}
 	} while (w->count == LNKFS_NAMES_BATCH);
-	/* A cookie would say where a name is that the caller may not know. */
-	n->n_flags |= LNKFS_NAMES_END;
-	w->cookie = 0;
+	lnkfs_names_end(n);
+	return 0;
 full:
 	n->n_cookie = w->cookie;
 	return 0;
@@ -280,7 +286,7 @@ static struct inode *lnkfs_names_object(struct super_block *sb, const struct lnk
 		if (!n->n_gen)
 			return lnkfs_iget(sb, n->n_ino, 0);
 		/* The answer would say whether it is the right one. */
-		if (!lnkfs_told_gen(n->n_gen))
+		if (!lnkfs_passes_by())
 			return ERR_PTR(-EPERM);
 		return lnkfs_iget_handle(sb, n->n_ino, n->n_gen);
 	}
@@ -333,24 +339,19 @@ int lnkfs_ioc_getnames(struct file *file, struct lnkfs_names __user *arg)
 	w->idmap = lnkfs_mnt_idmap(file->f_path.mnt);
 	w->inode = lnkfs_names_object(sb, &n);
 	err = PTR_ERR_OR_ZERO(w->inode);
-	if (err == -ESTALE && n.n_fd == -1 && !lnkfs_passes_by()) {
+	if (!err) {
+		n.n_ino = w->inode->i_ino;
+		if (!n.n_gen)
+			n.n_gen = lnkfs_told_gen(w->inode->i_generation);
+		err = lnkfs_list_names(w, &n);
+		iput(w->inode);
+	} else if (err == -ESTALE && n.n_fd == -1 && !lnkfs_passes_by()) {
 		/* Not even which numbers are in use is for everybody to know. */
-		n.n_flags = LNKFS_NAMES_END;
-		n.n_cookie = 0;
+		lnkfs_names_end(&n);
 		err = 0;
-		goto tell;
 	}
-	if (err)
-		goto out;
-	n.n_ino = w->inode->i_ino;
-	if (!n.n_gen)
-		n.n_gen = lnkfs_told_gen(w->inode->i_generation);
-	err = lnkfs_list_names(w, &n);
-	iput(w->inode);
-tell:
 	if (!err && copy_to_user(arg, &n, sizeof(n)))
 		err = -EFAULT;
-out:
 	kvfree(w);
 	return err;
 }
