@@ -54,6 +54,17 @@ static const char * const lnkfs_quota_names[MAXQUOTAS] = { "user", "group", "pro
 
 /* ---- the quota files ---- */
 
+static int lnkfs_quota_read_inode(struct inode *inode, void *data, size_t len, loff_t off)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	int ret;
+
+	down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
+	ret = lnkfs_quota_read(LNKFS_FS(inode), &li->ci, off, data, len);
+	up_read(&li->ext_lock);
+	return ret;
+}
+
 /**
  * lnkfs_quota_file_read() - read from a quota file (super_operations)
  * @sb: volume
@@ -65,14 +76,7 @@ static const char * const lnkfs_quota_names[MAXQUOTAS] = { "user", "group", "pro
 ssize_t lnkfs_quota_file_read(struct super_block *sb, int type, char *data, size_t len,
 			      loff_t off)
 {
-	struct inode *inode = sb_dqopt(sb)->files[type];
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	int ret;
-
-	down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
-	ret = lnkfs_quota_read(LNKFS_FS(inode), &li->ci, off, data, len);
-	up_read(&li->ext_lock);
-	return ret;
+	return lnkfs_quota_read_inode(sb_dqopt(sb)->files[type], data, len, off);
 }
 
 /**
@@ -319,24 +323,12 @@ void lnkfs_quota_setup(struct super_block *sb)
 	sb_dqopt(sb)->flags |= DQUOT_QUOTA_SYS_FILE | DQUOT_NOLIST_DIRTY;
 }
 
-/* The VFS would say EINVAL, whatever keeps it from reading the head of the file. */
-static int lnkfs_quota_readable(struct inode *inode)
-{
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	u8 head[8];
-	int ret;
-
-	down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
-	ret = lnkfs_quota_read(LNKFS_FS(inode), &li->ci, 0, head, sizeof(head));
-	up_read(&li->ext_lock);
-	return min(ret, 0);
-}
-
 static int lnkfs_quota_load(struct super_block *sb, int type)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	unsigned int flags = DQUOT_USAGE_ENABLED;
 	struct inode *inode;
+	u8 head[8];
 	int err;
 
 	if (sbi->opts & lnkfs_limit_opts[type])
@@ -345,8 +337,10 @@ static int lnkfs_quota_load(struct super_block *sb, int type)
 	if (IS_ERR(inode))
 		/* The superblock names what is not there: not a matter of handles. */
 		return inode == ERR_PTR(-ESTALE) ? -EFSCORRUPTED : PTR_ERR(inode);
-	err = S_ISREG(inode->i_mode) ? lnkfs_quota_readable(inode) : -EFSCORRUPTED;
-	if (!err) {
+	/* The VFS would say EINVAL, whatever keeps it from reading the head of the file. */
+	err = S_ISREG(inode->i_mode) ? lnkfs_quota_read_inode(inode, head, sizeof(head), 0) :
+	      -EFSCORRUPTED;
+	if (err >= 0) {
 		inode->i_flags |= S_NOQUOTA;
 		err = dquot_load_quota_inode(inode, type, QFMT_VFS_V1, flags);
 	}
