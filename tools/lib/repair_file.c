@@ -292,19 +292,6 @@ static int build(struct lnkfs_repair *r, struct lnkfs_rinode *info, struct lnkfs
 	return lnkfs_rinode_replace(r, node);
 }
 
-static int set_blocks(struct lnkfs_repair *r, struct lnkfs_rinode *info,
-		      struct lnkfs_node *node)
-{
-	u64 blocks = info->fork_blocks + info->xattr_blocks;
-
-	if (node->ci.blocks == blocks)
-		return 0;
-	lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64, info->ino,
-		    blocks, node->ci.blocks);
-	node->ci.blocks = blocks;
-	return lnkfs_rinode_store(r, node);
-}
-
 /**
  * lnkfs_repair_file() - make the extent map of a file anew
  * @r: repair, after lnkfs_repair_maps()
@@ -337,8 +324,8 @@ int lnkfs_repair_file(struct lnkfs_repair *r, struct lnkfs_rinode *info)
 				    info->ino, f.out.nr, f.copies, f.holes);
 		if (!err && !r->tight)
 			lnkfs_repair_free_nodes(r, s.nodes, s.nr_nodes);
-	} else if (!err) {
-		err = set_blocks(r, info, &node);
+	} else if (!err && lnkfs_rinode_count(r, info, &node.ci)) {
+		err = lnkfs_rinode_store(r, &node);
 	}
 	if (err == -ENOSPC) {
 		lnkfs_not_fixed(r, "inode %" PRIu64 ": no space for its extent map", info->ino);

@@ -216,6 +216,8 @@ bool lnkfs_repair_record(struct lnkfs_repair *r, const void *data, u64 block, u3
 			 struct lnkfs_node *node);
 
 /* repair_space.c: who owns what */
+bool lnkfs_rinode_count(struct lnkfs_repair *r, const struct lnkfs_rinode *info,
+			struct lnkfs_cinode *ci);
 int lnkfs_repair_claim_all(struct lnkfs_repair *r);
 int lnkfs_repair_claim_blocks(struct lnkfs_repair *r, enum lnkfs_asked asked);
 int lnkfs_repair_maps(struct lnkfs_repair *r);

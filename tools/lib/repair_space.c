@@ -311,6 +311,27 @@ static int claim_link(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	return min(fits, 0);
 }
 
+/**
+ * lnkfs_rinode_count() - have a record say how many blocks the inode has
+ * @r: repair
+ * @info: what is known of it
+ * @ci: the record
+ *
+ * Return: true when it said something else.
+ */
+bool lnkfs_rinode_count(struct lnkfs_repair *r, const struct lnkfs_rinode *info,
+			struct lnkfs_cinode *ci)
+{
+	u64 blocks = info->fork_blocks + info->xattr_blocks;
+
+	if (ci->blocks == blocks)
+		return false;
+	lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64, ci->ino,
+		    blocks, ci->blocks);
+	ci->blocks = blocks;
+	return true;
+}
+
 /* Blocks that the inode claims which is being asked. */
 static u64 claimed(const struct lnkfs_repair *r)
 {
@@ -326,7 +347,6 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 		       struct lnkfs_cinode *ci, bool *changed)
 {
 	struct lnkfs_fsck_link link;
-	u64 blocks;
 	int err;
 
 	r->claims.nr = 0;
@@ -342,7 +362,6 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	}
 	if (err || info->flags & RI_GONE)
 		return err;
-	blocks = info->fork_blocks + info->xattr_blocks;
 	info->flags &= (u16)~RI_MORE;
 	if (S_ISREG(ci->mode) && !(info->flags & RI_QUOTA) && claimed(r) > ci->blocks)
 		info->flags |= RI_MORE;
@@ -350,13 +369,9 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	if (info->flags & RI_MORE && r->asked == ASKED_SURE)
 		return 0;
 	err = commit_claims(r, info, ci);
-	if (err || info->flags & (RI_FORK | RI_XATTR | RI_MORE) || ci->blocks == blocks)
-		return err;
-	lnkfs_fixed(r, "inode %" PRIu64 ": owns %" PRIu64 " blocks, not %" PRIu64, ci->ino,
-		    blocks, ci->blocks);
-	ci->blocks = blocks;
-	*changed = true;
-	return 0;
+	if (!err && !(info->flags & (RI_FORK | RI_XATTR | RI_MORE)))
+		*changed |= lnkfs_rinode_count(r, info, ci);
+	return err;
 }
 
 static bool is_asked(const struct lnkfs_repair *r, const struct lnkfs_rinode *info)
