@@ -127,22 +127,24 @@ static void damage_anew(const struct volume *v, const struct damage *d, struct i
 	damage_apply(d, work);
 }
 
-/* The same damage, but the power fails in the middle of the repair. */
-static const char *repair_cut(struct campaign *c, struct volume *v, struct img *work,
+/*
+ * The same damage, but the power fails in the middle of the repair. @through: what one made
+ * of it that was not stopped.
+ */
+static const char *repair_cut(struct campaign *c, struct volume *v, const struct img *through,
 			      const struct damage *d, struct output *out, u64 kib)
 {
-	struct img through;
+	struct img work;
 	const char *why;
 	int cuts;
 
-	img_new(&through, "through", v->img.bytes);
-	memcpy(through.mem, work->mem, work->bytes);
-	damage_anew(v, d, work);
-	cuts = fsck_cut_and_repair(work->path, 1u << v->r->bits, chance64(), kib, out, &why);
+	img_new(&work, "stopped", v->img.bytes);
+	damage_anew(v, d, &work);
+	cuts = fsck_cut_and_repair(work.path, 1u << v->r->bits, chance64(), kib, out, &why);
 	__atomic_add_fetch(&c->tally->cuts, (u64)cuts, __ATOMIC_RELAXED);
 	if (!why)
-		why = whole(v, work, d, &through, out);
-	img_close(&through);
+		why = whole(v, &work, d, through, out);
+	img_close(&work);
 	return why;
 }
 
