@@ -123,8 +123,12 @@ lnkfs_dquot **lnkfs_get_dquots(struct inode *inode)
 
 /* ---- dquots ---- */
 
-/* Credits to put an entry into a quota file. */
-static u32 lnkfs_acquire_credits(struct super_block *sb, int type)
+/*
+ * Credits to put an entry into a quota file, and what a block that finds no place in the
+ * file's tree gives back: without a revoke record its contents would be written later, over
+ * what has got the block since.
+ */
+static u32 lnkfs_acquire_credits(struct super_block *sb, int type, u32 *revokes)
 {
 	struct inode *inode = sb_dqopt(sb)->files[type];
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
@@ -135,6 +139,7 @@ static u32 lnkfs_acquire_credits(struct super_block *sb, int type)
 
 	down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
 	each = lnkfs_quota_new_credits(fs, &li->ci);
+	*revokes = blocks * lnkfs_quota_new_revokes(fs, &li->ci);
 	up_read(&li->ext_lock);
 	return LNKFS_QUOTA_TREE_BLOCKS * LNKFS_CREDITS_QUOTA + blocks * each +
 	       LNKFS_CREDITS_STORE;
@@ -162,6 +167,7 @@ static int lnkfs_acquire_dquot(struct dquot *dquot)
 {
 	struct super_block *sb = dquot->dq_sb;
 	handle_t *handle;
+	u32 credits, revokes;
 	int err, err2;
 
 	/* Its credits would not do. */
@@ -169,7 +175,8 @@ static int lnkfs_acquire_dquot(struct dquot *dquot)
 		return -EIO;
 	if (!sb_start_intwrite_trylock(sb))
 		return lnkfs_acquire_frozen(dquot);
-	handle = lnkfs_begin(sb, lnkfs_acquire_credits(sb, dquot->dq_id.type), 0);
+	credits = lnkfs_acquire_credits(sb, dquot->dq_id.type, &revokes);
+	handle = lnkfs_begin(sb, credits, revokes);
 	if (IS_ERR(handle)) {
 		err = PTR_ERR(handle);
 	} else {

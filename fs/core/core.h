@@ -744,6 +744,7 @@ int lnkfs_quota_read(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 off, void
 int lnkfs_quota_write(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 off,
 		      const void *data, u32 len);
 u32 lnkfs_quota_new_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
+u32 lnkfs_quota_new_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 
 /* An entry may stand across the border of two blocks. */
 #define LNKFS_CREDITS_QUOTA	2

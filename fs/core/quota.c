@@ -148,6 +148,7 @@ static int quota_bwrite(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
  * lnkfs_quota_write() - write to a quota file
  * @tx: transaction, with credits for the blocks touched (a write of
  *	LNKFS_QUOTA_BLOCK bytes: two), and lnkfs_quota_new_credits() for each new one
+ *	and, for the way back from an error, lnkfs_quota_new_revokes()
  * @fs: volume
  * @ci: its inode; the caller stores it when its size has changed, also after
  *	an error
@@ -188,4 +189,16 @@ int lnkfs_quota_write(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci
 u32 lnkfs_quota_new_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
 	return 1 + LNKFS_CREDITS_ALLOC + lnkfs_ext_insert_credits(fs, ci);
+}
+
+/**
+ * lnkfs_quota_new_revokes() - blocks that lnkfs_quota_write() may free
+ * @fs: volume
+ * @ci: its inode
+ *
+ * A new block that the tree does not take, and the nodes that were to take it.
+ */
+u32 lnkfs_quota_new_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+{
+	return 1 + lnkfs_ext_revokes(fs, ci, 0);
 }

@@ -463,6 +463,49 @@ static void test_faults(void)
 	}
 }
 
+/* A new block that the file's tree does not take is given back, and revoked. */
+static void test_way_back(void)
+{
+	u8 data[16] = { 1 };
+	struct lnkfs_cinode ci;
+	u32 i, n, got, failed;
+	u64 free, block;
+	lnkfs_tx tx;
+	int err;
+
+	for (i = 0; i < 3; i++) {
+		make(fixture_bits[i], 1, 0);
+		failed = 0;
+		for (n = 0; n < 20; n++) {
+			load(0, &ci);
+			free = (u64)v.free_blocks;
+			lnkfs_tx_begin(&tx, &v, LNKFS_CREDITS_QUOTA +
+				       lnkfs_quota_new_credits(fs, &ci) + LNKFS_CREDITS_STORE);
+			/* The block is had, a node is not. */
+			v.fault.space = 2;
+			err = lnkfs_quota_write(&tx, fs, &ci, lnkfs_quota_bytes(fs, &ci), data,
+						sizeof(data));
+			v.fault.space = 0;
+			REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+			CHECK_EQ(tx.revokes, err ? 1 : 0);
+			CHECK(tx.revokes <= lnkfs_quota_new_revokes(fs, &ci));
+			if (err) {
+				CHECK_EQ(err, -ENOSPC);
+				CHECK_EQ(v.free_blocks, free);
+				failed++;
+			}
+			lnkfs_tx_end(&tx);
+			/* What follows the file is taken: its next block is one for itself. */
+			lnkfs_tx_begin(&tx, &v, 0);
+			REQUIRE(!lnkfs_balloc(&tx, fs, lnkfs_ino_block(fs, ci.ino), 1, 1, 0, &block,
+					      &got));
+			lnkfs_tx_end(&tx);
+		}
+		CHECK(failed);
+		volume_done(&v);
+	}
+}
+
 static const struct tap_test tests[] = {
 	{ "new volumes", test_new },
 	{ "read and write", test_read_write },
@@ -474,6 +517,7 @@ static const struct tap_test tests[] = {
 	{ "any contents", test_fuzz },
 	{ "the superblock's numbers", test_super },
 	{ "failures", test_faults },
+	{ "the way back from a new block", test_way_back },
 };
 
 int main(void)
