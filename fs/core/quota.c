@@ -109,6 +109,9 @@ static int quota_append(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 	lnkfs_header_init(fs, lnkfs_bdata(*buf), LNKFS_B_QUOTA, ext.block, ci->ino, ci->gen);
 	lnkfs_bdirty(tx, fs, *buf);
 	err = lnkfs_ext_insert(tx, fs, ci, &ext);
+	if (err == -EEXIST)
+		err = lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0,
+				   "a quota file has blocks past its end");
 	if (err) {
 		lnkfs_bput(*buf);
 		lnkfs_bforget(tx, fs, ext.block);

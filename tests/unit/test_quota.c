@@ -506,6 +506,32 @@ static void test_way_back(void)
 	}
 }
 
+/* Blocks behind the end of the file are damage, and not a name that exists. */
+static void test_past_end(void)
+{
+	struct lnkfs_cinode ci;
+	struct lnkfs_ext ext = { .len = 1 };
+	u8 data[16] = { 1 };
+	u32 i, got;
+	lnkfs_tx tx;
+
+	for (i = 0; i < 3; i++) {
+		make(fixture_bits[i], 1, 0);
+		load(0, &ci);
+		ext.lblk = ci.size >> fs->block_bits;
+		lnkfs_tx_begin(&tx, &v, 0);
+		REQUIRE(!lnkfs_balloc(&tx, fs, 0, 1, 1, 0, &ext.block, &got));
+		REQUIRE(!lnkfs_ext_insert(&tx, fs, &ci, &ext));
+		REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+		CHECK_EQ(lnkfs_quota_write(&tx, fs, &ci, lnkfs_quota_bytes(fs, &ci), data,
+					   sizeof(data)), -EFSCORRUPTED);
+		REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+		lnkfs_tx_end(&tx);
+		CHECK(problems() > 0);
+		volume_done(&v);
+	}
+}
+
 static const struct tap_test tests[] = {
 	{ "new volumes", test_new },
 	{ "read and write", test_read_write },
@@ -518,6 +544,7 @@ static const struct tap_test tests[] = {
 	{ "the superblock's numbers", test_super },
 	{ "failures", test_faults },
 	{ "the way back from a new block", test_way_back },
+	{ "blocks past the end", test_past_end },
 };
 
 int main(void)
