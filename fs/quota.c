@@ -650,10 +650,14 @@ void lnkfs_charge_untake(struct lnkfs_sb_info *sbi, u64 blocks)
 static int lnkfs_hold(struct lnkfs_quota_hold *hold, struct super_block *sb, struct kqid qid)
 {
 	struct dquot *dquot;
+	int tries = 0;
 
 	if (!sb_has_quota_active(sb, qid.type))
 		return 0;
-	dquot = dqget(sb, qid);
+	/* An ID that is new takes blocks of the quota file. */
+	do {
+		dquot = dqget(sb, qid);
+	} while (IS_ERR(dquot) && lnkfs_retry_name(sb, PTR_ERR(dquot), &tries));
 	if (!IS_ERR(dquot))
 		hold->dquot[qid.type] = dquot;
 	else if (PTR_ERR(dquot) != -ESRCH)
