@@ -493,6 +493,16 @@ static int dir_to_blocks(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode 
 	return err;
 }
 
+/* May the entries of a block change: has it a room key (b_room) only where there are any? */
+static int check_room(struct lnkfs_fs *fs, const struct lnkfs_cinode *dir,
+		      const struct lnkfs_btree *idx, lnkfs_buf *buf)
+{
+	const struct lnkfs_dir_block *db = lnkfs_bdata(buf);
+
+	return idx || !db->b_room ? 0 :
+	       dir_corrupt(fs, dir, buf, "a room key without an index");
+}
+
 /* Find the hole for a new entry, without a walk if it is known to be the only one. */
 static int block_fit(const struct lnkfs_fs *fs, const struct lnkfs_cinode *dir,
 		     struct lnkfs_dir_block *db, u32 need, struct lnkfs_run_room *room)
@@ -529,6 +539,9 @@ static int block_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *dir
 	bool lower;
 	int err;
 
+	err = check_room(fs, dir, idx, buf);
+	if (err)
+		return err;
 	err = block_fit(fs, dir, db, need, &room);
 	if (err)
 		return dir_corrupt(fs, dir, buf, "broken entries");
@@ -754,7 +767,9 @@ static int block_remove(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 	u32 from = 0, hole, len;
 	int err;
 
-	err = lnkfs_baccess(tx, fs, pl->buf, LNKFS_B_DIR);
+	err = check_room(fs, dir, idx, pl->buf);
+	if (!err)
+		err = lnkfs_baccess(tx, fs, pl->buf, LNKFS_B_DIR);
 	if (err)
 		return err;
 	if (idx) {

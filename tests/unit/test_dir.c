@@ -979,6 +979,36 @@ static void test_broken_4k(void)
 	run_broken(12, 1500, 200);
 }
 
+/*
+ * The only block of a directory without an index says that it has a room key. Nothing
+ * in the block itself contradicts that.
+ */
+static void test_room_without_index(void)
+{
+	struct env *e = env_new(16 << 20, 10, 1, 12, 8);
+	struct lnkfs_dir_block *db;
+	struct lnkfs_ext ext;
+	int err = 0;
+	u32 i, n;
+
+	for (n = 0; n < e->count && e->ci.fork == LNKFS_FORK_DIR_INLINE; n++)
+		CHECK_EQ(do_add(e, &e->names[n]), 0);
+	REQUIRE(e->ci.fork == LNKFS_FORK_DIR_BLOCKS && n < e->count);
+	CHECK_EQ(lnkfs_ext_lookup(&e->v.fs, &e->ci, 0, &ext), 0);
+	CHECK_EQ(lnkfs_cache_drop(&e->v), 0);
+	db = (void *)(e->v.dev.mem + (ext.block << 10));
+	CHECK_EQ(db->b_room, 0);
+	db->b_room = 1;
+	lnkfs_seal_block(&e->v.fs, db, LNKFS_B_DIR, ext.block);
+	e->faults = true;
+	CHECK_EQ(do_add(e, &e->names[n]), -EFSCORRUPTED);
+	for (i = 0; i < n && !err; i++)
+		err = do_remove(e, &e->names[i]);
+	CHECK_EQ(err, -EFSCORRUPTED);
+	CHECK(e->corruptions);
+	env_free(e);
+}
+
 struct bad_entry {
 	const char *what;
 	u32 off;
@@ -1158,6 +1188,7 @@ static const struct tap_test tests[] = {
 	{ "credits: every block in another group", test_scattered },
 	{ "broken blocks, 1 KiB", test_broken_1k },
 	{ "broken blocks, 4 KiB", test_broken_4k },
+	{ "broken block: a room key without an index", test_room_without_index },
 #ifdef TEST_DIR_COLLIDE
 	{ "the end of the position space", test_position_space },
 #endif
