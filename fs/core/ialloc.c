@@ -41,12 +41,14 @@ struct imaps {
  * @slot: first slot
  * @slots: how many
  * @fills: the block has no free slot after that
+ * @chosen: a place was found, and blocks have been changed, whatever became of it
  */
 struct claim {
 	u32 off;
 	u32 slot;
 	u32 slots;
 	bool fills;
+	bool chosen;
 };
 
 static void *map_bits(lnkfs_buf *buf)
@@ -256,6 +258,7 @@ static int take_existing(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, u32 probe
 	if (err != 1)
 		goto out;
 
+	cl->chosen = true;
 	err = lnkfs_baccess(tx, fs, buf, LNKFS_B_INODE);
 	if (err)
 		goto out;
@@ -307,12 +310,26 @@ static void maps_dirty(lnkfs_tx *tx, struct lnkfs_fs *fs, struct imaps *maps)
 }
 
 /*
- * Get the maps of a group that is about to have new inode blocks, with write
- * access: all three made anew in a group that has none, else the first and,
- * for a record that fills its block, the second.
+ * Read the maps that a record in new inode blocks changes: the first and, when it fills
+ * its block, the second. A group that has none yet gets them from maps_open().
  */
-static int maps_open(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool fills,
-		     struct imaps *maps)
+static int maps_read(struct lnkfs_fs *fs, u32 group, bool fills, struct imaps *maps)
+{
+	int err;
+
+	if (lnkfs_group(fs, group)->flags & LNKFS_BG_INODE_UNINIT)
+		return 0;
+	err = read_map(fs, group, LNKFS_B_IMAP, &maps->imap);
+	if (!err && fills)
+		err = read_map(fs, group, LNKFS_B_FULLMAP, &maps->full);
+	return err;
+}
+
+/*
+ * Get write access to the maps that maps_read() has read, or make all three anew in a
+ * group that has none.
+ */
+static int maps_open(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, struct imaps *maps)
 {
 	struct imaps got = { NULL, NULL, NULL };
 	int err;
@@ -325,22 +342,16 @@ static int maps_open(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool fills,
 			err = new_map(tx, fs, group, LNKFS_B_ORPHMAP, &maps->orph);
 		got = *maps;
 	} else {
-		err = read_map(fs, group, LNKFS_B_IMAP, &maps->imap);
-		if (!err)
-			err = lnkfs_baccess(tx, fs, maps->imap, LNKFS_B_IMAP);
+		err = lnkfs_baccess(tx, fs, maps->imap, LNKFS_B_IMAP);
 		if (!err)
 			got.imap = maps->imap;
-		if (!err && fills)
-			err = read_map(fs, group, LNKFS_B_FULLMAP, &maps->full);
-		if (!err && fills)
+		if (!err && maps->full)
 			err = lnkfs_baccess(tx, fs, maps->full, LNKFS_B_FULLMAP);
 		if (!err)
 			got.full = maps->full;
 	}
-	if (err) {
+	if (err)
 		maps_dirty(tx, fs, &got);
-		maps_put(maps);
-	}
 	return err;
 }
 
@@ -390,17 +401,23 @@ static int take_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool dir, stru
 	lnkfs_buf *buf;
 	int slots, err;
 
+	cl->slot = 0;
+	cl->fills = cl->slots == block_slots(fs);
+	err = maps_read(fs, group, cl->fills, &maps);
+	if (err)
+		goto out;
 	err = lnkfs_balloc_locked(tx, fs, group, grp->inode_hint, cluster_blocks(fs),
 				  cluster_blocks(fs), LNKFS_BA_CLUSTER, &off, &count);
 	if (err == -ENOSPC)
 		err = lnkfs_balloc_locked(tx, fs, group, grp->inode_hint, 1, 1, 0, &off, &count);
-	if (err)
-		return err == -ENOSPC ? 0 : err;
+	if (err) {
+		err = err == -ENOSPC ? 0 : err;
+		goto out;
+	}
 
 	cl->off = off;
-	cl->slot = 0;
-	cl->fills = cl->slots == block_slots(fs);
-	err = maps_open(tx, fs, group, cl->fills, &maps);
+	cl->chosen = true;
+	err = maps_open(tx, fs, group, &maps);
 	if (err)
 		goto undo_blocks;
 	err = new_inode_blocks(tx, fs, group, off, count, &buf);
@@ -425,14 +442,15 @@ static int take_new(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool dir, stru
 	maps_dirty(tx, fs, &maps);
 	lnkfs_inode_count(fs, 1, slots - (int)cl->slots);
 	lnkfs_bput(buf);
-	maps_put(&maps);
-	return 1;
+	err = 1;
+	goto out;
 
 undo_maps:
 	maps_dirty(tx, fs, &maps);
-	maps_put(&maps);
 undo_blocks:
 	lnkfs_bfree_locked(tx, fs, group, off, count);
+out:
+	maps_put(&maps);
 	return err;
 }
 
@@ -456,10 +474,13 @@ static int ialloc_group(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, bool every
 	return err;
 }
 
-/* Errors of one group's metadata, which others may do without. */
-static bool group_unusable(int err)
+/*
+ * Is it an error of one group's metadata, which others may do without? Not when blocks have
+ * been changed before it was met: the transaction's credits are for one group.
+ */
+static bool group_unusable(const struct claim *cl, int err)
 {
-	return err == -EIO || err == -EFSCORRUPTED || err == -EFSBADCRC;
+	return !cl->chosen && (err == -EIO || err == -EFSCORRUPTED || err == -EFSBADCRC);
 }
 
 /**
@@ -496,7 +517,7 @@ int lnkfs_ialloc(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 goal_group, u32 slots,
 			lnkfs_group_lock(fs, group);
 			err = ialloc_group(tx, fs, group, pass, dir, &cl);
 			lnkfs_group_unlock(fs, group);
-			if (err < 0 && !group_unusable(err))
+			if (err < 0 && !group_unusable(&cl, err))
 				return err;
 			if (err < 0) {
 				bad = err;

@@ -784,6 +784,29 @@ static void test_wrong_counters(void)
 	volume_done(&v);
 }
 
+/* A bad map in each group but the last, of which none has a free slot. */
+static void test_bad_maps(void)
+{
+	u64 ino;
+	u32 g;
+
+	volume_make(&v, 300 * MIB, 10);
+	for (g = 0; g < fs->groups; g++)
+		do
+			REQUIRE(!do_ialloc(g, 1, false, &ino));
+		while (fs->group[g].free_slots);
+	lnkfs_volume_commit(&v);
+	CHECK_EQ(lnkfs_cache_drop(&v), 0);
+	for (g = 0; g + 1 < fs->groups; g++)
+		v.dev.mem[(lnkfs_group_map_block(fs, g, LNKFS_B_IMAP) << 10) + 100] ^= 1;
+	/* All that are passed over together must not cost more than one may. */
+	CHECK_EQ(do_ialloc(0, 1, false, &ino), 0);
+	CHECK_EQ(lnkfs_group_of(fs, lnkfs_ino_block(fs, ino)), fs->groups - 1);
+	printf("# %u groups passed over\n", g);
+	CHECK(g > LNKFS_CREDITS_IALLOC);
+	lnkfs_volume_close(&v);
+}
+
 /* ---- orphans ---- */
 
 static void test_orphans(void)
@@ -1045,6 +1068,7 @@ static const struct tap_test tests[] = {
 	{ "a full volume", test_full },
 	{ "freeing twice is refused and changes nothing", test_double_free },
 	{ "wrong counters are not made impossible", test_wrong_counters },
+	{ "groups with bad maps are passed over", test_bad_maps },
 	{ "orphan bits and counts", test_orphans },
 	{ "directories are spread", test_dir_group },
 	{ "failures below leave nothing half done", test_faults },
