@@ -269,13 +269,15 @@ static ssize_t lnkfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
 		ret = lnkfs_lock_iocb(iocb, excl);
 		if (ret)
 			return ret;
-		/* The file may have shrunk since. */
-		if (excl || !lnkfs_dio_needs_excl(iocb, count))
-			break;
+		/* The file may have shrunk since; RLIMIT_FSIZE may end the write in a block. */
+		if (excl || !lnkfs_dio_needs_excl(iocb, count)) {
+			ret = lnkfs_write_checks(iocb, from);
+			if (excl || ret <= 0 || !lnkfs_dio_at_edge(iocb, ret))
+				break;
+		}
 		lnkfs_unlock_iocb(iocb, excl);
 		excl = true;
 	}
-	ret = lnkfs_write_checks(iocb, from);
 	if (ret > 0 && excl)
 		ret = lnkfs_prepare_iocb(iocb, ret);
 	if (ret > 0 && excl && lnkfs_dio_at_edge(iocb, ret))
