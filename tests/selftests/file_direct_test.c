@@ -3,6 +3,7 @@
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "file_util.h"
 
@@ -399,6 +400,59 @@ TEST_F(file_direct, aio)
 	aio_run(_metadata, d, IOCB_CMD_PWRITE, buf + 1, len, 0, -EINVAL);
 	close(d);
 	close(b);
+	free(buf);
+	free(got);
+}
+
+/*
+ * A write that RLIMIT_FSIZE ends within a block zeroes the rest of one that has never been
+ * written. What another write is about to put there must not be lost.
+ */
+TEST_F(file_direct, limit_within_a_block)
+{
+	size_t bs = fs_block_size();
+	char *zeroes = aligned(2 * bs), *buf = aligned(bs), *got = aligned(bs);
+	struct rlimit old, rl;
+	struct io_event ev;
+	aio_context_t ctx = 0;
+	struct iocb cb, *p = &cb;
+	uint32_t mem, sector;
+	int fd, i;
+
+	fd = open_direct("f", 0);
+	ASSERT_OK(dio_align("f", &mem, &sector));
+	close(fd);
+	if (sector >= bs)
+		SKIP(return, "no write ends within a block");
+	ASSERT_NE(SIG_ERR, signal(SIGXFSZ, SIG_IGN));
+	ASSERT_OK(getrlimit(RLIMIT_FSIZE, &old));
+	rl = old;
+	rl.rlim_cur = bs + sector;
+	memset(zeroes, 0, 2 * bs);
+	fill(buf, bs, 4);
+	ASSERT_OK(syscall(SYS_io_setup, 1, &ctx));
+	for (i = 0; i < 100; i++) {
+		ASSERT_OK(unlink("f"));
+		fd = open_direct("f", 0);
+		ASSERT_OK(fd);
+		ASSERT_OK(fallocate(fd, 0, 0, 2 * bs));
+		cb = (struct iocb){
+			.aio_fildes = fd, .aio_lio_opcode = IOCB_CMD_PWRITE,
+			.aio_buf = (uintptr_t)buf, .aio_nbytes = bs, .aio_offset = bs,
+		};
+		ASSERT_EQ(1, syscall(SYS_io_submit, ctx, 1, &p));
+		ASSERT_OK(setrlimit(RLIMIT_FSIZE, &rl));
+		EXPECT_EQ(bs + sector, pwrite(fd, zeroes, 2 * bs, 0));
+		ASSERT_OK(setrlimit(RLIMIT_FSIZE, &old));
+		ASSERT_EQ(1, syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL));
+		ASSERT_EQ(bs, ev.res);
+		ASSERT_EQ(bs - sector, pread(fd, got, bs - sector, bs + sector));
+		ASSERT_EQ(0, memcmp(got, buf + sector, bs - sector))
+			TH_LOG("lost in round %d", i);
+		close(fd);
+	}
+	ASSERT_OK(syscall(SYS_io_destroy, ctx));
+	free(zeroes);
 	free(buf);
 	free(got);
 }
