@@ -410,18 +410,32 @@ int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, u64 count, enum lnkfs_btype 
  * @fs: volume
  * @block: the block
  *
+ * Without a revoke record what the journal has of the block would be written over what it
+ * gets next: as in lnkfs_bdirty(), the journal is aborted then.
+ *
  * Return: 0 or an error of the journal.
  */
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block)
 {
 	struct buffer_head *bh;
+	int err;
 
 	if (is_handle_aborted(tx))
 		return -EROFS;
 	bh = lnkfs_find_block(to_sbi(fs)->sb, block);
 	if (bh)
 		lnkfs_bunknown(bh);
-	return jbd2_journal_revoke(tx, block, bh);
+	err = jbd2_journal_revoke(tx, block, bh);
+	if (unlikely(err)) {
+		/* jbd2 has not taken the buffer when it says so */
+		if (err == -EIO && bh)
+			brelse(bh);
+		if (!is_handle_aborted(tx)) {
+			jbd2_journal_abort(to_sbi(fs)->journal, err);
+			lnkfs_report(fs, err, 0, block, "cannot revoke a block");
+		}
+	}
+	return err;
 }
 
 /* Blocks that an allocation with these flags must leave alone. */
