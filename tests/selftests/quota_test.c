@@ -761,6 +761,96 @@ TEST_F(quota, race)
 	EXPECT_EQ(20, inodes_of(v, USRQUOTA, OWNER));
 }
 
+/*
+ * IDs that are new where no space is left, and what there is lies in single blocks: the
+ * quota file may get a block and then none for the node that is to hold it. The block is
+ * given back then, and what it gets next stays as it was written. @used blocks of those kept
+ * for trees are taken by another quota file before.
+ */
+static void fill_and_add_ids(struct __test_metadata *_metadata, int used)
+{
+	const long bs = strtol(getenv("LNKFS_BSIZE") ?: "4096", NULL, 10);
+	struct volume v;
+	struct statfs st;
+	char name[16];
+	int i, files, ids, err;
+
+	ASSERT_EQ(0, vol_make_with(&v, bs < 4096 ? 3 : 8, "-O quota"));
+	ASSERT_OK(vol_mount(&v, 0, all_limits));
+	ASSERT_OK(chdir(v.mnt));
+	memset(buf, 'o', sizeof(buf));
+	for (files = 0; files < 5000; files++) {
+		sprintf(name, "f%d", files);
+		if (append(name, bs, 0) != bs)
+			break;
+	}
+	ASSERT_GT(files, 100);
+	ASSERT_LT(files, 5000);
+	sync();
+	for (i = 1; i < files; i += 2) {
+		sprintf(name, "f%d", i);
+		ASSERT_OK(truncate(name, 0));
+	}
+	sync();
+	/* One file takes what lies together, and most of the rest. */
+	for (i = sizeof(buf); i >= bs; i /= 2)
+		while (append("g", i, 0) == i)
+			;
+	sync();
+	for (i = 0; i < used; i++)
+		if (chown("f0", (i + 1) << 8, -1))
+			break;
+	for (ids = 0, err = 0; !err && ids < 1000; ids++)
+		if (set_project("f1", (ids + 1) << 8, false))
+			err = errno;
+	ASSERT_OK(statfs(".", &st));
+	ASSERT_EQ(ENOSPC, err)
+		TH_LOG("%d files, %d owners, %d projects, %ld blocks free", files, i, ids,
+		       (long)st.f_bfree);
+	/* Space that a commit makes free counts. */
+	ASSERT_OK(unlink("g"));
+	EXPECT_OK(set_project("f1", 1 << 20, false));
+	EXPECT_OK(chown("f1", 1 << 20, 1 << 20));
+	/* What has been given back is free again, and goes to a file. */
+	for (i = 0; i < files; i += 2) {
+		sprintf(name, "f%d", i);
+		ASSERT_OK(truncate(name, 0));
+	}
+	sync();
+	memset(buf, 'n', sizeof(buf));
+	for (i = 0; i < files; i += 2) {
+		sprintf(name, "f%d", i);
+		if (append(name, bs, 0) != bs)
+			break;
+	}
+	sync();
+	EXPECT_OK(vol_again(&v, 0, all_limits));
+	while (i > 0) {
+		static char was[65536];
+		int fd;
+
+		i -= 2;
+		sprintf(name, "f%d", i);
+		fd = open(name, O_RDONLY);
+		ASSERT_OK(fd);
+		EXPECT_EQ(bs, read(fd, was, sizeof(was)));
+		EXPECT_EQ(0, memcmp(was, buf, bs))
+			TH_LOG("%s has other contents", name);
+		close(fd);
+	}
+	EXPECT_OK(chdir("/"));
+	EXPECT_EQ(0, vol_remove(&v));
+}
+
+TEST(new_ids_without_space)
+{
+	int used;
+
+	setenv("FSTYPE", "lnkfs", 1);
+	for (used = 0; used < 12; used++)
+		fill_and_add_ids(_metadata, used);
+}
+
 FIXTURE(plain) { struct volume v; };
 
 FIXTURE_SETUP(plain)
