@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between the kernels lnkfs builds for (6.1 to 6.12). All tests
+ * What differs between the kernels lnkfs builds for (6.1 and 6.12). All tests
  * of LINUX_VERSION_CODE live here.
  */
 #ifndef LNKFS_COMPAT_H
