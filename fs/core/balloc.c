@@ -351,7 +351,10 @@ static int take_space(struct lnkfs_fs *fs, unsigned int flags, struct pick *p)
 	return err;
 }
 
-/* Allocate what was picked; all or nothing. Puts @p->buf. */
+/*
+ * Allocate what was picked; all or nothing. Puts @p->buf. The descriptor comes first: one
+ * that cannot be read must not cost a credit for the bitmap of each group that it describes.
+ */
 static int pick_commit(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, unsigned int flags,
 		       struct pick *p)
 {
@@ -363,15 +366,15 @@ static int pick_commit(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, unsigned in
 	err = take_space(fs, flags, p);
 	if (err)
 		goto out;
+	err = lnkfs_gdesc_access(tx, fs, group, &desc);
+	if (err)
+		goto untake;
 	if (p->buf)
 		err = lnkfs_baccess(tx, fs, p->buf, LNKFS_B_BITMAP);
 	else
 		err = bitmap_create(tx, fs, group, &p->buf);
-	if (err)
-		goto untake;
-	err = lnkfs_gdesc_access(tx, fs, group, &desc);
 	if (err) {
-		lnkfs_bdirty(tx, fs, p->buf);
+		lnkfs_gdesc_write(tx, fs, group, desc);
 		goto untake;
 	}
 	for (i = 0; i < p->len; i++)

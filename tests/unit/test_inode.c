@@ -807,6 +807,30 @@ static void test_bad_maps(void)
 	lnkfs_volume_close(&v);
 }
 
+/* The descriptors of all groups but those of the last run are bad; none has a free slot. */
+static void test_bad_descriptors(void)
+{
+	u64 ino;
+	u32 g, good;
+
+	volume_make(&v, 300 * MIB, 10);
+	for (g = 0; g < fs->groups; g++)
+		do
+			REQUIRE(!do_ialloc(g, 1, false, &ino));
+		while (fs->group[g].free_slots);
+	lnkfs_volume_commit(&v);
+	CHECK_EQ(lnkfs_cache_drop(&v), 0);
+	good = (fs->groups - 1) / fs->desc_per_block * fs->desc_per_block;
+	for (g = 0; g < good; g += fs->desc_per_block)
+		v.dev.mem[(lnkfs_gdesc_block(fs, g) << 10) + 100] ^= 1;
+	/* As with bad maps: all together must not cost more than one may. */
+	CHECK_EQ(do_ialloc(0, 1, false, &ino), 0);
+	CHECK_EQ(lnkfs_group_of(fs, lnkfs_ino_block(fs, ino)), good);
+	printf("# %u groups passed over\n", good);
+	CHECK(good > LNKFS_CREDITS_IALLOC);
+	lnkfs_volume_close(&v);
+}
+
 /* ---- orphans ---- */
 
 static void test_orphans(void)
@@ -1069,6 +1093,7 @@ static const struct tap_test tests[] = {
 	{ "freeing twice is refused and changes nothing", test_double_free },
 	{ "wrong counters are not made impossible", test_wrong_counters },
 	{ "groups with bad maps are passed over", test_bad_maps },
+	{ "groups with bad descriptors are passed over", test_bad_descriptors },
 	{ "orphan bits and counts", test_orphans },
 	{ "directories are spread", test_dir_group },
 	{ "failures below leave nothing half done", test_faults },
