@@ -20,6 +20,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "liblnkfs.h"
 #include "populate.h"
 
@@ -117,15 +118,34 @@ static bool to_key(const char *name, struct lnkfs_xattr_key *key)
 	return false;
 }
 
+/* May an inode of this type have the attribute? To others the kernel does not give it. */
+static bool may_have(u16 mode, u8 space)
+{
+	switch (space) {
+	case LNKFS_XATTR_USER:
+		return S_ISREG(mode) || S_ISDIR(mode);
+	case LNKFS_XATTR_ACL_ACCESS:
+		return !S_ISLNK(mode);
+	case LNKFS_XATTR_ACL_DEFAULT:
+		return S_ISDIR(mode);
+	default:
+		return true;
+	}
+}
+
+/* @item says what the inode is. */
 static int add_attribute(struct item *item, const char *name, const void *value, size_t len)
 {
 	struct attribute *more, *x;
 	struct lnkfs_xattr_key key;
 
-	if (!to_key(name, &key))
+	if (!to_key(name, &key) || !may_have(item->attr.mode, key.space))
 		return 0;
 	if (len > LNKFS_XATTR_VALUE_MAX)
 		return -E2BIG;
+	if ((key.space == LNKFS_XATTR_ACL_ACCESS || key.space == LNKFS_XATTR_ACL_DEFAULT) &&
+	    !lnkfs_acl_sound(value, (u32)len))
+		return -EINVAL;
 	more = reallocarray(item->list, item->count + 1, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
@@ -316,8 +336,11 @@ static int copy_file(struct lnkfs_builder *b, const char *path, const struct sta
 		err = -ENOMEM;
 	while (!err && (u64)hole < size) {
 		data = lseek(fd, hole, SEEK_DATA);
-		if (data < 0)
+		if (data < 0) {
+			/* Nothing but a hole follows; else it is not known what does. */
+			err = errno == ENXIO ? 0 : -errno;
 			break;
+		}
 		hole = lseek(fd, data, SEEK_HOLE);
 		data -= data % bs;
 		if (hole < 0)
@@ -531,6 +554,12 @@ static int read_acl(struct item *item, struct archive_entry *e, int type, const 
 	return err;
 }
 
+/* Archives have numbers of 64 bits, of which a part may be somebody else. */
+static bool is_id(la_int64_t id)
+{
+	return id >= 0 && id < (la_int64_t)U32_MAX;
+}
+
 static int read_entry(struct populate *p, struct item *item, struct archive_entry *e)
 {
 	u32 set = 0, clear = 0;
@@ -550,6 +579,8 @@ static int read_entry(struct populate *p, struct item *item, struct archive_entr
 		.minor = (u32)archive_entry_rdevminor(e),
 		.target = archive_entry_symlink(e),
 	};
+	if (!is_id(archive_entry_uid(e)) || !is_id(archive_entry_gid(e)))
+		return -EOVERFLOW;
 	item->attr.atime = item->attr.mtime;
 	text = archive_entry_fflags_text(e);
 	if (text && !lnkfs_flags_from_text(text, &set, &clear, NULL))

@@ -14,10 +14,6 @@
 #define HEAD_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_inode))
 #define CONT_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_slot))
 
-/* Linux device numbers; what does not fit cannot have been made by us. */
-#define MAX_MAJOR	((1u << 12) - 1)
-#define MAX_MINOR	((1u << 20) - 1)
-
 /**
  * lnkfs_ino_valid() - could this be an inode number of the volume
  * @fs: volume
@@ -360,7 +356,8 @@ static const char *check_special(struct lnkfs_cinode *ci)
 			"wrong fork for a fifo or socket" : NULL;
 	if (ci->fork != LNKFS_FORK_DEVICE || ci->fork_len != sizeof(*dev))
 		return "wrong fork for a device";
-	if (le32_to_cpu(dev->v_major) > MAX_MAJOR || le32_to_cpu(dev->v_minor) > MAX_MINOR)
+	if (le32_to_cpu(dev->v_major) > LNKFS_MAX_MAJOR ||
+	    le32_to_cpu(dev->v_minor) > LNKFS_MAX_MINOR)
 		return "impossible device number";
 	return NULL;
 }

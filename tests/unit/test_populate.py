@@ -202,6 +202,15 @@ def archive_of(*members):
             tar.addfile(info, io.BytesIO(data))
 
 
+def member_of(name, **fields):
+    with tarfile.open("bad.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo(name)
+        for key, value in fields.items():
+            setattr(info, key, value)
+        info.size = int(info.type == tarfile.REGTYPE)
+        tar.addfile(info, io.BytesIO(b"1"))
+
+
 def test_odd_archives():
     reg, sym, hard, folder = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
     good = (
@@ -234,6 +243,35 @@ def test_odd_archives():
         check = tool("fsck.lnkfs", "-p", "vol")
         result(run.returncode == 1 and text in run.stderr and "clean" not in check.stdout,
                "archive: " + name, run.stderr + check.stdout)
+    huge = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,1",
+            "GNU.sparse.name": "f", "GNU.sparse.size": str((1 << 63) - 1)}
+    for name, fields, text in (
+            ("an owner that nobody can be", {"uid": 0xffffffff}, "too large"),
+            ("an owner of more than 32 bits", {"uid": 1 << 32}, "too large"),
+            ("a group of more than 32 bits", {"gid": (1 << 32) + 5}, "too large"),
+            ("a device that cannot be", {"type": tarfile.CHRTYPE, "devmajor": 5000}, "too large"),
+            ("a file that cannot be so large", {"pax_headers": huge}, "too large"),
+            ("an ACL that makes no sense",
+             {"pax_headers": {"SCHILY.acl.access": "user:joe:rwx:1000"}}, "Invalid"),
+            ("the same as an attribute",
+             {"pax_headers": {"SCHILY.xattr.system.posix_acl_access": "1"}}, "Invalid"),
+            ("a default ACL of a file",
+             {"pax_headers": {"SCHILY.acl.default": "user::rw-,group::r--,other::r--"}}, None),
+            ("a user attribute of a symlink",
+             {"type": sym, "linkname": "t", "pax_headers": {"SCHILY.xattr.user.a": "b"}}, None)):
+        member_of("f", **fields)
+        run = tool("mkfs.lnkfs", "-q", "-f", "-d", "bad.tar", "vol", "20M")
+        check = tool("fsck.lnkfs", "-f", "-n", "vol")
+        if text:
+            result(run.returncode == 1 and text in run.stderr, "archive: " + name, run.stderr)
+        else:
+            result(run.returncode == 0 and check.returncode == 0, "archive: " + name,
+                   run.stderr + check.stdout)
+    for kind in (0, 0o070000):
+        cpio_of("newc", ("f", kind | 0o644, 1, 1, b"1"))
+        run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src.cpio", "vol", "20M")
+        result(run.returncode == 1 and "Invalid" in run.stderr,
+               f"archive: a type that there is not ({kind:o})", run.stderr)
     archive_of(("f\x1b[2J\x9b", reg, "", b"1"), ("f\x1b[2J\x9b", reg, "", b"2"))
     run = tool("mkfs.lnkfs", "-q", "-f", "-d", "bad.tar", "vol", "20M", env={"LC_ALL": "C.UTF-8"})
     result("mkfs.lnkfs: f\\033[2J\\302\\233: File exists" in run.stderr,

@@ -193,6 +193,27 @@ static int add_name(lnkfs_tx *tx, struct lnkfs_builder *b, const char *name, siz
 	return err ? err : lnkfs_names_add(tx, &b->v->fs, ci, &ref);
 }
 
+/* Can an inode be that? What lnkfs_inode_check() refuses must not come on a volume. */
+static int check_attr(const struct lnkfs_build_attr *attr)
+{
+	switch (attr->mode & S_IFMT) {
+	case S_IFBLK:
+	case S_IFCHR:
+		if (attr->major > LNKFS_MAX_MAJOR || attr->minor > LNKFS_MAX_MINOR)
+			return -EOVERFLOW;
+		break;
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFLNK:
+	case S_IFIFO:
+	case S_IFSOCK:
+		break;
+	default:
+		return -EINVAL;
+	}
+	return attr->uid == ~0u || attr->gid == ~0u ? -EOVERFLOW : 0;
+}
+
 /* A new inode in the directory at hand; not stored. */
 static int create(struct lnkfs_builder *b, const char *name, size_t len,
 		  const struct lnkfs_build_attr *attr, struct lnkfs_node *node)
@@ -344,8 +365,9 @@ static int add_dir(struct lnkfs_builder *b, const char *name, size_t len,
  *
  * A directory may exist already: then it gets the attributes.
  *
- * Return: 0; -EEXIST, -ENOTDIR, -EINVAL for a path with "..", -ENAMETOOLONG,
- * -EMLINK, -ENOSPC, -ENOMEM, -EIO.
+ * Return: 0; -EEXIST, -ENOTDIR, -EINVAL for a path with ".." and for a type that there
+ * is not, -EOVERFLOW for an owner or a device that cannot be, -ENAMETOOLONG, -EMLINK,
+ * -ENOSPC, -ENOMEM, -EIO.
  */
 int lnkfs_build_add(struct lnkfs_builder *b, const char *path,
 		    const struct lnkfs_build_attr *attr, struct lnkfs_node **node)
@@ -355,7 +377,9 @@ int lnkfs_build_add(struct lnkfs_builder *b, const char *path,
 	size_t len;
 	int err;
 
-	err = enter(b, path, &name, &len);
+	err = check_attr(attr);
+	if (!err)
+		err = enter(b, path, &name, &len);
 	if (err)
 		return err;
 	if (S_ISDIR(attr->mode) || !len)
@@ -589,10 +613,15 @@ int lnkfs_build_segment(struct lnkfs_builder *b, u64 pos, u64 len)
  * lnkfs_build_done() - the inode at hand, no directory, is complete
  * @b: builder
  * @size: of a regular file
+ *
+ * Return: 0, -EFBIG, or what lnkfs_inode_store() says.
  */
 int lnkfs_build_done(struct lnkfs_builder *b, u64 size)
 {
-	if (S_ISREG(b->file.ci.mode))
+	if (S_ISREG(b->file.ci.mode)) {
+		if (size > LNKFS_MAX_FILE_SIZE)
+			return -EFBIG;
 		b->file.ci.size = size;
+	}
 	return store(b, &b->file);
 }

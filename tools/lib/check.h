@@ -71,4 +71,7 @@ extern u64 lnkfs_threads_from;
 int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, void *ctx,
 		      struct lnkfs_fsck_result *res);
 
+/* check_xattr.c */
+bool lnkfs_acl_sound(const u8 *data, u32 len);
+
 #endif /* LNKFS_CHECK_H */

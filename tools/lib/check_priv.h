@@ -183,8 +183,6 @@ void lnkfs_fsck_message(void *ctx, const char *text);
 int lnkfs_fsck_xattrs(struct lnkfs_fsck *c, struct lnkfs_cinode *ci, u64 *blocks,
 		      struct lnkfs_fsck_link *link);
 
-bool lnkfs_acl_sound(const u8 *data, u32 len);
-
 /* check_link.c */
 void lnkfs_fsck_link_note(struct lnkfs_fsck *c, const struct lnkfs_cinode *ci,
 			  const void *value, struct lnkfs_fsck_link *link);
