@@ -428,6 +428,11 @@ static int by_fts_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+/*
+ * Somebody may change the tree meanwhile: fts(3) goes from directory to directory, and
+ * looks whether it has come to the one that it has seen. So what is read lies in the
+ * tree, wherever a symlink that a directory has become leads to.
+ */
 static int from_directory(struct populate *p, struct lnkfs_builder *b)
 {
 	char *paths[2] = { (char *)p->source, NULL };
@@ -437,12 +442,14 @@ static int from_directory(struct populate *p, struct lnkfs_builder *b)
 	FTS *fts;
 	int err = 0;
 
-	fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_fts_name);
+	fts = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW, by_fts_name);
 	if (!fts)
 		return -errno;
 	while (!err && (f = fts_read(fts))) {
 		switch (f->fts_info) {
 		case FTS_DP:
+			/* One that could not be entered has nothing in it. */
+			err = problem(p, f->fts_path, -f->fts_errno);
 			continue;
 		case FTS_DNR:
 		case FTS_ERR:

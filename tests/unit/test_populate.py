@@ -116,6 +116,41 @@ def test_directory(bs, xattrs):
         result("color" in text and "large" in text, f"{bs}: attributes", text)
 
 
+def test_swapped():
+    """A directory gives way to a symlink that leads out, while another one is copied."""
+    shutil.rmtree("race", ignore_errors=True)
+    for name in ("race/src/a", "race/src/z", "race/out"):
+        os.makedirs(name)
+    with open("race/out/secret", "w") as f:
+        f.write("secret")
+    with open("race/src/a/0", "wb") as f:
+        f.write(random.Random(4).randbytes(64 << 20))
+    for i in range(3000):
+        with open(f"race/src/a/f{i}", "w") as f:
+            f.write(str(i))
+    with subprocess.Popen([TOOLS + "/mkfs.lnkfs", "-q", "-d", "race/src", "race/vol", "100M"],
+                          stderr=subprocess.PIPE, text=True) as run:
+        while run.poll() is None and not (
+                os.path.exists("race/vol") and os.stat("race/vol").st_blocks > 10 << 11):
+            pass
+        os.rename("race/src/z", "race/z")
+        os.symlink("../out", "race/src/z")
+        error = run.communicate()[1]
+    names = tool("lnkctl", "ls", "-R", "race/vol:/z").stdout
+    result("secret" not in names, "a directory that has become a symlink is not followed", names)
+    result(run.returncode == 1 and "race/src/z: " in error, "and that is said", error)
+    shutil.rmtree("race")
+
+
+def test_link():
+    os.symlink("src", "tosrc")
+    for source in ("tosrc", "tosrc/"):
+        run = tool("mkfs.lnkfs", "-q", "-f", "-d", source, "vol", "40M")
+        result(run.returncode == 0, f"a source behind a symlink ({source})", run.stderr)
+        check_volume("vol", "src", source)
+    os.unlink("tosrc")
+
+
 def test_archive():
     subprocess.run(["tar", "-C", "src", "--format=posix", "-cf", "src.tar", "."], check=True)
     run = tool("mkfs.lnkfs", "-q", "-f", "-d", "src.tar", "vol", "40M")
@@ -344,6 +379,8 @@ def main():
     print("TAP version 13")
     for bs in (1024, 4096):
         test_directory(bs, xattrs)
+    test_swapped()
+    test_link()
     test_archive()
     test_cpio()
     test_odd_archives()
