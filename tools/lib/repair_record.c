@@ -422,10 +422,17 @@ static void mend_common(const struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
 	while (!ci->gen)
 		ci->gen = lnkfs_random32();
-	if (ci->uid == ~0u)
+	/* Whoever it was who let others act in his name, it was not root. */
+	if (ci->uid == ~0u) {
 		ci->uid = 0;
-	if (ci->gid == ~0u)
+		if (!S_ISDIR(ci->mode))
+			ci->mode &= (u16)~S_ISUID;
+	}
+	if (ci->gid == ~0u) {
 		ci->gid = 0;
+		if (!S_ISDIR(ci->mode))
+			ci->mode &= (u16)~S_ISGID;
+	}
 	if (ci->projid == ~0u)
 		ci->projid = 0;
 	if (ci->nlink > 0x7fffffff)
