@@ -206,6 +206,18 @@ static u8 dirent_type(const struct lnkfs_rinode *info)
 }
 
 /*
+ * Is the directory that the superblock calls lost+found still that? It may have been
+ * removed and made again since, which the superblock is not told, and its number may
+ * be another's. One without a name has lost that; one with a name is in the root, and
+ * nobody but root may look into it.
+ */
+static bool is_still_lpf(const struct lnkfs_repair *r, const struct lnkfs_rinode *lpf)
+{
+	return is_dir(lpf) && (!(lpf->flags & RI_HOME) ||
+			       (lpf->parent == r->fs->root_ino && !(lpf->mode & 077)));
+}
+
+/*
  * Is it the name of lost+found, on another directory? One of the two is damaged, and
  * the other directory will have a name of its own, or lost+found takes it in.
  */
@@ -216,7 +228,7 @@ static bool is_false_lpf(struct lnkfs_repair *r, const struct lnkfs_rinode *dir,
 
 	return dir->ino == r->fs->root_ino && name->len == sizeof(LPF_NAME) - 1 &&
 	       !memcmp(name->name, LPF_NAME, name->len) && lpf != name->ino &&
-	       is_dir(lnkfs_rinode_find(r, lpf));
+	       is_still_lpf(r, lnkfs_rinode_find(r, lpf));
 }
 
 /* May @dir have this entry? Counts it, and sets its type right. */
