@@ -5,6 +5,7 @@
  */
 #include "fixture.h"
 #include "quota_image.h"
+#include "quota_switch.h"
 
 static struct lnkfs_volume v;
 static struct lnkfs_fs *const fs = &v.fs;
@@ -532,6 +533,35 @@ static void test_past_end(void)
 	}
 }
 
+/* Quota files that come when lost+found has gone, whose number is free. */
+static void test_gone_lpf(void)
+{
+	struct lnkfs_cinode root = { .area = area };
+	const char *why;
+	lnkfs_tx tx;
+	u64 lpf;
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		make(fixture_bits[i], 0, 0);
+		lpf = le64_to_cpu(v.sb.s_lpf_ino);
+		REQUIRE(!lnkfs_inode_load(fs, fs->root_ino, 0, &root));
+		lnkfs_tx_begin(&tx, &v, 0);
+		REQUIRE(!lnkfs_dir_remove(&tx, fs, &root, "lost+found", 10));
+		root.nlink--;
+		REQUIRE(!lnkfs_inode_store(&tx, fs, &root));
+		REQUIRE(!lnkfs_ifree(&tx, fs, lpf, 2, true));
+		lnkfs_tx_end(&tx);
+		volume_check(&v, NULL);
+		REQUIRE(!lnkfs_quota_make(&v, 7, 1));
+		lnkfs_super_seal(&v.sb);
+		CHECK(lnkfs_super_has_quota_ino(&v.sb, lpf));
+		CHECK_EQ(lnkfs_super_check(&v.sb, 0, v.dev.bytes, &why), 0);
+		CHECK_EQ(v.sb.s_lpf_ino, 0);
+		volume_done(&v);
+	}
+}
+
 static const struct tap_test tests[] = {
 	{ "new volumes", test_new },
 	{ "read and write", test_read_write },
@@ -545,6 +575,7 @@ static const struct tap_test tests[] = {
 	{ "failures", test_faults },
 	{ "the way back from a new block", test_way_back },
 	{ "blocks past the end", test_past_end },
+	{ "quota files after lost+found", test_gone_lpf },
 };
 
 int main(void)

@@ -42,6 +42,9 @@ int lnkfs_format_quota_file(struct lnkfs_volume *v, const struct lnkfs_format *f
 	if (!err)
 		err = lnkfs_qimage_write(q, v, &ci);
 	v->sb.s_quota_ino[type] = cpu_to_le64(ci.ino);
+	/* That the number could be had says that lost+found is gone. */
+	if (v->sb.s_lpf_ino == v->sb.s_quota_ino[type])
+		v->sb.s_lpf_ino = 0;
 	return err;
 }
 

@@ -247,6 +247,11 @@ static void change_super(struct lnkfs_shrink *s, u64 old, u64 new)
 	};
 	u32 i;
 
+	/* That the number could be had says that lost+found is gone. */
+	if (le64_to_cpu(sb->s_lpf_ino) == new) {
+		sb->s_lpf_ino = 0;
+		s->super = true;
+	}
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
 		if (*fields[i] && le64_to_cpu(*fields[i]) == old) {
 			*fields[i] = cpu_to_le64(new);
