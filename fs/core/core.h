@@ -336,6 +336,7 @@ void lnkfs_seal_block(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype ty
 
 /* ---- group.c: descriptors ---- */
 
+bool lnkfs_gdesc_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_group_desc *d);
 int lnkfs_group_load(struct lnkfs_fs *fs, u32 group);
 int lnkfs_group_sync(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group);
 int lnkfs_gdesc_access(lnkfs_tx *tx, struct lnkfs_fs *fs, u32 group, lnkfs_buf **out);

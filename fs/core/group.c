@@ -17,8 +17,20 @@ static int desc_read(struct lnkfs_fs *fs, u32 group, lnkfs_buf **out)
 			   group - group % fs->desc_per_block, 0, out);
 }
 
+/* What a descriptor says, of a group that nobody else can see. */
+static void take_figures(struct lnkfs_group *g, const struct lnkfs_group_desc *d)
+{
+	g->free_blocks = le32_to_cpu(d->bg_free_blocks);
+	g->inode_blocks = le32_to_cpu(d->bg_inode_blocks);
+	g->free_slots = le32_to_cpu(d->bg_free_slots);
+	g->used_inodes = le32_to_cpu(d->bg_used_inodes);
+	g->used_dirs = le32_to_cpu(d->bg_used_dirs);
+	g->flags = le16_to_cpu(d->bg_flags);
+	g->names = le64_to_cpu(d->bg_names);
+}
+
 /* Do the figures agree with each other and with the group's size? */
-static bool desc_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_group *g)
+static bool figures_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_group *g)
 {
 	u32 room = lnkfs_group_size(fs, group) - lnkfs_group_overhead(fs, group);
 	u32 slots;
@@ -44,6 +56,22 @@ static bool desc_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_g
 }
 
 /**
+ * lnkfs_gdesc_sane() - could a group be what its descriptor says?
+ * @fs: volume
+ * @group: group number
+ * @d: its descriptor
+ *
+ * Return: false when lnkfs_group_load() refuses it.
+ */
+bool lnkfs_gdesc_sane(const struct lnkfs_fs *fs, u32 group, const struct lnkfs_group_desc *d)
+{
+	struct lnkfs_group g = {};
+
+	take_figures(&g, d);
+	return figures_sane(fs, group, &g);
+}
+
+/**
  * lnkfs_group_load() - read a group's descriptor into @fs->group
  * @fs: volume
  * @group: group number
@@ -65,12 +93,7 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 		return err;
 	d = desc_in(fs, group, lnkfs_bdata(buf));
 	lnkfs_lock_init(&g->lock);
-	g->free_blocks = le32_to_cpu(d->bg_free_blocks);
-	g->inode_blocks = le32_to_cpu(d->bg_inode_blocks);
-	g->free_slots = le32_to_cpu(d->bg_free_slots);
-	g->used_inodes = le32_to_cpu(d->bg_used_inodes);
-	g->used_dirs = le32_to_cpu(d->bg_used_dirs);
-	g->flags = le16_to_cpu(d->bg_flags);
+	take_figures(g, d);
 	g->busy_blocks = 0;
 	g->busy = NULL;
 	g->kept_blocks = 0;
@@ -78,9 +101,8 @@ int lnkfs_group_load(struct lnkfs_fs *fs, u32 group)
 	g->trimmed = 0;
 	g->alloc_hint = lnkfs_group_overhead(fs, group);
 	g->inode_hint = g->alloc_hint;
-	g->names = le64_to_cpu(d->bg_names);
 	g->names_level = LNKFS_NAMES_UNREAD;
-	if (!desc_sane(fs, group, g))
+	if (!figures_sane(fs, group, g))
 		err = lnkfs_report(fs, -EFSCORRUPTED, 0, lnkfs_bblock(buf),
 				   "impossible figures in descriptor of group %u", group);
 	lnkfs_bput(buf);

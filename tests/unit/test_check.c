@@ -702,10 +702,76 @@ static void test_4k(void)
 	all(12);
 }
 
+/* Give all free blocks of a group to an orphan. */
+static void fill_group(u32 group)
+{
+	struct lnkfs_ext ext = { .flags = LNKFS_EXT_UNWRITTEN };
+	u64 ino = make(fs->root_ino, NULL, DT_REG, 1, NULL);
+	struct lnkfs_cinode ci;
+	lnkfs_tx tx;
+	u32 got;
+
+	load_in(ino, &ci, area);
+	while (lnkfs_group(fs, group)->free_blocks) {
+		lnkfs_tx_begin(&tx, &v, 0);
+		REQUIRE(!lnkfs_balloc(&tx, fs, lnkfs_group_first(fs, group), 1,
+				      lnkfs_group(fs, group)->free_blocks, 0, &ext.block, &got));
+		REQUIRE(lnkfs_group_of(fs, ext.block) == group);
+		ext.len = got;
+		REQUIRE(!lnkfs_ext_insert(&tx, fs, &ci, &ext));
+		REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+		lnkfs_tx_end(&tx);
+		ext.lblk += got;
+	}
+}
+
+/*
+ * What a descriptor says is taken for 0 when it cannot be, which is right of a full
+ * group without inodes: but nobody can mount that.
+ */
+static void test_full_group(void)
+{
+	struct lnkfs_fsck_result res;
+	u32 *fields[] = { NULL, NULL, NULL }, group, i, bad;
+	u64 block;
+
+	memset(&v, 0, sizeof(v));
+	REQUIRE(!lnkfs_format_mem(&v, 20 * MIB, 10, false));
+	v.quiet = true;
+	group = fs->groups - 1;
+	fill_group(group);
+	volume_check(&v, NULL);
+	CHECK_EQ(lnkfs_group(fs, group)->inode_blocks, 0);
+	block = lnkfs_gdesc_block(fs, group);
+	fields[0] = &desc(group)->bg_free_blocks;
+	fields[1] = &desc(group)->bg_used_inodes;
+	fields[2] = &desc(group)->bg_inode_blocks;
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		*fields[i] = ~0u;
+		seal(block, LNKFS_B_GDESC);
+		REQUIRE(!lnkfs_cache_drop(&v));
+		lnkfs_volume_forget_groups(&v);
+		CHECK_EQ(lnkfs_volume_load_groups(&v), -EFSCORRUPTED);
+		REQUIRE(!lnkfs_volume_load_groups_any(&v, &bad));
+		CHECK_EQ(bad, 1);
+		REQUIRE(!lnkfs_fsck_volume(&v, NULL, NULL, &res));
+		CHECK_EQ(res.problems, 1);
+		CHECK_EQ(res.safe, 1);
+		*fields[i] = 0;
+		seal(block, LNKFS_B_GDESC);
+	}
+	REQUIRE(!lnkfs_cache_drop(&v));
+	lnkfs_volume_forget_groups(&v);
+	REQUIRE(!lnkfs_volume_load_groups(&v));
+	volume_check(&v, NULL);
+	volume_done(&v);
+}
+
 static const struct tap_test tests[] = {
 	{ "damage is noticed, 1 KiB blocks", test_1k },
 	{ "damage is noticed, 2 KiB blocks", test_2k },
 	{ "damage is noticed, 4 KiB blocks", test_4k },
+	{ "a full group's descriptor", test_full_group },
 };
 
 TAP_MAIN(tests)

@@ -263,6 +263,7 @@ static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data,
 		lnkfs_problem_safe(c, "descriptors of group %u on: padding in use", first);
 	for (i = 0; i < c->fs->desc_per_block; i++) {
 		const struct lnkfs_group_desc *d = &gb->d_desc[i];
+		u64 before = c->res.problems;
 
 		if (first + i >= c->fs->groups) {
 			if (memchr_inv(d, 0, sizeof(*d)))
@@ -276,8 +277,13 @@ static void check_desc_fields(struct lnkfs_fsck *c, u32 first, const void *data,
 		if (le16_to_cpu(d->bg_flags) & ~(LNKFS_BG_BLOCK_UNINIT | LNKFS_BG_INODE_UNINIT |
 						 LNKFS_BG_ORPHANS))
 			lnkfs_problem_safe(c, "descriptor of group %u: unknown flags", first + i);
-		if (!copy)
-			check_desc_names(c, first + i, d);
+		if (copy)
+			continue;
+		check_desc_names(c, first + i, d);
+		/* Then what it says has not been taken over, and is not looked at again. */
+		if (c->res.problems == before && !lnkfs_gdesc_sane(c->fs, first + i, d))
+			lnkfs_problem_safe(c, "descriptor of group %u: impossible figures",
+					   first + i);
 	}
 }
 
