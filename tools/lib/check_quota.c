@@ -15,9 +15,10 @@ static const char *const type_names[LNKFS_QUOTA_TYPES] = { "user", "group", "pro
 
 /* ---- usage ---- */
 
+/* Owners may have their lower bits in common: those of containers often do. */
 static struct lnkfs_usage *usage_slot(struct lnkfs_usage *table, u32 size, u32 id)
 {
-	u32 i = (id * 2654435761u) & (size - 1);
+	u32 hash = id * 2654435761u, i = (hash ^ hash >> 16) & (size - 1);
 
 	while (table[i].inodes && table[i].id != id)
 		i = (i + 1) & (size - 1);

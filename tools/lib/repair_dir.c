@@ -377,7 +377,12 @@ static int keep_name(void *ctx, const struct lnkfs_name *found)
 	return 0;
 }
 
-/* A name that is there already gets a number behind it. */
+#define TRIES	16	/* numbers that are tried in turn for a name */
+
+/*
+ * A name that is there already gets a number behind it. Where it is there very often the
+ * first numbers are taken, and looking for one would take longer with each.
+ */
 static int free_name(struct rebuild *b, const struct kept *k, char *to, u32 *len)
 {
 	struct lnkfs_name found;
@@ -387,7 +392,7 @@ static int free_name(struct rebuild *b, const struct kept *k, char *to, u32 *len
 
 	memcpy(to, k->name, k->len);
 	*len = k->len;
-	for (n = 1; ; n++) {
+	for (n = 1; ; n = n < TRIES ? n + 1 : max(n, (u32)b->doubles) + 1) {
 		err = lnkfs_dir_lookup(b->r->fs, &b->node.ci, to, *len, &found);
 		if (err)
 			return err == -ENOENT ? 0 : err;

@@ -28,8 +28,7 @@ union quota_data {
  * @map: its extents
  * @seen: per quota block: 1 a leaf of the tree, 2 a part of it
  * @blocks: quota blocks that there may be
- * @ids: owners of nothing that have limits, which have been taken over
- * @nr_ids: how many
+ * @idle: owners of nothing that have limits, which have been taken over
  * @new: the file that is made
  */
 struct old_file {
@@ -39,8 +38,7 @@ struct old_file {
 	struct lnkfs_extents map;
 	u8 *seen;
 	u32 blocks;
-	u32 *ids;
-	u32 nr_ids;
+	struct lnkfs_usages idle;
 	struct lnkfs_qimage new;
 };
 
@@ -85,33 +83,20 @@ static void set_usage(struct lnkfs_quota_entry *e, const struct lnkfs_usage *u)
 		e->q_itime = cpu_to_le64(1);
 }
 
-static bool known(const struct old_file *f, u32 id)
-{
-	u32 i;
-
-	for (i = 0; i < f->nr_ids; i++)
-		if (f->ids[i] == id)
-			return true;
-	return false;
-}
-
 /* An entry of the old file: its limits go on to hold. */
 static int take_entry(struct old_file *f, struct lnkfs_quota_entry *e)
 {
-	u32 id = le32_to_cpu(e->q_id), *ids;
+	u32 id = le32_to_cpu(e->q_id);
 	struct lnkfs_usage *u = lnkfs_usage_find(&f->r->c->usage[f->type], id);
+	struct lnkfs_usage idle = { .id = id, .inodes = 1 };
+	const struct lnkfs_usages one = { .table = &idle, .size = 1 };
 
-	if (u ? u->seen : known(f, id))
+	if (u ? u->seen : lnkfs_usage_find(&f->idle, id) != NULL)
 		return 0;
-	if (u) {
+	if (u)
 		u->seen = true;
-	} else {
-		ids = realloc(f->ids, (f->nr_ids + 1) * sizeof(*ids));
-		if (!ids)
-			return -ENOMEM;
-		f->ids = ids;
-		ids[f->nr_ids++] = id;
-	}
+	else if (lnkfs_usages_add(&f->idle, &one))
+		return -ENOMEM;
 	set_usage(e, u);
 	return lnkfs_qimage_add(&f->new, e);
 }
@@ -359,7 +344,7 @@ static int rebuild(struct lnkfs_repair *r, u32 type)
 		err = write_new(&f, old);
 	lnkfs_extents_free(&f.map);
 	lnkfs_qimage_free(&f.new);
-	free(f.ids);
+	free(f.idle.table);
 	return err;
 }
 
