@@ -650,7 +650,8 @@ static int append_add(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *di
 	err = block_map(tx, fs, dir, lblk, lnkfs_bblock(buf));
 	if (err) {
 		block_drop(tx, fs, buf);
-		return err;
+		/* Not to be taken for a name that exists. */
+		return err == -EEXIST ? dir_corrupt(fs, dir, NULL, "blocks beyond the end") : err;
 	}
 	dir->size = max(dir->size, (lblk + 1) << fs->block_bits);
 	err = block_add(tx, fs, dir, idx, buf, key, ino, type, pos);

@@ -1009,6 +1009,31 @@ static void test_room_without_index(void)
 	env_free(e);
 }
 
+/* A block is mapped where the next one is to go. No name is there for all that. */
+static void test_block_beyond_end(void)
+{
+	struct env *e = env_new(16 << 20, 10, 1, 60, 40);
+	struct lnkfs_ext ext = { .lblk = 1, .len = 1 };
+	lnkfs_tx tx;
+	u32 got, n;
+	int err = 0;
+
+	for (n = 0; n < e->count && e->ci.fork == LNKFS_FORK_DIR_INLINE; n++)
+		CHECK_EQ(do_add(e, &e->names[n]), 0);
+	REQUIRE(e->ci.size == 1024);
+	lnkfs_tx_begin(&tx, &e->v, 0);
+	REQUIRE(!lnkfs_balloc(&tx, &e->v.fs, 0, 1, 1, 0, &ext.block, &got));
+	REQUIRE(!lnkfs_ext_insert(&tx, &e->v.fs, &e->ci, &ext));
+	lnkfs_tx_end(&tx);
+	e->faults = true;
+	for (; n < e->count && !err; n++)
+		err = do_add(e, &e->names[n]);
+	CHECK_EQ(err, -EFSCORRUPTED);
+	CHECK_EQ(e->corruptions, 1);
+	CHECK_EQ(e->ci.size, 1024);
+	env_free(e);
+}
+
 struct bad_entry {
 	const char *what;
 	u32 off;
@@ -1189,6 +1214,7 @@ static const struct tap_test tests[] = {
 	{ "broken blocks, 1 KiB", test_broken_1k },
 	{ "broken blocks, 4 KiB", test_broken_4k },
 	{ "broken block: a room key without an index", test_room_without_index },
+	{ "a block beyond the end", test_block_beyond_end },
 #ifdef TEST_DIR_COLLIDE
 	{ "the end of the position space", test_position_space },
 #endif
