@@ -680,17 +680,19 @@ static void bt_lower_first(const struct bt_view *parent, const struct bt_view *l
 /*
  * Give back a block that is no longer, or not yet, part of the tree. When that
  * fails the tree is right all the same; the block stays in use until the
- * volume is checked, and the failure is on record.
+ * volume is checked, and the failure is on record. A block that the bitmap calls
+ * free already is not forgotten: it could be allocated at once, and the commit under
+ * way may hold its buffer.
  */
 static void bt_give_back(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, bool had_buffer)
 {
-	int err = had_buffer ? lnkfs_bforget(tx, bt->fs, block) : 0;
+	int err = lnkfs_bfree(tx, bt->fs, block, 1);
 
-	if (!err)
-		err = lnkfs_bfree(tx, bt->fs, block, 1);
 	if (err)
 		lnkfs_report(bt->fs, err, bt_ino(bt), block, "node of tree %u is lost",
 			     bt->tree);
+	else if (had_buffer)
+		lnkfs_bforget(tx, bt->fs, block);
 }
 
 /* Give back @n new nodes that were not used. */

@@ -636,7 +636,11 @@ static int ext_unmap(lnkfs_tx *tx, const struct lnkfs_btree *bt, const struct ln
 	return err;
 }
 
-/* Free blocks that nothing maps any more; a directory's are metadata. */
+/*
+ * Free blocks that nothing maps any more; a directory's are metadata. The free comes first:
+ * where the bitmap says that the blocks are free already, they may be had by anybody, and
+ * have to stay known as metadata.
+ */
 static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 len)
 {
 	bool meta = S_ISDIR(bt->ci->mode);
@@ -646,9 +650,11 @@ static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 l
 	bt->ci->blocks -= len;
 	if (meta)
 		err = lnkfs_bfreeable(bt->fs, block, len, LNKFS_B_DIR, bt->ci->ino, bt->ci->gen);
+	if (!err)
+		err = lnkfs_bfree(tx, bt->fs, block, (u32)len);
 	for (i = 0; meta && i < len && !err; i++)
 		err = lnkfs_bforget(tx, bt->fs, block + i);
-	return err ? err : lnkfs_bfree(tx, bt->fs, block, (u32)len);
+	return err;
 }
 
 /*

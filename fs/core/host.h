@@ -38,8 +38,11 @@
  *	always where there are no other writers.
  *   int lnkfs_bforget(tx, fs, block)
  *	The metadata block is being freed: revoke it and drop its contents. In
- *	the transaction of its lnkfs_bfree(), on either side of it: the block
- *	stays busy until that commits. The caller has put its own reference.
+ *	the transaction of its lnkfs_bfree() and after it, unless it was allocated
+ *	in the same one: the block stays busy until that commits. One that cannot be
+ *	freed is not forgotten: on a crafted volume its bit is clear and it is not
+ *	busy, and lnkfs_bnew() has to find that it is in use. The caller has put its
+ *	own reference.
  *   void *lnkfs_bdata(buf), u64 lnkfs_bblock(buf), bool lnkfs_bbad(buf)
  *   bool lnkfs_bsame(fs, buf, type, owner, gen)
  *	Is a block that lnkfs_bread() gave some time ago still the same: verified, and

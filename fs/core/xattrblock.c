@@ -229,12 +229,12 @@ static void blocks_free(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 	int err = lnkfs_bfreeable(fs, block, used, LNKFS_B_XATTR, ci->ino, ci->gen);
 	u32 i;
 
-	for (i = 0; i < used && !err; i++)
-		err = lnkfs_bforget(tx, fs, block + i);
 	if (!err)
 		err = lnkfs_bfree(tx, fs, block, len);
 	if (err)
 		lnkfs_report(fs, err, ci->ino, block, "blocks of attributes are lost");
+	for (i = 0; i < used && !err; i++)
+		err = lnkfs_bforget(tx, fs, block + i);
 	ci->blocks -= min_t(u64, ci->blocks, len);
 }
 
