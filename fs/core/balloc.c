@@ -659,7 +659,7 @@ out:
  * @start: first
  * @len: how many, all in one group
  *
- * Metadata blocks have been given to lnkfs_bforget() before. Takes the group's
+ * Metadata blocks are given to lnkfs_bforget() after that (host.h). Takes the group's
  * lock.
  *
  * Return: as lnkfs_bfree_locked().
