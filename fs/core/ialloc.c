@@ -168,6 +168,19 @@ static void counters_move(struct lnkfs_group *grp, int blocks, int slots, int in
 /* ---- allocation ---- */
 
 /*
+ * A map may say that a block is an inode block. Can it be one? The verifier of the map
+ * does not ask: a repair is to have what else is in it. A record in a block of the
+ * journal would be in the journal's way, and one in a group's own block in the group's.
+ */
+static bool can_hold_inodes(struct lnkfs_fs *fs, u64 block)
+{
+	if (lnkfs_block_valid(fs, block, 1))
+		return true;
+	lnkfs_report(fs, -EFSCORRUPTED, 0, block, "an inode block where none can be");
+	return false;
+}
+
+/*
  * Are there enough adjacent free slots in this inode block? 1 and its buffer,
  * 0, or an error. A block that cannot be read or contradicts itself has been
  * reported and is passed over: others may do.
@@ -179,6 +192,8 @@ static int probe_block(struct lnkfs_fs *fs, u32 group, u32 off, struct claim *cl
 	lnkfs_buf *buf;
 	int free, err;
 
+	if (!can_hold_inodes(fs, block))
+		return 0;
 	err = lnkfs_bread(fs, block, LNKFS_B_INODE, 0, 0, &buf);
 	if (err)
 		return err == -ENOMEM ? err : 0;
@@ -972,12 +987,13 @@ static int orphan_next_locked(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *bl
 		if (off >= size)
 			break;
 		*block = lnkfs_group_first(fs, group) + off;
-		if (lnkfs_test_bit(off, map_bits(imap))) {
+		if (!lnkfs_test_bit(off, map_bits(imap))) {
+			lnkfs_report(fs, -EFSCORRUPTED, 0, *block,
+				     "orphan bit of a block that is not an inode block");
+		} else if (can_hold_inodes(fs, *block)) {
 			err = 0;
 			break;
 		}
-		lnkfs_report(fs, -EFSCORRUPTED, 0, *block,
-			     "orphan bit of a block that is not an inode block");
 	}
 out:
 	lnkfs_bput(imap);

@@ -831,6 +831,76 @@ static void test_bad_descriptors(void)
 	lnkfs_volume_close(&v);
 }
 
+/* A map says that a block is an inode block, and the block looks like one. */
+static void forge_inode_block(u64 block)
+{
+	u32 group = lnkfs_group_of(fs, block), slot;
+	u64 at = lnkfs_group_map_block(fs, group, LNKFS_B_IMAP);
+	struct lnkfs_map_block *map = (void *)(v.dev.mem + (at << fs->block_bits));
+	u8 *data = v.dev.mem + (block << fs->block_bits);
+
+	lnkfs_set_bit((u32)(block - lnkfs_group_first(fs, group)), map->m_bits);
+	lnkfs_seal_block(fs, map, LNKFS_B_IMAP, at);
+	memset(data, 0, fs->block_size);
+	for (slot = 0; slot < 1u << fs->slot_bits; slot++) {
+		struct lnkfs_slot *sl = (void *)(data + slot * LNKFS_SLOT_SIZE);
+
+		sl->sl_magic = cpu_to_le16(LNKFS_SLOT_MAGIC);
+		sl->sl_type = LNKFS_SLOT_FREE;
+		sl->sl_count = 1;
+	}
+	lnkfs_seal_block(fs, data, LNKFS_B_INODE, block);
+	REQUIRE(!lnkfs_verify_block(fs, data, LNKFS_B_INODE, block, 0, 0));
+}
+
+/*
+ * Inode blocks where none can be: in the journal, which jbd2 writes with buffers of the same
+ * blocks, and among a group's own blocks. Nobody gets a record there, and nobody looks for
+ * orphans there.
+ */
+static void test_forged_blocks(void)
+{
+	u32 i, n, group, from;
+	u64 forged[2], ino, block, at;
+
+	for (i = 0; i < ARRAY_SIZE(fixture_bits); i++) {
+		volume_make(&v, fixture_bits[i] == 12 ? 300 * MIB : 64 * MIB, fixture_bits[i]);
+		group = lnkfs_group_of(fs, fs->journal_start);
+		do
+			REQUIRE(!do_ialloc(group, 1, false, &ino));
+		while (lnkfs_group_of(fs, lnkfs_ino_block(fs, ino)) == group &&
+		       fs->group[group].free_slots);
+		REQUIRE(lnkfs_group_of(fs, lnkfs_ino_block(fs, ino)) == group);
+		lnkfs_volume_commit(&v);
+		CHECK_EQ(lnkfs_cache_drop(&v), 0);
+		forged[0] = fs->journal_start + 1;
+		forged[1] = lnkfs_group_first(fs, group);
+		for (n = 0; n < 2; n++)
+			forge_inode_block(forged[n]);
+		fs->group[group].inode_blocks += 2;
+		fs->group[group].free_slots += 2u << fs->slot_bits;
+		fs->group[group].inode_hint = 0;
+		for (n = 0; n < 64; n++) {
+			if (!CHECK_EQ(do_ialloc(group, 1, false, &ino), 0))
+				break;
+			if (!CHECK(lnkfs_ino_valid(fs, ino)))
+				break;
+		}
+
+		lnkfs_volume_commit(&v);
+		CHECK_EQ(lnkfs_cache_drop(&v), 0);
+		at = lnkfs_group_map_block(fs, group, LNKFS_B_ORPHMAP);
+		for (n = 0; n < 2; n++)
+			lnkfs_set_bit((u32)(forged[n] - lnkfs_group_first(fs, group)),
+				      v.dev.mem + (at << fs->block_bits) + LNKFS_MAP_HEADER);
+		lnkfs_seal_block(fs, v.dev.mem + (at << fs->block_bits), LNKFS_B_ORPHMAP, at);
+		fs->group[group].flags |= LNKFS_BG_ORPHANS;
+		from = 0;
+		CHECK_EQ(lnkfs_orphan_next(fs, group, &from, &block), -ENOENT);
+		lnkfs_volume_close(&v);
+	}
+}
+
 /* ---- orphans ---- */
 
 static void test_orphans(void)
@@ -1094,6 +1164,7 @@ static const struct tap_test tests[] = {
 	{ "wrong counters are not made impossible", test_wrong_counters },
 	{ "groups with bad maps are passed over", test_bad_maps },
 	{ "groups with bad descriptors are passed over", test_bad_descriptors },
+	{ "no inodes where none can be, whatever a map says", test_forged_blocks },
 	{ "orphan bits and counts", test_orphans },
 	{ "directories are spread", test_dir_group },
 	{ "failures below leave nothing half done", test_faults },
