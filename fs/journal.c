@@ -65,6 +65,98 @@ static bool lnkfs_journal_user(struct lnkfs_sb_info *sbi, const journal_superblo
 		!memcmp(jsb->s_users, sbi->super->s_meta_uuid, sizeof(sbi->super->s_meta_uuid)));
 }
 
+/*
+ * What jbd2 takes from the log's superblock. In a log that does not begin behind it there may
+ * be less room than jbd2 lets a transaction have, and with features that nobody has set for
+ * this volume jbd2 could do anything. What has to be replayed has checksums: we set them
+ * before anything is written.
+ */
+static bool lnkfs_log_super_sound(const struct lnkfs_sb_info *sbi,
+				  const journal_superblock_t *jsb)
+{
+	const u32 set = JBD2_FEATURE_INCOMPAT_CSUM_V3 | JBD2_FEATURE_INCOMPAT_64BIT;
+	u32 incompat = be32_to_cpu(jsb->s_feature_incompat);
+	u32 len = be32_to_cpu(jsb->s_maxlen);
+
+	if (jsb->s_header.h_magic != cpu_to_be32(JBD2_MAGIC_NUMBER) ||
+	    jsb->s_header.h_blocktype != cpu_to_be32(JBD2_SUPERBLOCK_V2) ||
+	    be32_to_cpu(jsb->s_blocksize) != sbi->fs.block_size)
+		return false;
+	if (len < LNKFS_MIN_JOURNAL_BLOCKS || len > sbi->log_blocks ||
+	    jsb->s_first != cpu_to_be32(1) || be32_to_cpu(jsb->s_start) >= len)
+		return false;
+	if (incompat & ~(set | JBD2_FEATURE_INCOMPAT_REVOKE) || jsb->s_feature_ro_compat)
+		return false;
+	return !jsb->s_start || (incompat & set) == set;
+}
+
+/* Blocks that a descriptor block and those that it names take. */
+static u32 lnkfs_log_tags(const struct lnkfs_sb_info *sbi, const void *data)
+{
+	u32 end = sbi->fs.block_size - sizeof(struct jbd2_journal_block_tail);
+	u32 pos = sizeof(journal_header_t), blocks = 1;
+	const journal_block_tag3_t *tag;
+
+	for (; pos + sizeof(*tag) <= end; blocks++) {
+		tag = data + pos;
+		if (tag->t_flags & cpu_to_be32(JBD2_FLAG_LAST_TAG))
+			return blocks + 1;
+		pos += sizeof(*tag) + (tag->t_flags & cpu_to_be32(JBD2_FLAG_SAME_UUID) ? 0 : 16);
+	}
+	return blocks;
+}
+
+/*
+ * How far jbd2 goes from a block of the log of which it expects that transaction; 0: it stops
+ * there. What cannot be read it will report.
+ */
+static u32 lnkfs_log_step(const struct lnkfs_sb_info *sbi, u32 at, u32 *sequence)
+{
+	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start + at, sbi->fs.block_size);
+	const journal_header_t *h;
+	u32 step = 0;
+
+	if (!bh)
+		return 0;
+	h = (const journal_header_t *)bh->b_data;
+	if (h->h_magic == cpu_to_be32(JBD2_MAGIC_NUMBER) &&
+	    be32_to_cpu(h->h_sequence) == *sequence) {
+		switch (be32_to_cpu(h->h_blocktype)) {
+		case JBD2_DESCRIPTOR_BLOCK:
+			step = lnkfs_log_tags(sbi, h);
+			break;
+		case JBD2_COMMIT_BLOCK:
+			(*sequence)++;
+			fallthrough;
+		case JBD2_REVOKE_BLOCK:
+			step = 1;
+			break;
+		}
+	}
+	brelse(bh);
+	return step;
+}
+
+/*
+ * Does the log come to an end? jbd2 goes on for as long as it finds blocks of the transaction
+ * that it is in: in a log that was made to lead back to where it has been, for ever.
+ */
+static bool lnkfs_log_ends(const struct lnkfs_sb_info *sbi, const journal_superblock_t *jsb)
+{
+	u32 ring = be32_to_cpu(jsb->s_maxlen) - 1, at = be32_to_cpu(jsb->s_start);
+	u32 sequence = be32_to_cpu(jsb->s_sequence), seen, step;
+
+	for (seen = 0; seen <= ring; seen += step) {
+		step = lnkfs_log_step(sbi, at, &sequence);
+		if (!step)
+			return true;
+		at = 1 + (at - 1 + step) % ring;
+		cond_resched();
+	}
+	pr_err("lnkfs (%s): the journal has no end\n", sbi->sb->s_id);
+	return false;
+}
+
 /* Does the log hold transactions to replay? Read without jbd2. */
 static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 {
@@ -76,12 +168,8 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 	if (!bh)
 		return -EIO;
 	jsb = (journal_superblock_t *)bh->b_data;
-	if (jsb->s_header.h_magic != cpu_to_be32(JBD2_MAGIC_NUMBER) ||
-	    be32_to_cpu(jsb->s_blocksize) != sbi->fs.block_size ||
-	    be32_to_cpu(jsb->s_maxlen) < LNKFS_MIN_JOURNAL_BLOCKS ||
-	    be32_to_cpu(jsb->s_maxlen) > sbi->log_blocks ||
-	    be32_to_cpu(jsb->s_first) == 0 ||
-	    be32_to_cpu(jsb->s_first) >= be32_to_cpu(jsb->s_maxlen)) {
+	*dirty = jsb->s_start != 0;
+	if (!lnkfs_log_super_sound(sbi, jsb)) {
 		pr_err("lnkfs (%s): the journal's superblock is not valid\n",
 		       sbi->sb->s_id);
 		err = -EFSCORRUPTED;
@@ -89,8 +177,9 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 		pr_err("lnkfs (%s): the journal device is not used by this volume\n",
 		       sbi->sb->s_id);
 		err = -EINVAL;
+	} else if (*dirty && !lnkfs_log_ends(sbi, jsb)) {
+		err = -EFSCORRUPTED;
 	}
-	*dirty = jsb->s_start != 0;
 	brelse(bh);
 	return err;
 }
@@ -154,6 +243,13 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 	err = jbd2_journal_load(journal);
 	if (err) {
 		pr_err("lnkfs (%s): cannot load the journal (%d)\n", sb->s_id, err);
+		goto fail;
+	}
+	/* A crafted log may have been replayed over its own superblock. */
+	if (journal->j_first != 1 || journal->j_last != journal->j_total_len ||
+	    !lnkfs_log_super_sound(sbi, journal->j_superblock)) {
+		pr_err("lnkfs (%s): the journal's superblock is not valid\n", sb->s_id);
+		err = -EFSCORRUPTED;
 		goto fail;
 	}
 	if (!jbd2_journal_set_features(journal, 0, 0,

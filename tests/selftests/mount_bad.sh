@@ -149,6 +149,52 @@ poke() # offset, size: overwrite with random bytes
 	dd if=/dev/urandom of="$dev" bs=1 seek="$1" count="$2" conv=notrunc 2>/dev/null
 }
 
+be32() # number...: their bytes
+{
+	for n; do
+		printf "$(printf '\\%03o\\%03o\\%03o\\%03o' $((n >> 24 & 255)) \
+			$((n >> 16 & 255)) $((n >> 8 & 255)) $((n & 255)))"
+	done
+}
+
+put() # offset: write there what comes
+{
+	dd of="$dev" bs=1 seek="$1" conv=notrunc 2>/dev/null
+}
+
+# Logs that jbd2 would believe: one that begins near its end, so that there is less room than
+# a transaction may want, and one of which every block says that another one follows.
+crafted_logs()
+{
+	fresh
+	at=$(($($sysop get "$dev" s_journal_start) * bs))
+	len=$($sysop get "$dev" s_journal_blocks)
+	be32 $((len - 1025)) | put $((at + 20))
+	quiet
+	is "a log that begins late" EUCLEAN "$(try rw)"
+	is "a log that begins late: the log says so" yes \
+		"$(said "the journal's superblock is not valid")"
+
+	fresh
+	# s_sequence and s_start; s_feature_incompat: checksums, 64 bits, revocation
+	be32 1 1 | put $((at + 24))
+	be32 19 | put $((at + 40))
+	# blocks of revocations of this transaction
+	{ be32 3225106840 5 1; head -c $((bs - 12)) /dev/zero; } > "$tmp/block"
+	n=$((bs / 512))
+	while [ $n -lt $((len * bs / 512)) ]; do
+		cat "$tmp/block" "$tmp/block" > "$tmp/more"
+		mv "$tmp/more" "$tmp/block"
+		n=$((n * 2))
+	done
+	head -c $(((len - 1) * bs)) "$tmp/block" |
+		dd of="$dev" bs="$bs" seek=$((at / bs + 1)) iflag=fullblock conv=notrunc 2>/dev/null
+	rm -f "$tmp/block"
+	quiet
+	is "a log without an end" EUCLEAN "$(try rw)"
+	is "a log without an end: the log says so" yes "$(said "the journal has no end")"
+}
+
 mark=0
 quiet() # remember where the kernel's log is
 {
@@ -359,6 +405,7 @@ is "a whole one once more" 0 "$(try rw)"
 
 if [ "$fstype" = lnkfs ]; then
 	super_tests
+	crafted_logs
 	left_behind
 	unreadable_super
 	error_while_frozen

@@ -152,7 +152,7 @@ static int read_journal_dev(struct lnkfs_journal_dev *j, const char **why)
 	blocks = be32_to_cpu(j->js.s_maxlen);
 	if (be32_to_cpu(j->js.h_magic) != JBD2_MAGIC_NUMBER || size != 1u << j->sb.s_block_bits ||
 	    blocks < LNKFS_MIN_JOURNAL_BLOCKS || blocks > le32_to_cpu(j->sb.s_journal_blocks) ||
-	    !j->js.s_first || be32_to_cpu(j->js.s_first) >= blocks) {
+	    be32_to_cpu(j->js.s_first) != 1) {
 		*why = "the log's superblock is damaged";
 		return -EFSCORRUPTED;
 	}

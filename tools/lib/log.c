@@ -56,9 +56,8 @@ static const char *super_wrong(struct lnkfs_log *log, const struct jbd2_super *j
 	log->incompat = be32_to_cpu(js->s_feature_incompat);
 	if (be32_to_cpu(js->s_blocksize) != log->block_size)
 		return "the journal has another block size";
-	if (log->maxlen > blocks || log->maxlen < LNKFS_MIN_JOURNAL_BLOCKS || !log->first ||
-	    log->first >= log->maxlen || log->start >= log->maxlen ||
-	    (log->start && log->start < log->first))
+	if (log->maxlen > blocks || log->maxlen < LNKFS_MIN_JOURNAL_BLOCKS || log->first != 1 ||
+	    log->start >= log->maxlen)
 		return "the journal's superblock contradicts itself";
 	if (log->incompat & ~(u32)LOG_FEATURES || js->s_feature_ro_compat)
 		return "the journal has unknown features";
