@@ -334,9 +334,9 @@ static int lnkfs_quota_load(struct super_block *sb, int type)
 {
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	unsigned int flags = DQUOT_USAGE_ENABLED;
+	struct lnkfs_inode_info *li;
 	struct inode *inode;
-	u8 head[8];
-	int err;
+	int err = -EFSCORRUPTED;
 
 	if (sbi->opts & lnkfs_limit_opts[type])
 		flags |= DQUOT_LIMITS_ENABLED;
@@ -345,9 +345,13 @@ static int lnkfs_quota_load(struct super_block *sb, int type)
 		/* The superblock names what is not there: not a matter of handles. */
 		return inode == ERR_PTR(-ESTALE) ? -EFSCORRUPTED : PTR_ERR(inode);
 	/* The VFS would say EINVAL, whatever keeps it from reading the head of the file. */
-	err = S_ISREG(inode->i_mode) ? lnkfs_quota_read_inode(inode, head, sizeof(head), 0) :
-	      -EFSCORRUPTED;
-	if (err >= 0) {
+	if (S_ISREG(inode->i_mode)) {
+		li = LNKFS_I(inode);
+		down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
+		err = lnkfs_quota_check(&sbi->fs, &li->ci);
+		up_read(&li->ext_lock);
+	}
+	if (!err) {
 		inode->i_flags |= S_NOQUOTA;
 		err = dquot_load_quota_inode(inode, type, QFMT_VFS_V1, flags);
 	}

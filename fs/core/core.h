@@ -748,6 +748,7 @@ int lnkfs_quota_read(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 off, void
 		     u32 len);
 int lnkfs_quota_write(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 off,
 		      const void *data, u32 len);
+int lnkfs_quota_check(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_quota_new_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 u32 lnkfs_quota_new_revokes(struct lnkfs_fs *fs, struct lnkfs_cinode *ci);
 

@@ -84,6 +84,31 @@ int lnkfs_quota_read(struct lnkfs_fs *fs, struct lnkfs_cinode *ci, u64 off, void
 	return len;
 }
 
+/**
+ * lnkfs_quota_check() - are all the quota blocks that are in use in the file?
+ * @fs: volume
+ * @ci: its inode
+ *
+ * The VFS asks the same, but of the size that counts the heads of blocks. What it
+ * takes for a part of the file is read as zeroes, and when it is written to, it becomes
+ * one: that has credits only where an entry is new.
+ *
+ * Return: 0; -EFSCORRUPTED when they are not, or there is no head; -EIO, -ENOMEM,
+ * -EFSBADCRC.
+ */
+int lnkfs_quota_check(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
+{
+	struct lnkfs_quota_head head;
+	int ret = lnkfs_quota_read(fs, ci, 0, &head, sizeof(head));
+
+	if (ret < 0)
+		return ret;
+	if (ret < (int)sizeof(head) ||
+	    (u64)le32_to_cpu(head.f_blocks) * LNKFS_QUOTA_BLOCK > lnkfs_quota_bytes(fs, ci))
+		return lnkfs_report(fs, -EFSCORRUPTED, ci->ino, 0, "a quota file is too short");
+	return 0;
+}
+
 /* One more block at the end of the file, zeroed, with write access. */
 static int quota_append(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *ci,
 			lnkfs_buf **buf)

@@ -562,6 +562,41 @@ static void test_gone_lpf(void)
 	}
 }
 
+/*
+ * A file that says it has more quota blocks than it has, by less than the heads of its blocks
+ * take: what the VFS believes.
+ */
+static void test_short(void)
+{
+	struct lnkfs_cinode ci;
+	u64 bytes, blocks;
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		make(fixture_bits[i], 1, 0);
+		load(0, &ci);
+		CHECK_EQ(lnkfs_quota_check(fs, &ci), 0);
+		/* More blocks, until the heads take as much as a quota block does. */
+		for (;;) {
+			load(0, &ci);
+			bytes = lnkfs_quota_bytes(fs, &ci);
+			blocks = bytes / LNKFS_QUOTA_BLOCK + 1;
+			if (blocks * LNKFS_QUOTA_BLOCK <= ci.size)
+				break;
+			put32(0, bytes, 0);
+		}
+		put32(0, offsetof(struct lnkfs_quota_head, f_blocks), (u32)blocks - 1);
+		load(0, &ci);
+		CHECK_EQ(lnkfs_quota_check(fs, &ci), 0);
+		put32(0, offsetof(struct lnkfs_quota_head, f_blocks), (u32)blocks);
+		load(0, &ci);
+		CHECK_EQ(lnkfs_quota_check(fs, &ci), -EFSCORRUPTED);
+		ci.size = 0;
+		CHECK_EQ(lnkfs_quota_check(fs, &ci), -EFSCORRUPTED);
+		lnkfs_volume_close(&v);
+	}
+}
+
 static const struct tap_test tests[] = {
 	{ "new volumes", test_new },
 	{ "read and write", test_read_write },
@@ -576,6 +611,7 @@ static const struct tap_test tests[] = {
 	{ "the way back from a new block", test_way_back },
 	{ "blocks past the end", test_past_end },
 	{ "quota files after lost+found", test_gone_lpf },
+	{ "fewer blocks than it says", test_short },
 };
 
 int main(void)
