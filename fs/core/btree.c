@@ -1100,7 +1100,7 @@ static void bt_finish_delete(lnkfs_tx *tx, const struct lnkfs_btree *bt, struct 
 		lnkfs_bput(step->sib);
 		if (dead) {
 			bt_give_back(tx, bt, block, true);
-			bt->ci->blocks--;
+			lnkfs_blocks_less(bt->ci, 1);
 		}
 	}
 }
@@ -1135,7 +1135,7 @@ static void bt_pull_up(lnkfs_tx *tx, const struct lnkfs_btree *bt)
 	bt_dirty_root(tx, bt);
 	lnkfs_bput(buf);
 	bt_give_back(tx, bt, block, true);
-	bt->ci->blocks--;
+	lnkfs_blocks_less(bt->ci, 1);
 }
 
 /* Declare that everything in the plan is about to change. */

@@ -464,6 +464,22 @@ static inline u32 lnkfs_ino_slot(const struct lnkfs_fs *fs, u64 ino)
 	return (u32)(ino & ((1u << fs->slot_bits) - 1));
 }
 
+/**
+ * lnkfs_blocks_less() - blocks of an inode have been freed
+ * @ci: inode
+ * @blocks: how many
+ *
+ * The record of a crafted volume may count fewer than its trees have: that must not become
+ * a number that no inode can have, or the inode is lost.
+ */
+static inline void lnkfs_blocks_less(struct lnkfs_cinode *ci, u64 blocks)
+{
+	/* What has external attributes has a block. */
+	const u64 least = ci->xattr_block && ci->blocks;
+
+	ci->blocks = ci->blocks - least > blocks ? ci->blocks - blocks : least;
+}
+
 /* ---- btree.c: the generic B+tree ---- */
 
 /**

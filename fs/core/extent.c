@@ -647,7 +647,7 @@ static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 l
 	int err = 0;
 	u64 i;
 
-	bt->ci->blocks -= len;
+	lnkfs_blocks_less(bt->ci, len);
 	if (meta)
 		err = lnkfs_bfreeable(bt->fs, block, len, LNKFS_B_DIR, bt->ci->ino, bt->ci->gen);
 	if (!err)

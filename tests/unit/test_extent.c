@@ -1081,6 +1081,34 @@ static void without_waiting(void)
 	teardown();
 }
 
+/* A record that counts fewer blocks than the map has, of data and of nodes. */
+static void wrong_count(void)
+{
+	u32 xattrs, i, err;
+
+	for (xattrs = 0; xattrs < 2; xattrs++) {
+		rnd_state = 27;
+		setup(10, 64);
+		setup_map(false, 128, 0);
+		for (i = 0; i < RANGE; i += 2)
+			step_insert(i, 1, false);
+		CHECK(lnkfs_ext_level(&vol.fs, &inode) > 0);
+		inode.blocks = 5;
+		inode.xattr_block = xattrs ? vol.fs.blocks - 1 : 0;
+		do {
+			lnkfs_tx tx;
+
+			lnkfs_tx_begin(&tx, &vol, 0);
+			err = (u32)lnkfs_ext_remove(&tx, &vol.fs, &inode, 0, LNKFS_MAX_LBLK, 64);
+			lnkfs_tx_end(&tx);
+			CHECK(inode.blocks <= 5);
+		} while (err == 1 && !tap_failed);
+		CHECK_EQ(err, 0);
+		CHECK_EQ(inode.blocks, xattrs);
+		teardown();
+	}
+}
+
 static const struct tap_test tests[] = {
 	{ "lookups that must not wait", without_waiting },
 	{ "sequential writing joins extents", sequential },
@@ -1099,6 +1127,7 @@ static const struct tap_test tests[] = {
 	{ "every failure of splits and shifts", every_failure_of_shifts },
 	{ "no space for a split", split_without_space },
 	{ "shifts that cannot be", bad_shifts },
+	{ "a wrong number of blocks", wrong_count },
 };
 
 TAP_MAIN(tests)
