@@ -65,16 +65,17 @@ static bool lnkfs_journal_user(struct lnkfs_sb_info *sbi, const journal_superblo
 		!memcmp(jsb->s_users, sbi->super->s_meta_uuid, sizeof(sbi->super->s_meta_uuid)));
 }
 
+/* Features of every log that has been written to: they are set before that. */
+#define LNKFS_LOG_SET	(JBD2_FEATURE_INCOMPAT_CSUM_V3 | JBD2_FEATURE_INCOMPAT_64BIT)
+
 /*
  * What jbd2 takes from the log's superblock. In a log that does not begin behind it there may
  * be less room than jbd2 lets a transaction have, and with features that nobody has set for
- * this volume jbd2 could do anything. What has to be replayed has checksums: we set them
- * before anything is written.
+ * this volume jbd2 could do anything.
  */
 static bool lnkfs_log_super_sound(const struct lnkfs_sb_info *sbi,
 				  const journal_superblock_t *jsb)
 {
-	const u32 set = JBD2_FEATURE_INCOMPAT_CSUM_V3 | JBD2_FEATURE_INCOMPAT_64BIT;
 	u32 incompat = be32_to_cpu(jsb->s_feature_incompat);
 	u32 len = be32_to_cpu(jsb->s_maxlen);
 
@@ -85,9 +86,8 @@ static bool lnkfs_log_super_sound(const struct lnkfs_sb_info *sbi,
 	if (len < LNKFS_MIN_JOURNAL_BLOCKS || len > sbi->log_blocks ||
 	    jsb->s_first != cpu_to_be32(1) || be32_to_cpu(jsb->s_start) >= len)
 		return false;
-	if (incompat & ~(set | JBD2_FEATURE_INCOMPAT_REVOKE) || jsb->s_feature_ro_compat)
-		return false;
-	return !jsb->s_start || (incompat & set) == set;
+	return !(incompat & ~(LNKFS_LOG_SET | JBD2_FEATURE_INCOMPAT_REVOKE)) &&
+	       !jsb->s_feature_ro_compat;
 }
 
 /* Blocks that a descriptor block and those that it names take. */
@@ -138,11 +138,14 @@ static u32 lnkfs_log_step(const struct lnkfs_sb_info *sbi, u32 at, u32 *sequence
 }
 
 /*
- * Does the log come to an end? jbd2 goes on for as long as it finds blocks of the transaction
- * that it is in: in a log that was made to lead back to where it has been, for ever.
+ * Can jbd2 replay that? It has to come to an end: jbd2 goes on for as long as it finds
+ * blocks of the transaction that it is in, in a log that was made to lead back to where it has
+ * been for ever. And what has no checksums has not been written by us: a superblock of the log
+ * that has them could be in it, for which jbd2 would be missing their driver.
  */
-static bool lnkfs_log_ends(const struct lnkfs_sb_info *sbi, const journal_superblock_t *jsb)
+static bool lnkfs_log_plausible(const struct lnkfs_sb_info *sbi, const journal_superblock_t *jsb)
 {
+	bool sealed = (be32_to_cpu(jsb->s_feature_incompat) & LNKFS_LOG_SET) == LNKFS_LOG_SET;
 	u32 ring = be32_to_cpu(jsb->s_maxlen) - 1, at = be32_to_cpu(jsb->s_start);
 	u32 sequence = be32_to_cpu(jsb->s_sequence), seen, step;
 
@@ -150,6 +153,10 @@ static bool lnkfs_log_ends(const struct lnkfs_sb_info *sbi, const journal_superb
 		step = lnkfs_log_step(sbi, at, &sequence);
 		if (!step)
 			return true;
+		if (!sealed) {
+			pr_err("lnkfs (%s): the journal has no checksums\n", sbi->sb->s_id);
+			return false;
+		}
 		at = 1 + (at - 1 + step) % ring;
 		cond_resched();
 	}
@@ -177,7 +184,7 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 		pr_err("lnkfs (%s): the journal device is not used by this volume\n",
 		       sbi->sb->s_id);
 		err = -EINVAL;
-	} else if (*dirty && !lnkfs_log_ends(sbi, jsb)) {
+	} else if (*dirty && !lnkfs_log_plausible(sbi, jsb)) {
 		err = -EFSCORRUPTED;
 	}
 	brelse(bh);

@@ -176,6 +176,13 @@ crafted_logs()
 		"$(said "the journal's superblock is not valid")"
 
 	fresh
+	be32 1 1 | put $((at + 24))
+	be32 3225106840 5 1 | put $((at + bs))
+	quiet
+	is "a log without checksums" EUCLEAN "$(try rw)"
+	is "a log without checksums: the log says so" yes "$(said "the journal has no checksums")"
+
+	fresh
 	# s_sequence and s_start; s_feature_incompat: checksums, 64 bits, revocation
 	be32 1 1 | put $((at + 24))
 	be32 19 | put $((at + 40))
