@@ -797,12 +797,17 @@ static void fill_and_add_ids(struct __test_metadata *_metadata, int used)
 		while (append("g", i, 0) == i)
 			;
 	sync();
-	for (i = 0; i < used; i++)
-		if (chown("f0", (i + 1) << 8, -1))
+	/* Each has a file of its own: what owns nothing any more is removed in time. */
+	for (i = 0; i < used; i++) {
+		sprintf(name, "f%d", 2 * i);
+		if (chown(name, (i + 1) << 8, -1))
 			break;
-	for (ids = 0, err = 0; !err && ids < 1000; ids++)
-		if (set_project("f1", (ids + 1) << 8, false))
+	}
+	for (ids = 0, err = 0; !err && 2 * ids < files; ids++) {
+		sprintf(name, "f%d", 2 * ids);
+		if (set_project(name, (ids + 1) << 8, false))
 			err = errno;
+	}
 	ASSERT_OK(statfs(".", &st));
 	ASSERT_EQ(ENOSPC, err)
 		TH_LOG("%d files, %d owners, %d projects, %ld blocks free", files, i, ids,
