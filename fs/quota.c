@@ -54,17 +54,6 @@ static const char * const lnkfs_quota_names[MAXQUOTAS] = { "user", "group", "pro
 
 /* ---- the quota files ---- */
 
-static int lnkfs_quota_read_inode(struct inode *inode, void *data, size_t len, loff_t off)
-{
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	int ret;
-
-	down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
-	ret = lnkfs_quota_read(LNKFS_FS(inode), &li->ci, off, data, len);
-	up_read(&li->ext_lock);
-	return ret;
-}
-
 /**
  * lnkfs_quota_file_read() - read from a quota file (super_operations)
  * @sb: volume
@@ -76,7 +65,14 @@ static int lnkfs_quota_read_inode(struct inode *inode, void *data, size_t len, l
 ssize_t lnkfs_quota_file_read(struct super_block *sb, int type, char *data, size_t len,
 			      loff_t off)
 {
-	return lnkfs_quota_read_inode(sb_dqopt(sb)->files[type], data, len, off);
+	struct inode *inode = sb_dqopt(sb)->files[type];
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	int ret;
+
+	down_read_nested(&li->ext_lock, LNKFS_NEST_QUOTA);
+	ret = lnkfs_quota_read(LNKFS_FS(inode), &li->ci, off, data, len);
+	up_read(&li->ext_lock);
+	return ret;
 }
 
 /**
