@@ -426,11 +426,11 @@ int lnkfs_orphan_next(struct lnkfs_fs *fs, u32 group, u32 *from, u64 *block);
 
 /* ---- inode.c: records ---- */
 
-/* flags of lnkfs_inode_load() */
 /* Linux device numbers; what does not fit cannot have been made by us. */
 #define LNKFS_MAX_MAJOR		((1u << 12) - 1)
 #define LNKFS_MAX_MINOR		((1u << 20) - 1)
 
+/* flags of lnkfs_inode_load() */
 #define LNKFS_IL_ORPHAN		0x1	/* a record with nlink 0 is wanted, too */
 
 int lnkfs_inode_load(struct lnkfs_fs *fs, u64 ino, unsigned int flags,
