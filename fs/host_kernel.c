@@ -346,6 +346,15 @@ int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_
 	return 0;
 }
 
+/* Nothing half done is ever to be committed: jbd2 has refused what a handle has done. */
+static void lnkfs_refused(lnkfs_tx *tx, struct lnkfs_fs *fs, int err, u64 block, const char *what)
+{
+	if (is_handle_aborted(tx))
+		return;
+	jbd2_journal_abort(to_sbi(fs)->journal, err);
+	lnkfs_report(fs, err, 0, block, "%s", what);
+}
+
 /**
  * lnkfs_bdirty() - a block was modified
  * @tx: handle in which lnkfs_baccess() or lnkfs_bnew() was called
@@ -359,10 +368,8 @@ void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf)
 {
 	int err = jbd2_journal_dirty_metadata(tx, buf);
 
-	if (unlikely(err) && !is_handle_aborted(tx)) {
-		jbd2_journal_abort(to_sbi(fs)->journal, err);
-		lnkfs_report(fs, err, 0, buf->b_blocknr, "cannot journal a block");
-	}
+	if (unlikely(err))
+		lnkfs_refused(tx, fs, err, buf->b_blocknr, "cannot journal a block");
 }
 
 /* Is the block in memory as something else than it should be? */
@@ -430,10 +437,7 @@ int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block)
 		/* jbd2 has not taken the buffer when it says so */
 		if (err == -EIO && bh)
 			brelse(bh);
-		if (!is_handle_aborted(tx)) {
-			jbd2_journal_abort(to_sbi(fs)->journal, err);
-			lnkfs_report(fs, err, 0, block, "cannot revoke a block");
-		}
+		lnkfs_refused(tx, fs, err, block, "cannot revoke a block");
 	}
 	return err;
 }
