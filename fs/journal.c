@@ -67,6 +67,8 @@ static bool lnkfs_journal_user(struct lnkfs_sb_info *sbi, const journal_superblo
 
 /* Features of every log that has been written to: they are set before that. */
 #define LNKFS_LOG_SET	(JBD2_FEATURE_INCOMPAT_CSUM_V3 | JBD2_FEATURE_INCOMPAT_64BIT)
+/* Those that it can have. */
+#define LNKFS_LOG_FEATURES	(LNKFS_LOG_SET | JBD2_FEATURE_INCOMPAT_REVOKE)
 
 /*
  * What jbd2 takes from the log's superblock. In a log that does not begin behind it there may
@@ -86,8 +88,7 @@ static bool lnkfs_log_super_sound(const struct lnkfs_sb_info *sbi,
 	if (len < LNKFS_MIN_JOURNAL_BLOCKS || len > sbi->log_blocks ||
 	    jsb->s_first != cpu_to_be32(1) || be32_to_cpu(jsb->s_start) >= len)
 		return false;
-	return !(incompat & ~(LNKFS_LOG_SET | JBD2_FEATURE_INCOMPAT_REVOKE)) &&
-	       !jsb->s_feature_ro_compat;
+	return !(incompat & ~LNKFS_LOG_FEATURES) && !jsb->s_feature_ro_compat;
 }
 
 /* Blocks that a descriptor block and those that it names take. */
@@ -259,10 +260,7 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 		err = -EFSCORRUPTED;
 		goto fail;
 	}
-	if (!jbd2_journal_set_features(journal, 0, 0,
-				       JBD2_FEATURE_INCOMPAT_CSUM_V3 |
-				       JBD2_FEATURE_INCOMPAT_64BIT |
-				       JBD2_FEATURE_INCOMPAT_REVOKE)) {
+	if (!jbd2_journal_set_features(journal, 0, 0, LNKFS_LOG_FEATURES)) {
 		pr_err("lnkfs (%s): cannot set the journal's features\n", sb->s_id);
 		err = -EINVAL;
 		goto fail;
