@@ -118,28 +118,13 @@ static bool to_key(const char *name, struct lnkfs_xattr_key *key)
 	return false;
 }
 
-/* May an inode of this type have the attribute? To others the kernel does not give it. */
-static bool may_have(u16 mode, u8 space)
-{
-	switch (space) {
-	case LNKFS_XATTR_USER:
-		return S_ISREG(mode) || S_ISDIR(mode);
-	case LNKFS_XATTR_ACL_ACCESS:
-		return !S_ISLNK(mode);
-	case LNKFS_XATTR_ACL_DEFAULT:
-		return S_ISDIR(mode);
-	default:
-		return true;
-	}
-}
-
 /* @item says what the inode is. */
 static int add_attribute(struct item *item, const char *name, const void *value, size_t len)
 {
 	struct attribute *more, *x;
 	struct lnkfs_xattr_key key;
 
-	if (!to_key(name, &key) || !may_have(item->attr.mode, key.space))
+	if (!to_key(name, &key) || !lnkfs_xattr_allowed(item->attr.mode, key.space))
 		return 0;
 	if (len > LNKFS_XATTR_VALUE_MAX)
 		return -E2BIG;

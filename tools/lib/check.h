@@ -73,5 +73,6 @@ int lnkfs_fsck_volume(struct lnkfs_volume *v, const struct lnkfs_fsck_ops *ops, 
 
 /* check_xattr.c */
 bool lnkfs_acl_sound(const u8 *data, u32 len);
+bool lnkfs_xattr_allowed(u16 mode, u8 space);
 
 #endif /* LNKFS_CHECK_H */

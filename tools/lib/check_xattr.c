@@ -92,14 +92,37 @@ bool lnkfs_acl_sound(const u8 *data, u32 len)
 	return last == ACL_OTHER && (!(seen & (ACL_USER | ACL_GROUP)) || (seen & ACL_MASK));
 }
 
+/**
+ * lnkfs_xattr_allowed() - may an inode have attributes of a name space?
+ * @mode: the inode's
+ * @space: LNKFS_XATTR_*
+ *
+ * Return: false when the kernel does not give it any.
+ */
+bool lnkfs_xattr_allowed(u16 mode, u8 space)
+{
+	switch (space) {
+	case LNKFS_XATTR_USER:
+		return S_ISREG(mode) || S_ISDIR(mode);
+	case LNKFS_XATTR_ACL_ACCESS:
+		return !S_ISLNK(mode);
+	case LNKFS_XATTR_ACL_DEFAULT:
+		return S_ISDIR(mode);
+	case LNKFS_XATTR_LINK:
+		return S_ISLNK(mode);
+	default:
+		return true;
+	}
+}
+
 static void check_acl(struct xattr_walk *w, const struct lnkfs_xattr_key *key, const u8 *value,
 		      u32 len)
 {
 	if (key->space != LNKFS_XATTR_ACL_ACCESS && key->space != LNKFS_XATTR_ACL_DEFAULT)
 		return;
-	if (S_ISLNK(w->ci->mode))
+	if (!lnkfs_xattr_allowed(w->ci->mode, LNKFS_XATTR_ACL_ACCESS))
 		say(w, "ACL of a symlink");
-	if (key->space == LNKFS_XATTR_ACL_DEFAULT && !S_ISDIR(w->ci->mode))
+	if (key->space == LNKFS_XATTR_ACL_DEFAULT && !lnkfs_xattr_allowed(w->ci->mode, key->space))
 		say(w, "default ACL of what is no directory");
 	if (!lnkfs_acl_sound(value, len))
 		say(w, "an ACL makes no sense");
@@ -107,7 +130,7 @@ static void check_acl(struct xattr_walk *w, const struct lnkfs_xattr_key *key, c
 
 static void check_user(struct xattr_walk *w, const struct lnkfs_xattr_key *key)
 {
-	if (key->space == LNKFS_XATTR_USER && !S_ISREG(w->ci->mode) && !S_ISDIR(w->ci->mode))
+	if (key->space == LNKFS_XATTR_USER && !lnkfs_xattr_allowed(w->ci->mode, key->space))
 		say(w, "user attribute of what is neither file nor directory");
 }
 

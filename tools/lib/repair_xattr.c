@@ -48,18 +48,16 @@ static bool may_have(const struct xwalk *w, const struct lnkfs_xattr_key *key, c
 		     u32 len)
 {
 	struct lnkfs_link_attr la;
-	u16 mode = w->ci.mode;
 
+	if (!lnkfs_xattr_allowed(w->ci.mode, key->space))
+		return false;
 	switch (key->space) {
-	case LNKFS_XATTR_USER:
-		return S_ISREG(mode) || S_ISDIR(mode);
 	case LNKFS_XATTR_ACL_ACCESS:
-		return !S_ISLNK(mode) && lnkfs_acl_sound(value, len);
 	case LNKFS_XATTR_ACL_DEFAULT:
-		return S_ISDIR(mode) && lnkfs_acl_sound(value, len);
+		return lnkfs_acl_sound(value, len);
 	case LNKFS_XATTR_LINK:
 		memcpy(&la, value, sizeof(la));
-		return S_ISLNK(mode) && lnkfs_link_attr_sound(w->r->fs, &la);
+		return lnkfs_link_attr_sound(w->r->fs, &la);
 	default:
 		return true;
 	}
