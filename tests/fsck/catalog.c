@@ -9,6 +9,7 @@
 
 #define HEAD_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_inode))
 #define SPARES		16
+#define LOGBLKS		16
 #define CONT_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_slot))
 
 static struct lnkfs_fs *fs_of(struct catalog *cat)
@@ -694,6 +695,17 @@ static void list_spares(struct catalog *cat)
 			add_in(cat, K_SPARE, off, 0, fs->block_size, LNKFS_B_BTREE)->num = n++;
 }
 
+/* The last blocks of the journal. */
+static void list_log(struct catalog *cat)
+{
+	const struct lnkfs_fs *fs = fs_of(cat);
+	u32 n;
+
+	for (n = 0; n < LOGBLKS && n < fs->journal_blocks; n++)
+		add_in(cat, K_LOGBLK, fs->journal_start + fs->journal_blocks - 1 - n, 0,
+		       fs->block_size, LNKFS_B_INODE)->num = n;
+}
+
 static int by_kind(const void *a, const void *b)
 {
 	const struct object *x = a, *y = b;
@@ -730,6 +742,7 @@ void catalog_make(struct catalog *cat, struct img *img)
 	list_inodes(cat);
 	list_names(cat);
 	list_spares(cat);
+	list_log(cat);
 	qsort(cat->obj, cat->nr, sizeof(*cat->obj), by_kind);
 }
 

@@ -31,7 +31,7 @@ void volume_list(struct volume *v, const struct recipe *r)
 
 	v->r = r;
 	catalog_make(&v->cat, &v->img);
-	for (i = 0; i < v->cat.nr && v->cat.obj[i].kind != &kinds[K_SPARE]; i++) {
+	for (i = 0; i < v->cat.nr && v->cat.obj[i].kind < &kinds[K_SPARE]; i++) {
 		if (!i || v->cat.obj[i].kind != v->cat.obj[i - 1].kind)
 			v->first[v->nr_kinds++] = i;
 		v->supers += v->cat.obj[i].kind == &kinds[K_SUPER];

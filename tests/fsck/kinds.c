@@ -378,4 +378,5 @@ const struct kind kinds[K_KINDS] = {
 	[K_QLEAF] = { "qleaf", true, false, qleaf_fields },
 	[K_QENT] = { "qent", true, false, qent_fields },
 	[K_SPARE] = { "spare", false, false, node_fields },
+	[K_LOGBLK] = { "logblk", false, false, none },
 };

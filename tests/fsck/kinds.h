@@ -16,7 +16,9 @@ enum kind_nr {
 	K_LINKATTR,
 	K_NAMES, K_NAMENODE, K_NAMEREC, K_NAMEIDX,
 	K_QBLK, K_QHEAD, K_QREF, K_QLEAF, K_QENT,
-	K_SPARE,	/* the last one: a free block, for what an attacker adds */
+	/* What chance does not damage: for what an attacker adds. */
+	K_SPARE,	/* a free block */
+	K_LOGBLK,	/* a block of the journal */
 	K_KINDS
 };
 

@@ -297,6 +297,68 @@ static void wrong_maps(FILE *f, const struct volume *v)
 			chance(3) != 0);
 }
 
+/* Nodes of trees, that are in use, are free. */
+static void free_nodes(FILE *f, const struct volume *v)
+{
+	static const enum kind_nr list[] = { K_EXTNODE, K_IDXNODE, K_XNODE, K_XLEAF, K_NAMENODE };
+	u32 nr = 1 + chance(8), i;
+
+	for (i = 0; i < nr; i++) {
+		const struct object *o = pick_one_of(v, list, ARRAY_SIZE(list));
+
+		if (o)
+			set_bit(f, v, K_BITMAP, block_of(v, o), 0);
+	}
+}
+
+/*
+ * A block of the journal, or one that is free, has inodes, right in all they say, and the map
+ * of inode blocks agrees. It may be the only one with a free slot.
+ */
+static void forged_inodes(FILE *f, const struct volume *v)
+{
+	const struct lnkfs_fs *fs = fs_of(v);
+	const struct object *to = find(v, chance(3) ? K_LOGBLK : K_SPARE, 0, chance(16));
+	const struct object *from = pick_kind(v, K_INOBLK), *desc, *full;
+	u64 block;
+	u32 i;
+
+	if (!to || !map_of(v, K_IMAP, block_of(v, to)))
+		return;
+	block = block_of(v, to);
+	fputs("copyblock ", f);
+	put_name(f, from);
+	fputc(' ', f);
+	put_name(f, to);
+	fputs("; ", f);
+	for (i = 0; i < 1u << fs->slot_bits; i++) {
+		u32 at = i * LNKFS_SLOT_SIZE;
+
+		if (v->img.mem[from->at + at + offsetof(struct lnkfs_slot, sl_type)] !=
+		    LNKFS_SLOT_HEAD)
+			continue;
+		put_name(f, to);
+		fprintf(f, ".raw:%zu:8=%" PRIu64 "; ", at + offsetof(struct lnkfs_inode, i_ino),
+			(block << fs->slot_bits) + i);
+	}
+	full = map_of(v, K_FULLMAP, block);
+	if (full && chance(2)) {
+		put_name(f, full);
+		fprintf(f, ".raw:%u:%u=255; ", LNKFS_MAP_HEADER,
+			lnkfs_group_size(fs, (u32)full->num) / 8);
+	}
+	set_bit(f, v, K_FULLMAP, block, 0);
+	set_bit(f, v, K_IMAP, block, 1);
+	if (!chance(3))
+		set(f, pick_kind(v, K_DIRENT), "d_ino", block << fs->slot_bits);
+	set_bit(f, v, K_BITMAP, block, chance(4) != 0);
+	desc = find(v, K_GDESC, 0, lnkfs_group_of(fs, block));
+	if (!desc || !chance(4))
+		return;
+	set(f, desc, "bg_inode_blocks", get(v, desc, "bg_inode_blocks") + 1);
+	set(f, desc, "bg_free_slots", get(v, desc, "bg_free_slots") + 1);
+}
+
 /* Descriptors that say something else than the maps. */
 static void wrong_desc(FILE *f, const struct volume *v)
 {
@@ -649,7 +711,7 @@ void attack_put(FILE *f, const struct volume *v)
 		shared_extent, shared_value, free_in_use, free_in_use, wrong_maps, wrong_desc,
 		orphans, orphans, dir_loop, dir_loop, wrong_lengths, wrong_inode, wrong_names,
 		wrong_link, wrong_acl, wrong_quota, wrong_super, wrong_super, wrong_journal,
-		elsewhere,
+		elsewhere, forged_inodes, forged_inodes, free_nodes,
 	};
 
 	attacks[chance(ARRAY_SIZE(attacks))](f, v);

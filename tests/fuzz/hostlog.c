@@ -18,7 +18,8 @@ enum { DESCRIPTOR = 1, COMMIT = 2, REVOKE = 5 };
  * @mem: first block of the journal
  * @bs: block size
  * @seed: of the checksums
- * @blocks: blocks of the log
+ * @blocks: blocks of the log that are looked at
+ * @ring: all that it has, but its superblock
  */
 struct hostlog {
 	const struct volume *v;
@@ -26,6 +27,7 @@ struct hostlog {
 	u32 bs;
 	u32 seed;
 	u32 blocks;
+	u32 ring;
 };
 
 static u32 get32(const u8 *p)
@@ -187,6 +189,44 @@ static void change_byte(struct hostlog *l)
 	seal(l, data);
 }
 
+/* The log begins anywhere, and goes on at its first block where it ends. */
+static void begin_late(struct hostlog *l)
+{
+	u32 ring = l->ring, start = chance(3) ? ring - chance(l->blocks) : 1 + chance(ring), i;
+	size_t len = (size_t)l->blocks * l->bs;
+	u8 *copy = malloc(len);
+
+	if (!copy)
+		die("no memory");
+	memcpy(copy, block_at(l, 1), len);
+	for (i = 0; i < l->blocks; i++)
+		memcpy(block_at(l, 1 + (start - 1 + i) % ring), copy + (size_t)i * l->bs, l->bs);
+	free(copy);
+	put32(l->mem + 0x1c, start);
+}
+
+/* All of the log is one transaction, which nothing ends. */
+static void endless(struct hostlog *l)
+{
+	u8 *data = block_of_kind(l, DESCRIPTOR);
+	u32 i;
+
+	if (!data)
+		return;
+	if (chance(2)) {
+		put32(data + 4, REVOKE);
+		put32(data + 12, 16);
+	} else if (chance(2)) {
+		/* Its first tag is its last. */
+		put32(data + 16, 8);
+	}
+	put32(data + 8, SEQUENCE);
+	seal(l, data);
+	for (i = 1; i <= l->ring; i++)
+		if (block_at(l, i) != data)
+			memcpy(block_at(l, i), data, l->bs);
+}
+
 /**
  * hostlog_make() - change the log of an image
  * @v: sound volume that the image comes from
@@ -197,7 +237,7 @@ void hostlog_make(const struct volume *v, struct img *img, u64 seed)
 {
 	static void (*const ways[])(struct hostlog *l) = {
 		change_tag, change_tag, make_revoke, repeat, change_head, change_super,
-		change_super, change_byte,
+		change_super, change_byte, begin_late, endless,
 	};
 	const struct lnkfs_fs *fs = &v->cat.vol.v.fs;
 	struct hostlog l = {
@@ -205,6 +245,7 @@ void hostlog_make(const struct volume *v, struct img *img, u64 seed)
 		.mem = img->mem + (fs->journal_start << fs->block_bits),
 		.bs = fs->block_size,
 		.blocks = min(fs->journal_blocks - 2, (u32)MAX_LOG),
+		.ring = fs->journal_blocks - 1,
 	};
 	u32 nr;
 
