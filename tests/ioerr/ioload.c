@@ -761,7 +761,9 @@ static int run(const char *dir, uint32_t processes)
 		me = i;
 		w = &ledger->worker[i];
 		state = seed * 1000 + i;
-		pid[i] = fork();
+		while ((pid[i] = fork()) < 0)
+			if (errno != ENOMEM || !getenv("IOLOAD_ENOMEM"))
+				err(2, "fork");
 		if (!pid[i])
 			_exit(work(dir));
 	}
