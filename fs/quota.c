@@ -28,7 +28,7 @@
  * and so may be made under a group's lock.
  */
 #include <linux/quotaops.h>
-#include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/statfs.h>
 #include "internal.h"
 
@@ -258,7 +258,11 @@ static int lnkfs_write_dquot(struct dquot *dquot)
 	handle = lnkfs_begin(sb, LNKFS_CREDITS_QUOTA, 0);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
-	err = dquot_commit(dquot);
+	/* Callers in the VFS do not look: what memory is missing for is tried again. */
+	while ((err = dquot_commit(dquot)) == -ENOMEM) {
+		memalloc_retry_wait(GFP_NOFS);
+		dquot_mark_dquot_dirty(dquot);
+	}
 	/* What is charged here must not become durable without the charge. */
 	if (err < 0)
 		lnkfs_abort(sb, err);
@@ -280,7 +284,8 @@ static int lnkfs_write_quota_info(struct super_block *sb, int type)
 	handle = lnkfs_begin(sb, LNKFS_CREDITS_QUOTA, 0);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
-	err = dquot_commit_info(sb, type);
+	while ((err = dquot_commit_info(sb, type)) == -ENOMEM)
+		memalloc_retry_wait(GFP_NOFS);
 	err2 = lnkfs_end(handle);
 	return err ? err : err2;
 }
