@@ -100,6 +100,11 @@ static int lnkfs_bread_verify(struct lnkfs_fs *fs, struct buffer_head *bh,
 			}
 		}
 	}
+	if (unlikely(buffer_lnkfs_doomed(bh))) {
+		unlock_buffer(bh);
+		return lnkfs_report(fs, -EFSCORRUPTED, owner, bh->b_blocknr,
+				    "a block in use is being freed");
+	}
 	if (!lnkfs_bverified(bh, type)) {
 		err = lnkfs_verify_block(fs, bh->b_data, type, bh->b_blocknr, owner, gen);
 		if (err && type == LNKFS_B_INODE)
@@ -264,7 +269,8 @@ bool lnkfs_bsame(struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type, u64
  */
 static bool lnkfs_bused(struct buffer_head *bh, enum lnkfs_btype type)
 {
-	return type >= LNKFS_B_INODE && (buffer_lnkfs_verified(bh) || buffer_lnkfs_inode(bh));
+	return type >= LNKFS_B_INODE && (buffer_lnkfs_verified(bh) || buffer_lnkfs_inode(bh) ||
+					 buffer_lnkfs_doomed(bh));
 }
 
 /**
@@ -372,20 +378,15 @@ void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf)
 		lnkfs_refused(tx, fs, err, buf->b_blocknr, "cannot journal a block");
 }
 
-/* Is the block in memory as something else than it should be? */
-static bool lnkfs_bforeign(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type, u64 owner, u32 gen)
+/* Is a block known as something else than it should be? */
+static bool lnkfs_bforeign(struct buffer_head *bh, enum lnkfs_btype type, u64 owner, u32 gen)
 {
-	struct buffer_head *bh = lnkfs_find_block(to_sbi(fs)->sb, block);
-	bool other;
-
-	if (!bh)
-		return false;
-	other = buffer_lnkfs_inode(bh) ||
-		(buffer_lnkfs_verified(bh) &&
-		 (type == LNKFS_B_RAW || !lnkfs_bowner(bh, type, owner, gen)));
-	brelse(bh);
-	return other;
+	return buffer_lnkfs_inode(bh) ||
+	       (buffer_lnkfs_verified(bh) &&
+		(type == LNKFS_B_RAW || !lnkfs_bowner(bh, type, owner, gen)));
 }
+
+static const char lnkfs_foreign_text[] = "a block to be freed is other metadata, too";
 
 /**
  * lnkfs_bfreeable() - are blocks not somebody else's?
@@ -404,11 +405,30 @@ static bool lnkfs_bforeign(struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type
 int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, u64 count, enum lnkfs_btype type, u64 owner,
 		    u32 gen)
 {
-	for (; count; block++, count--)
-		if (unlikely(lnkfs_bforeign(fs, block, type, owner, gen)))
-			return lnkfs_report(fs, -EFSCORRUPTED, owner, block,
-					    "a block to be freed is other metadata, too");
+	for (; count; block++, count--) {
+		struct buffer_head *bh = lnkfs_find_block(to_sbi(fs)->sb, block);
+		bool foreign = bh && lnkfs_bforeign(bh, type, owner, gen);
+
+		brelse(bh);
+		if (unlikely(foreign))
+			return lnkfs_report(fs, -EFSCORRUPTED, owner, block, "%s",
+					    lnkfs_foreign_text);
+	}
 	return 0;
+}
+
+/* Revoke a block; with its buffer, whose reference is put, it is forgotten as well. */
+static int lnkfs_brevoke(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, struct buffer_head *bh)
+{
+	int err = jbd2_journal_revoke(tx, block, bh);
+
+	if (unlikely(err)) {
+		/* jbd2 has not taken the buffer when it says so */
+		if (err == -EIO && bh)
+			brelse(bh);
+		lnkfs_refused(tx, fs, err, block, "cannot revoke a block");
+	}
+	return err;
 }
 
 /**
@@ -425,20 +445,59 @@ int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, u64 count, enum lnkfs_btype 
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block)
 {
 	struct buffer_head *bh;
-	int err;
 
 	if (is_handle_aborted(tx))
 		return -EROFS;
 	bh = lnkfs_find_block(to_sbi(fs)->sb, block);
 	if (bh)
 		lnkfs_bunknown(bh);
-	err = jbd2_journal_revoke(tx, block, bh);
-	if (unlikely(err)) {
-		/* jbd2 has not taken the buffer when it says so */
-		if (err == -EIO && bh)
-			brelse(bh);
-		lnkfs_refused(tx, fs, err, block, "cannot revoke a block");
+	return lnkfs_brevoke(tx, fs, block, bh);
+}
+
+/**
+ * lnkfs_bforget_unread() - a metadata block is being freed that has not been read
+ * @tx: running handle, with a revoke credit for it
+ * @fs: volume
+ * @block: the block
+ * @type: what it should be
+ * @owner: whose it should be
+ * @gen: generation of the owner
+ *
+ * lnkfs_bfreeable() has been asked, but on a crafted volume the block may have got another
+ * use in memory since. jbd2 must not take the buffer from that: whoever comes first under
+ * the buffer's lock has it (lnkfs_bread_verify()).
+ *
+ * Context: may sleep.
+ * Return: 0, -EFSCORRUPTED or an error of the journal, which is aborted then.
+ */
+int lnkfs_bforget_unread(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
+			 u64 owner, u32 gen)
+{
+	struct buffer_head *bh;
+	bool foreign;
+	int err;
+
+	if (is_handle_aborted(tx))
+		return -EROFS;
+	bh = lnkfs_find_block(to_sbi(fs)->sb, block);
+	if (!bh)
+		return lnkfs_brevoke(tx, fs, block, NULL);
+	lock_buffer(bh);
+	foreign = lnkfs_bforeign(bh, type, owner, gen);
+	if (likely(!foreign)) {
+		lnkfs_bunknown(bh);
+		set_buffer_lnkfs_doomed(bh);
 	}
+	unlock_buffer(bh);
+	if (unlikely(foreign)) {
+		brelse(bh);
+		lnkfs_refused(tx, fs, -EFSCORRUPTED, block, lnkfs_foreign_text);
+		return -EFSCORRUPTED;
+	}
+	get_bh(bh);
+	err = lnkfs_brevoke(tx, fs, block, bh);
+	clear_buffer_lnkfs_doomed(bh);
+	brelse(bh);
 	return err;
 }
 

@@ -15,16 +15,19 @@
  * Buffer state: the contents have been verified since they were read, as those
  * of a block with a header (which says what kind it is), or as an inode block;
  * and an inode block in which a record did not pass. Of a raw block nothing is
- * known, whatever its reader made of it.
+ * known, whatever its reader made of it. Doomed is one while jbd2 is told that it has
+ * been freed (lnkfs_bforget_unread()).
  */
 enum lnkfs_bh_state_bits {
 	BH_LnkfsVerified = BH_JBDPrivateStart,
 	BH_LnkfsInode,
 	BH_LnkfsBad,
+	BH_LnkfsDoomed,
 };
 BUFFER_FNS(LnkfsVerified, lnkfs_verified)
 BUFFER_FNS(LnkfsInode, lnkfs_inode)
 BUFFER_FNS(LnkfsBad, lnkfs_bad)
+BUFFER_FNS(LnkfsDoomed, lnkfs_doomed)
 
 /**
  * lnkfs_bunknown() - what is known of a buffer's contents holds no more
@@ -52,6 +55,8 @@ void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf);
 int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, u64 count, enum lnkfs_btype type, u64 owner,
 		    u32 gen);
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block);
+int lnkfs_bforget_unread(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype type,
+			 u64 owner, u32 gen);
 
 static inline void *lnkfs_bdata(const lnkfs_buf *buf)
 {

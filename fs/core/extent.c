@@ -653,7 +653,8 @@ static int ext_free(lnkfs_tx *tx, const struct lnkfs_btree *bt, u64 block, u64 l
 	if (!err)
 		err = lnkfs_bfree(tx, bt->fs, block, (u32)len);
 	for (i = 0; meta && i < len && !err; i++)
-		err = lnkfs_bforget(tx, bt->fs, block + i);
+		err = lnkfs_bforget_unread(tx, bt->fs, block + i, LNKFS_B_DIR, bt->ci->ino,
+					   bt->ci->gen);
 	return err;
 }
 

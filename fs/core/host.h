@@ -33,8 +33,8 @@
  *	The block was modified (to be called after every successful baccess).
  *	A failure aborts the journal; there is nothing left to report here.
  *   int lnkfs_bfreeable(fs, block, count, type, owner, gen)
- *	To be asked before lnkfs_bforget() of blocks that have not been read as what
- *	they should be: -EFSCORRUPTED when one is in memory as something else. May be 0
+ *	To be asked before blocks are freed that have not been read as what they
+ *	should be: -EFSCORRUPTED when one is in memory as something else. May be 0
  *	always where there are no other writers.
  *   int lnkfs_bforget(tx, fs, block)
  *	The metadata block is being freed: revoke it and drop its contents. In
@@ -43,6 +43,9 @@
  *	freed is not forgotten: on a crafted volume its bit is clear and it is not
  *	busy, and lnkfs_bnew() has to find that it is in use. The caller has put its
  *	own reference.
+ *   int lnkfs_bforget_unread(tx, fs, block, type, owner, gen)
+ *	The same for blocks that lnkfs_bfreeable() was asked of: one that has become
+ *	something else since is left alone, and the journal is aborted.
  *   void *lnkfs_bdata(buf), u64 lnkfs_bblock(buf), bool lnkfs_bbad(buf)
  *   bool lnkfs_bsame(fs, buf, type, owner, gen)
  *	Is a block that lnkfs_bread() gave some time ago still the same: verified, and

@@ -197,7 +197,7 @@ int lnkfs_symlink_free_slow(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cino
 	ci->size = 0;
 	ci->blocks -= min_t(u64, count, ci->blocks);
 	for (i = 0; i < count && !err; i++)
-		err = lnkfs_bforget(tx, fs, first + i);
+		err = lnkfs_bforget_unread(tx, fs, first + i, LNKFS_B_RAW, ci->ino, ci->gen);
 	return err;
 }
 

@@ -234,7 +234,7 @@ static void blocks_free(lnkfs_tx *tx, struct lnkfs_fs *fs, struct lnkfs_cinode *
 	if (err)
 		lnkfs_report(fs, err, ci->ino, block, "blocks of attributes are lost");
 	for (i = 0; i < used && !err; i++)
-		err = lnkfs_bforget(tx, fs, block + i);
+		err = lnkfs_bforget_unread(tx, fs, block + i, LNKFS_B_XATTR, ci->ino, ci->gen);
 	ci->blocks -= min_t(u64, ci->blocks, len);
 }
 

@@ -54,6 +54,7 @@ void lnkfs_bdirty(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf);
 
 /* Nobody else is writing. */
 #define lnkfs_bfreeable(fs, block, count, type, owner, gen)	((void)(block), 0)
+#define lnkfs_bforget_unread(tx, fs, block, type, owner, gen)	lnkfs_bforget(tx, fs, block)
 
 int lnkfs_bforget(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block);
 void lnkfs_bput(lnkfs_buf *buf);
