@@ -189,7 +189,7 @@ static inline journal_t *lnkfs_journal_init_dev(struct block_device *bdev,
 	journal_t *journal = jbd2_journal_init_dev(bdev, fs_bdev, start, blocks,
 						   blocksize);
 
-	return journal ? journal : ERR_PTR(-EINVAL);
+	return journal ? journal : ERR_PTR(-ENOMEM);
 }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
