@@ -470,16 +470,33 @@ static void add_quota(void)
 	}
 }
 
+static void make_pattern(void)
+{
+	u32 i;
+
+	for (i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (u8)(i * 7 ^ i >> 8 ^ i >> 13);
+}
+
+/* What has been made is on the device, with quota files, and as it should be. */
+static void finish(void)
+{
+	add_quota();
+	REQUIRE(!lnkfs_cache_flush(&vol));
+	vol.sb.s_free_blocks = cpu_to_le64((u64)vol.free_blocks);
+	REQUIRE(!lnkfs_volume_write_super(&vol, true));
+	REQUIRE(!reopen());
+	REQUIRE(!check());
+}
+
 /* All that there can be, and most of it in the last part of the volume. */
 static void fill(u32 scale)
 {
 	u64 pad = vol.fs.blocks * 3 / 5;
 	struct lnkfs_builder *b = calloc(1, sizeof(*b));
 	struct lnkfs_node n;
-	u32 i;
 
-	for (i = 0; i < sizeof(pattern); i++)
-		pattern[i] = (u8)(i * 7 ^ i >> 8 ^ i >> 13);
+	make_pattern();
 	REQUIRE(!lnkfs_build_begin(b, &vol));
 	put_file(b, "before", 1000, 50000, 1);
 	put_file(b, "pad", 0, pad << vol.fs.block_bits, 0);
@@ -489,12 +506,48 @@ static void fill(u32 scale)
 	remove_file("pad");
 	REQUIRE(!lnkfs_image_find(&img, "a/whole", false, &n));
 	preallocate(&n, 100);
-	add_quota();
-	REQUIRE(!lnkfs_cache_flush(&vol));
-	vol.sb.s_free_blocks = cpu_to_le64((u64)vol.free_blocks);
-	REQUIRE(!lnkfs_volume_write_super(&vol, true));
-	REQUIRE(!reopen());
-	REQUIRE(!check());
+	finish();
+}
+
+/* Of a file, all blocks from @end on and every second one before go. */
+static void comb(const char *name, u64 end)
+{
+	struct lnkfs_node n;
+	struct lnkfs_ext ext;
+	lnkfs_tx tx;
+	u64 i;
+
+	REQUIRE(!lnkfs_image_find(&img, name, false, &n));
+	lnkfs_tx_begin(&tx, &vol, 0);
+	for (i = 0; i < n.ci.size >> vol.fs.block_bits; i++) {
+		REQUIRE(!lnkfs_ext_lookup(&vol.fs, &n.ci, i, &ext));
+		if (i % 2 || ext.block >= end)
+			REQUIRE(!lnkfs_ext_remove(&tx, &vol.fs, &n.ci, i, i + 1, U32_MAX));
+	}
+	REQUIRE(!lnkfs_inode_store(&tx, &vol.fs, &n.ci));
+	lnkfs_tx_end(&tx);
+}
+
+/* A file in one piece behind @end, and before it free space in single blocks. */
+static void fill_comb(u64 end)
+{
+	struct lnkfs_builder *b = calloc(1, sizeof(*b));
+	struct lnkfs_node n;
+	struct lnkfs_ext ext;
+
+	make_pattern();
+	REQUIRE(!lnkfs_build_begin(b, &vol));
+	put_file(b, "one", 0, 8000 << vol.fs.block_bits, 0);
+	put_file(b, "whole", 1000, 700 << vol.fs.block_bits, 0);
+	put_file(b, "two", 0, (u64)(vol.free_blocks - 300) << vol.fs.block_bits, 0);
+	REQUIRE(!lnkfs_build_end(b));
+	free(b);
+	comb("one", end);
+	comb("two", end);
+	REQUIRE(!lnkfs_image_find(&img, "whole", false, &n));
+	REQUIRE(!lnkfs_ext_lookup(&vol.fs, &n.ci, 0, &ext));
+	REQUIRE(ext.len == 700 && ext.block >= end);
+	finish();
 }
 
 /* ---- resizing ---- */
@@ -889,6 +942,17 @@ static void test_cut_shrink_steps(void)
 	done();
 }
 
+/* A file falls into so many pieces that its tree grows: that is charged at once. */
+static void test_cut_shrink_pieces(void)
+{
+	make(10, 36000, 64 * MIB);
+	fill_comb(30000);
+	batch = 1;
+	cut_everywhere(30000, 50);
+	batch = 0;
+	done();
+}
+
 static void test_cut_shrink_large(void)
 {
 	make(12, 16000, 64 * MIB);
@@ -1101,6 +1165,7 @@ static const struct tap_test tests[] = {
 	{ "growing, stopped after any write", test_cut_grow },
 	{ "shrinking, stopped after any write", test_cut_shrink },
 	{ "shrinking, stopped after any write, many transactions", test_cut_shrink_steps },
+	{ "shrinking, stopped after any write, files fall to pieces", test_cut_shrink_pieces },
 	{ "shrinking, stopped after any write, blocks of 4 KiB", test_cut_shrink_large },
 	{ "errors leave all as it was", test_faults },
 	{ "back references stay where they are", test_stays_on },

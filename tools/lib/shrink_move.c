@@ -395,11 +395,28 @@ static int move_piece(struct lnkfs_shrink *s, struct lnkfs_cinode *ci,
 	return err ? -EIO : 0;
 }
 
+/* Move a piece, with all that changes by it: a transaction may end after each. */
+static int move_step(struct lnkfs_shrink *s, struct lnkfs_cinode *ci, const struct lnkfs_ext *ext)
+{
+	u64 blocks = ci->blocks;
+	int err;
+
+	lnkfs_tx_begin(&s->tx, s->v, 0);
+	err = move_piece(s, ci, ext);
+	if (!err)
+		err = lnkfs_inode_store(&s->tx, s->fs, ci);
+	lnkfs_tx_end(&s->tx);
+	/* It may have cost nodes of the tree. */
+	if (!err)
+		err = lnkfs_shrink_charge(s, ci, (s64)(ci->blocks - blocks));
+	return err ? err : lnkfs_shrink_step(s);
+}
+
 static int move_extents(struct lnkfs_shrink *s, struct lnkfs_cinode *ci)
 {
 	struct lnkfs_ext ext;
 	u64 lblk = 0, skip;
-	int err, err2;
+	int err;
 
 	while (lblk < LNKFS_MAX_LBLK) {
 		err = lnkfs_ext_lookup(s->fs, ci, lblk, &ext);
@@ -414,12 +431,7 @@ static int move_extents(struct lnkfs_shrink *s, struct lnkfs_cinode *ci)
 		ext.block += skip;
 		ext.len -= skip;
 		lblk = ext.lblk;
-		lnkfs_tx_begin(&s->tx, s->v, 0);
-		err = move_piece(s, ci, &ext);
-		err2 = err ? 0 : lnkfs_inode_store(&s->tx, s->fs, ci);
-		lnkfs_tx_end(&s->tx);
-		if (!err)
-			err = err2 ? err2 : lnkfs_shrink_step(s);
+		err = move_step(s, ci, &ext);
 		if (err)
 			return err;
 	}
@@ -443,16 +455,11 @@ static int move_meta(struct lnkfs_shrink *s, struct lnkfs_cinode *ci)
 
 static int move_inode(struct lnkfs_shrink *s, struct lnkfs_cinode *ci)
 {
-	u64 blocks = ci->blocks;
-	int err = 0, err2;
+	int err = 0;
 
 	if (ci->fork == LNKFS_FORK_EXTENTS || ci->fork == LNKFS_FORK_DIR_BLOCKS)
 		err = move_extents(s, ci);
-	if (!err)
-		err = move_meta(s, ci);
-	/* Pieces may have cost nodes of the tree. */
-	err2 = lnkfs_shrink_charge(s, ci, (s64)(ci->blocks - blocks));
-	return err ? err : err2;
+	return err ? err : move_meta(s, ci);
 }
 
 static int move_one(void *ctx, u64 ino)
