@@ -1156,6 +1156,32 @@ static void test_without_backref(void)
 	done();
 }
 
+/* A directory whose index has a node that is its own child: nobody has looked for that. */
+static void test_unchecked(void)
+{
+	struct lnkfs_dir_fork *f;
+	struct lnkfs_btree_root *root;
+	struct lnkfs_btree_node *node;
+	struct lnkfs_node n;
+	u64 block;
+
+	make(10, 36000, 64 * MIB);
+	fill(8);
+	REQUIRE(!lnkfs_image_find(&img, "big", false, &n));
+	REQUIRE(n.ci.fork == LNKFS_FORK_DIR_BLOCKS);
+	f = (void *)n.ci.area;
+	root = (void *)((u8 *)(f + 1) + le16_to_cpu(f->f_ext_len));
+	REQUIRE(le16_to_cpu(root->bt_level));
+	block = get_unaligned_le64((u8 *)(root + 1) + 8);
+	node = (void *)(vol.dev.mem + (block << vol.fs.block_bits));
+	node->n_level = root->bt_level;
+	node->n_count = cpu_to_le16(1);
+	put_unaligned_le64(block, node->n_records + 8);
+	lnkfs_seal_block(&vol.fs, node, LNKFS_B_BTREE, block);
+	CHECK_EQ(resize(30000), -EFSCORRUPTED);
+	done();
+}
+
 static const struct tap_test tests[] = {
 	{ "blocks of 1 KiB: sizes around groups and runs of groups", test_small_blocks },
 	{ "blocks of 4 KiB: sizes around groups and runs of groups", test_large_blocks },
@@ -1165,6 +1191,7 @@ static const struct tap_test tests[] = {
 	{ "growing, stopped after any write", test_cut_grow },
 	{ "shrinking, stopped after any write", test_cut_shrink },
 	{ "shrinking, stopped after any write, many transactions", test_cut_shrink_steps },
+	{ "shrinking what has not been checked", test_unchecked },
 	{ "shrinking, stopped after any write, files fall to pieces", test_cut_shrink_pieces },
 	{ "shrinking, stopped after any write, blocks of 4 KiB", test_cut_shrink_large },
 	{ "errors leave all as it was", test_faults },

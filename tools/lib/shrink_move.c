@@ -182,7 +182,8 @@ static int visit_leaf(struct lnkfs_shrink *s, struct lnkfs_cinode *ci, u64 *bloc
 	return err ? err : visit_run(s, ci, block, 1, LNKFS_B_XATTR);
 }
 
-static int visit_node(struct lnkfs_shrink *s, const struct lnkfs_btree *bt, u64 *block);
+static int visit_node(struct lnkfs_shrink *s, const struct lnkfs_btree *bt, u64 *block,
+		      u32 level);
 
 /* What the records of a node lead to; the levels end the recursion. */
 static int visit_records(struct lnkfs_shrink *s, const struct lnkfs_btree *bt,
@@ -197,7 +198,7 @@ static int visit_records(struct lnkfs_shrink *s, const struct lnkfs_btree *bt,
 		u64 old = bt_child(v, i), block = old;
 
 		if (level)
-			err = visit_node(s, bt, &block);
+			err = visit_node(s, bt, &block, level - 1);
 		else
 			err = visit_leaf(s, bt->ci, &block);
 		if (!err && block != old)
@@ -206,7 +207,8 @@ static int visit_records(struct lnkfs_shrink *s, const struct lnkfs_btree *bt,
 	return err;
 }
 
-static int visit_node(struct lnkfs_shrink *s, const struct lnkfs_btree *bt, u64 *block)
+/* @level is what the parent promises; nobody need have checked the volume. */
+static int visit_node(struct lnkfs_shrink *s, const struct lnkfs_btree *bt, u64 *block, u32 level)
 {
 	struct bt_view v;
 	lnkfs_buf *buf;
@@ -218,7 +220,10 @@ static int visit_node(struct lnkfs_shrink *s, const struct lnkfs_btree *bt, u64 
 	if (err)
 		return err;
 	v = bt_node_view(s->fs, lnkfs_bdata(buf));
-	err = visit_records(s, bt, &v, buf, LNKFS_B_BTREE);
+	if (bt_level(&v) != level || v.head->bt_vsize != bt->vsize || v.head->bt_tree != bt->tree)
+		err = -EFSCORRUPTED;
+	else
+		err = visit_records(s, bt, &v, buf, LNKFS_B_BTREE);
 	lnkfs_bput(buf);
 	return err ? err : visit_run(s, bt->ci, block, 1, LNKFS_B_BTREE);
 }
