@@ -28,8 +28,9 @@ bool args_size(const char *text, u64 unit, u64 *bytes)
 	if (errno)
 		return false;
 	if (*end) {
+		/* The NUL that ends them is none of them. */
 		s = strchr(suffixes, *end & ~0x20);
-		if (!s || end[1])
+		if (!s || !*s || end[1])
 			return false;
 		unit = 1ULL << 10 * (s - suffixes + 1);
 	}

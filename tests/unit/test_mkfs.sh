@@ -145,6 +145,7 @@ is "journal length" "$(od -An -tu4 --endian=big -j $((start * 4096 + 16)) -N 4 a
 refuses "journal too small" "journal too small" -f -J size=4 a.img
 refuses "journal too large" "journal too large" -f -J size=200 a.img
 refuses "journal of no size" "not a size" -f -J size=0 a.img
+refuses "a size and a blank" "not a size" -f a.img "64 "
 refuses "unknown journal option" "unknown journal option" -f -J speed=1 a.img
 is "reserved by default" "$(field a.img 136 8)" 204
 works "reserved share" -f -m 2.5 a.img

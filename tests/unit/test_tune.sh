@@ -330,6 +330,7 @@ refuses "no checksums" 1 "metadata_csum: metadata always has checksums" -O ^meta
 refuses "unknown journal option" 1 "x=1: unknown journal option (only size= and device= are known)" \
 	-J x=1 vol
 refuses "no size" 1 "size=0: not a size" -J size=0 vol
+refuses "a size and a blank" 1 "size=2 : not a size" -J "size=2 " vol
 refuses "journal too small" 1 "vol: journal too small (1280 blocks are the least)" -J size=1M vol
 refuses "journal too large" 1 "vol: journal too large (it must fit into one group)" -J size=8M vol
 refuses "size and device" 1 "log: the size of an external journal is decided when it is made" \
