@@ -433,7 +433,7 @@ int main(int argc, char **argv)
 	static struct tune t;
 	char mnt[PATH_MAX];
 	bool list = false;
-	int ret = TUNE_OK;
+	int ret = TUNE_OK, fd;
 
 	setlocale(LC_CTYPE, "");
 	tune_parse(&t, argc, argv, &list);
@@ -441,8 +441,8 @@ int main(int argc, char **argv)
 		tune_complain(t.device, "nothing to do");
 		return TUNE_USAGE;
 	}
-	if (wants_change(&t) && tune_find_mount(t.device, mnt, sizeof(mnt)))
-		ret = tune_online(&t, mnt);
+	if (wants_change(&t) && tune_find_mount(t.device, mnt, sizeof(mnt), &fd))
+		ret = tune_online(&t, mnt, fd);
 	else if (wants_change(&t))
 		ret = change(&t);
 	return ret || !list ? ret : list_device(t.device);

@@ -119,6 +119,17 @@ mount_options()
 	ok "in order" in_order
 }
 
+# Another volume is mounted over it: that is not the one that was named.
+covered()
+{
+	ok "another volume" mkfs.lnkfs -q -L other "$tap_tmp/other" 20M
+	ok "mounted over it" mount -t lnkfs -o loop "$tap_tmp/other" "$mnt"
+	fails "mounted on $mnt, but something else" "no label" tune.lnkfs -L x "$dev"
+	ok "which is unmounted" umount "$mnt"
+	is "Label:                    other" "as it was" \
+		sh -c "tune.lnkfs -l $tap_tmp/other | head -n 1"
+}
+
 mounted()
 {
 	ok "mount" with
@@ -132,6 +143,7 @@ mounted()
 			tune.lnkfs $args "$dev"
 	done
 	is "Label:                    <none>" "nothing is half done" sh -c "tune.lnkfs -l $dev | head -n 1"
+	covered
 	ok "remount read-only" mount -o remount,ro "$mnt"
 	fails "Read-only file system" "no label on it" tune.lnkfs -L x "$dev"
 	ok "unmount" umount "$mnt"

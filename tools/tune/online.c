@@ -30,15 +30,44 @@ static void unescape(char *text)
 	*to = 0;
 }
 
-static bool find_mount(dev_t dev, char *mnt, size_t len)
+/**
+ * struct place - where something is mounted
+ * @mnt: filled with a mount point
+ * @len: room in it
+ * @fd: the root directory there, open; else a negative error number, -ESTALE when
+ *	that is of another volume, which has been mounted over it
+ */
+struct place {
+	char *mnt;
+	size_t len;
+	int fd;
+};
+
+static int open_root(const char *path, dev_t dev)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && st.st_dev == dev)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/* The first mount point that leads to the device; if none does, the first one. */
+static bool find_mount(dev_t dev, struct place *p)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL, path[4096], type[64];
 	unsigned int major, minor;
 	bool found = false;
 	size_t room = 0;
+	int fd;
 
-	while (f && !found && getline(&line, &room, f) > 0) {
+	p->fd = -ENOENT;
+	while (f && p->fd < 0 && getline(&line, &room, f) > 0) {
 		char *dash = strstr(line, " - ");
 
 		if (!dash || sscanf(line, "%*d %*d %u:%u %*s %4095s", &major, &minor, path) != 3 ||
@@ -46,23 +75,18 @@ static bool find_mount(dev_t dev, char *mnt, size_t len)
 		    makedev(major, minor) != dev)
 			continue;
 		unescape(path);
-		found = snprintf(mnt, len, "%s", path) < (int)len;
+		fd = open_root(path, dev);
+		if (found && fd < 0)
+			continue;
+		snprintf(p->mnt, p->len, "%s", path);
+		p->fd = fd;
+		found = true;
 	}
 	free(line);
 	if (f)
 		fclose(f);
 	return found;
 }
-
-/**
- * struct place - where something is mounted
- * @mnt: filled with a mount point
- * @len: room in it
- */
-struct place {
-	char *mnt;
-	size_t len;
-};
 
 static bool loop_mounted(const char *name, void *ctx)
 {
@@ -75,7 +99,7 @@ static bool loop_mounted(const char *name, void *ctx)
 	snprintf(dev, sizeof(dev), "/sys/block/%s/dev", name);
 	f = fopen(dev, "re");
 	found = f && fscanf(f, "%u:%u", &major, &minor) == 2 &&
-		find_mount(makedev(major, minor), p->mnt, p->len);
+		find_mount(makedev(major, minor), p);
 	if (f)
 		fclose(f);
 	return found;
@@ -86,19 +110,24 @@ static bool loop_mounted(const char *name, void *ctx)
  * @device: its name
  * @mnt: filled with a mount point that is seen here
  * @len: room in @mnt
+ * @fd: set to its root directory, or to a negative error number: -ESTALE when
+ *	something else has been mounted over it
  */
-bool tune_find_mount(const char *device, char *mnt, size_t len)
+bool tune_find_mount(const char *device, char *mnt, size_t len, int *fd)
 {
-	struct place p = { mnt, len };
+	struct place p = { mnt, len, -ENOENT };
+	bool found = false;
 	char name[64];
 	struct stat st;
 
 	if (stat(device, &st))
 		return false;
-	if (S_ISBLK(st.st_mode) && find_mount(st.st_rdev, mnt, len))
-		return true;
-	return (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode)) &&
-	       lnkfs_find_loop(&st, loop_mounted, &p, name, sizeof(name));
+	if (S_ISBLK(st.st_mode))
+		found = find_mount(st.st_rdev, &p);
+	if (!found && (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode)))
+		found = lnkfs_find_loop(&st, loop_mounted, &p, name, sizeof(name));
+	*fd = p.fd;
+	return found;
 }
 
 /* Is a change asked for that only an unmounted volume can take? */
@@ -113,24 +142,28 @@ static bool wants_more(const struct tune *t)
  * tune_online() - change a mounted volume
  * @t: what to change
  * @mnt: mount point
+ * @fd: what tune_find_mount() has said of it; closed
  *
  * Return: exit code.
  */
-int tune_online(const struct tune *t, const char *mnt)
+int tune_online(const struct tune *t, const char *mnt, int fd)
 {
 	char label[FSLABEL_MAX] = "";
-	int fd, err;
+	int err = 0;
 
 	if (wants_more(t)) {
 		tune_complain(t->device, "mounted on %s: only the label can be changed there", mnt);
-		return TUNE_REFUSED;
+		err = EBUSY;
+	} else if (fd == -ESTALE) {
+		tune_complain(t->device, "mounted on %s, but something else is mounted over it", mnt);
+		err = ESTALE;
+	} else {
+		snprintf(label, sizeof(label), "%s", t->label);
+		err = fd < 0 ? -fd : ioctl(fd, FS_IOC_SETFSLABEL, label) ? errno : 0;
+		if (err)
+			tune_complain(t->device, "mounted on %s: %s", mnt, strerror(err));
 	}
-	snprintf(label, sizeof(label), "%s", t->label);
-	fd = open(mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	err = fd < 0 || ioctl(fd, FS_IOC_SETFSLABEL, label) ? errno : 0;
 	if (fd >= 0)
 		close(fd);
-	if (err)
-		tune_complain(t->device, "mounted on %s: %s", mnt, strerror(err));
 	return err ? TUNE_REFUSED : TUNE_OK;
 }

@@ -79,8 +79,8 @@ void tune_parse(struct tune *t, int argc, char **argv, bool *list);
 void tune_list(const struct lnkfs_super_block *sb);
 
 /* online.c */
-bool tune_find_mount(const char *device, char *mnt, size_t len);
-int tune_online(const struct tune *t, const char *mnt);
+bool tune_find_mount(const char *device, char *mnt, size_t len, int *fd);
+int tune_online(const struct tune *t, const char *mnt, int fd);
 
 /* journal.c */
 int tune_journal_prepare(struct tune *t, const char **why);
