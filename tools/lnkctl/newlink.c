@@ -82,7 +82,8 @@ int newlink_begin(const struct newlink *link, struct newlink_temp *temp)
 {
 	temp->dirfd = link->dirfd;
 	block_signals(&temp->signals);
-	if (create_temp(link, temp->name)) {
+	if (create_temp(link, temp->name) ||
+	    fstatat(temp->dirfd, temp->name, &temp->st, AT_SYMLINK_NOFOLLOW)) {
 		int error = errno;
 
 		sigprocmask(SIG_SETMASK, &temp->signals, NULL);
@@ -95,8 +96,8 @@ int newlink_begin(const struct newlink *link, struct newlink_temp *temp)
 }
 
 /**
- * newlink_end() - remove what still has the temporary name
- * @temp: the name
+ * newlink_end() - remove the link if it still has the temporary name
+ * @temp: the name; what others have put there stays
  * @ret: what the caller is going to return; 0: nothing need be there
  *
  * Return: @ret, with errno as it was.
@@ -104,8 +105,10 @@ int newlink_begin(const struct newlink *link, struct newlink_temp *temp)
 int newlink_end(struct newlink_temp *temp, int ret)
 {
 	int error = errno;
+	struct stat st;
 
-	if (ret)
+	if (ret && !fstatat(temp->dirfd, temp->name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    same_object(&st, &temp->st))
 		unlinkat(temp->dirfd, temp->name, 0);
 	sigprocmask(SIG_SETMASK, &temp->signals, NULL);
 	errno = error;
@@ -190,8 +193,9 @@ int newlink_swap(const struct newlink_temp *temp, const char *name, int old)
 			return 0;
 		error = errno;
 	}
-	/* somebody was faster: give him back what he put there */
-	if (!renameat2(dir, temp->name, dir, name, RENAME_EXCHANGE))
+	/* somebody was faster: give him back what he put there, unless he was so again */
+	if (!renameat2(dir, temp->name, dir, name, RENAME_EXCHANGE) ||
+	    (errno == ENOENT && !renameat2(dir, temp->name, dir, name, RENAME_NOREPLACE)))
 		errno = error;
 	return -1;
 }

@@ -40,11 +40,13 @@ struct newlink {
  * struct newlink_temp - a link under a temporary name
  * @dirfd: its directory
  * @name: its name there
+ * @st: the link itself
  * @signals: what was blocked before
  */
 struct newlink_temp {
 	int dirfd;
 	char name[NEWLINK_TEMP_SIZE];
+	struct stat st;
 	sigset_t signals;
 };
 
