@@ -303,6 +303,11 @@ static int lnkfs_zero_tail(struct inode *inode, loff_t size, bool *written)
 	ret = lnkfs_zero_block_tail(inode, size, &did_zero);
 	if (ret || !did_zero)
 		return ret;
+	/*
+	 * From 6.13 on an unwritten block is zeroed in memory while what it held is on its
+	 * way to the device: it becomes a written one with that.
+	 */
+	filemap_fdatawait_range_keep_errors(inode->i_mapping, size, size);
 	ret = lnkfs_byte_written(inode, size);
 	if (ret <= 0)
 		return ret;
