@@ -311,6 +311,10 @@ else
 fi
 if loop=$(losetup -f --show a.img 2>/dev/null); then
 	refuses "an image in use by a loop device" "a.img: in use by loop device" -f a.img
+	# The loop device says "a.img (deleted)".
+	ln a.img other.img && rm a.img
+	refuses "by another name when that is gone" "other.img: in use by loop device" -f other.img
+	mv other.img a.img
 	works "the loop device itself" -f "$loop"
 	refuses "more than the device has" "the device has only 80 MiB" -f "$loop" 1G
 	works "less than the device has" -f "$loop" 20M

@@ -2,9 +2,13 @@
 /*
  * Does somebody else use a device or an image?
  */
+#include <fcntl.h>
 #include <glob.h>
+#include <linux/loop.h>
 #include <mntent.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "volume.h"
 
@@ -14,6 +18,45 @@ static bool same_backing(const struct stat *a, const struct stat *b)
 	if (S_ISBLK(a->st_mode))
 		return S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * The name that a loop device's file has for us, if it has one: it may have been removed
+ * when there is another, and be one of another mount namespace or below another root.
+ */
+static bool same_name(const struct stat *file, const char *attribute)
+{
+	char line[4096] = "";
+	FILE *f = fopen(attribute, "re");
+	struct stat st;
+
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = 0;
+	fclose(f);
+	line[strcspn(line, "\n")] = 0;
+	return !stat(line, &st) && same_backing(file, &st);
+}
+
+/* What the loop device itself says, if it can be asked. */
+static bool same_number(const struct stat *file, const char *name)
+{
+	struct loop_info64 info;
+	char path[80];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ret = ioctl(fd, LOOP_GET_STATUS64, &info);
+	close(fd);
+	if (ret)
+		return false;
+	if (S_ISBLK(file->st_mode))
+		return info.lo_rdevice == file->st_rdev;
+	return info.lo_device == file->st_dev && info.lo_inode == file->st_ino;
 }
 
 /**
@@ -27,27 +70,17 @@ static bool same_backing(const struct stat *a, const struct stat *b)
 bool lnkfs_find_loop(const struct stat *file, bool (*found)(const char *name, void *ctx),
 		     void *ctx, char *name, size_t len)
 {
-	char line[4096];
 	bool ok = false;
-	struct stat st;
 	glob_t g;
 	size_t i;
-	FILE *f;
 
 	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &g))
 		return false;
 	for (i = 0; i < g.gl_pathc && !ok; i++) {
-		f = fopen(g.gl_pathv[i], "re");
-		if (!f)
-			continue;
-		if (fgets(line, sizeof(line), f)) {
-			line[strcspn(line, "\n")] = 0;
-			ok = !stat(line, &st) && same_backing(file, &st);
-		}
-		fclose(f);
 		snprintf(name, len, "%.*s", (int)strcspn(g.gl_pathv[i] + 11, "/"),
 			 g.gl_pathv[i] + 11);
-		ok = ok && (!found || found(name, ctx));
+		ok = (same_name(file, g.gl_pathv[i]) || same_number(file, name)) &&
+		     (!found || found(name, ctx));
 	}
 	globfree(&g);
 	return ok;
