@@ -311,6 +311,13 @@ static int lnkfs_zero_tail(struct inode *inode, loff_t size, bool *written)
 	ret = lnkfs_byte_written(inode, size);
 	if (ret <= 0)
 		return ret;
+	/*
+	 * Once more, and now it is done: 6.1 says that it has zeroed also when its mapping was
+	 * out of date, and passes over the unwritten block that delayed allocation has become.
+	 */
+	ret = lnkfs_zero_block_tail(inode, size, &did_zero);
+	if (ret)
+		return ret;
 	*written = true;
 	return filemap_write_and_wait_range(inode->i_mapping, size - 1, size - 1);
 }
