@@ -51,11 +51,11 @@ enum kind { NONE, REG, LINK, DIRECTORY };
 
 /*
  * @min: what was synced (or zeroes); @last: the latest; @pend: not synced yet; @torn: of a
- * store through a mapping that a fault cut short.
+ * store through a mapping that a fault cut short; @again: one before it was, too.
  */
 struct sector {
 	uint32_t min, last, pend, torn;
-	bool min_zero, zero_after, pend_zero;
+	bool min_zero, zero_after, pend_zero, again;
 };
 
 /* @created: its place in the log, -1: before that. Sizes are in sectors. */
@@ -204,6 +204,25 @@ static bool is_mix(const unsigned char *p, const unsigned char *a, const unsigne
 	return n == SECTOR;
 }
 
+/* Is each byte that of some version, or a zero? Several stores were cut short. */
+static bool is_mix_of_all(const struct object *o, uint32_t at, const unsigned char *p)
+{
+	const struct sector *s = &o->s[at];
+	unsigned char c[SECTOR];
+	bool fits[SECTOR];
+	uint32_t v;
+	size_t n;
+
+	for (n = 0; n < SECTOR; n++)
+		fits[n] = !p[n] && (s->min_zero || s->zero_after);
+	for (v = s->min; v <= s->torn; v++) {
+		content(o, at, v, c);
+		for (n = 0; n < SECTOR; n++)
+			fits[n] |= p[n] == c[n];
+	}
+	return !memchr(fits, false, sizeof(fits));
+}
+
 /* Is it what a store that was cut short has left, on top of something older? */
 static bool is_torn(const struct object *o, uint32_t at, const unsigned char *p)
 {
@@ -221,7 +240,7 @@ static bool is_torn(const struct object *o, uint32_t at, const unsigned char *p)
 		if (is_mix(p, new, old))
 			return true;
 	}
-	return false;
+	return s->again && is_mix_of_all(o, at, p);
 }
 
 /* What is wrong with a sector that was read? */
@@ -550,8 +569,12 @@ static void map_file(struct object *o, int fd)
 	munmap(p, SECTORS * SECTOR);
 	note_write(o, from, count, done);
 	/* A page that was writable may have become one that faults amid a sector. */
-	for (; !done && count; count--)
-		o->s[from + count - 1].torn = o->version;
+	for (; !done && count; count--) {
+		struct sector *s = &o->s[from + count - 1];
+
+		s->again = s->torn && s->torn >= s->min;
+		s->torn = o->version;
+	}
 }
 
 static void cut(struct object *o, int fd)

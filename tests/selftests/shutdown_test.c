@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The shutdown ioctl: what answers afterwards, and what is left. */
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/xattr.h>
@@ -128,6 +129,80 @@ TEST_F(shutdown, fdatasync_after_fallocate)
 		ASSERT_OK(vol_again(&self->v, 0, NULL));
 		EXPECT_OK(unlink("before"));
 	}
+}
+
+#define CUT_FILES	48
+
+/*
+ * Files are cut while their blocks are chosen and written, and grow again. Nothing that was
+ * behind the cut may be there after a crash.
+ */
+TEST_F(shutdown, cut_while_written)
+{
+	static char page[4096];
+	int fd[CUT_FILES], other, round, i, grown = 0;
+	struct stat st;
+	char name[16];
+	ssize_t n, k;
+	volatile int *at;
+	pid_t pid;
+
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)at);
+	for (round = 0; round < 8; round++) {
+		ASSERT_LE(0, other = open("other", O_RDWR | O_CREAT, 0644));
+		for (i = 0; i < CUT_FILES; i++) {
+			sprintf(name, "c%d", i);
+			ASSERT_LE(0, fd[i] = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644));
+		}
+		ASSERT_OK(fs_sync("."));
+		memset(page, 'd', sizeof(page));
+		for (i = 0; i < CUT_FILES; i++)
+			ASSERT_EQ((ssize_t)sizeof(page), pwrite(fd[i], page, sizeof(page), 0));
+		*at = -1;
+		pid = fork();
+		ASSERT_LE(0, pid);
+		for (i = 0; !pid && i < CUT_FILES; i++) {
+			*at = i;
+			sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WRITE);
+		}
+		/* What is on its way arrives; what is dirty again stays. */
+		for (i = 0; !pid && i < CUT_FILES; i++)
+			sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE);
+		if (!pid)
+			_exit(0);
+		for (i = 0; i < CUT_FILES; i++) {
+			while (*at < i)
+				sched_yield();
+			for (n = 0; n < 50 * (i % 8); n++)
+				__asm__ volatile("" : : : "memory");
+			ASSERT_OK(ftruncate(fd[i], 100));
+			ASSERT_OK(ftruncate(fd[i], sizeof(page)));
+		}
+		waitpid(pid, NULL, 0);
+		/* All that has been said to the journal is durable with this. */
+		ASSERT_OK(fchmod(other, 0600 + round));
+		ASSERT_OK(fsync(other));
+		ASSERT_OK(shut("other", LNKFS_SHUTDOWN_NOW));
+		for (i = 0; i < CUT_FILES; i++)
+			close(fd[i]);
+		close(other);
+		ASSERT_OK(vol_again(&self->v, 0, NULL));
+		for (i = 0; i < CUT_FILES; i++) {
+			sprintf(name, "c%d", i);
+			ASSERT_LE(0, fd[i] = open(name, O_RDONLY));
+			ASSERT_OK(fstat(fd[i], &st));
+			grown += st.st_size == sizeof(page);
+			n = read(fd[i], page, sizeof(page));
+			ASSERT_EQ(st.st_size, n);
+			for (k = 100; k < n && !page[k]; k++)
+				;
+			EXPECT_EQ(n > 100 ? n : 100, k)
+				TH_LOG("round %d, %s: '%c' at %zd of %zd", round, name, page[k], k, n);
+			close(fd[i]);
+		}
+	}
+	EXPECT_LT(4 * CUT_FILES, grown);
 }
 
 /* Does touching the page end the process by SIGBUS? */
