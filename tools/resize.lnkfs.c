@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -124,50 +123,7 @@ static void report_size(const struct options *o, u64 old, u64 new, u32 bits)
 
 /* ---- mounted ---- */
 
-/* In place, since it is written as mountinfo has it: \040 for a space. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
-}
-
-/* Where is a block device mounted? A file descriptor, or -1. */
-static int open_mounted(dev_t dev)
-{
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char line[2 * PATH_MAX + 256], path[PATH_MAX + 1];
-	unsigned int major, minor;
-	struct stat st;
-	int fd = -1;
-
-	while (f && fd < 0 && fgets(line, sizeof(line), f)) {
-		if (!strstr(line, " - lnkfs ") ||
-		    sscanf(line, "%*u %*u %u:%u %*s %4096s", &major, &minor, path) != 3 ||
-		    makedev(major, minor) != dev)
-			continue;
-		unescape(path);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		/* Something else may be mounted over it. */
-		if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_dev != dev)) {
-			close(fd);
-			fd = -1;
-		}
-	}
-	if (f)
-		fclose(f);
-	return fd;
-}
-
-/* The volume that @device is, or is on, if it is mounted; or -1. */
+/* The volume that @device is, or is on, if it is mounted; else below 0. */
 static int find_mounted(const char *device)
 {
 	struct statfs sf;
@@ -177,7 +133,7 @@ static int find_mounted(const char *device)
 	if (stat(device, &st) < 0)
 		return -1;
 	if (S_ISBLK(st.st_mode))
-		return open_mounted(st.st_rdev);
+		return lnkfs_open_mounted(st.st_rdev, 0, NULL, 0);
 	if (!S_ISDIR(st.st_mode))
 		return -1;
 	fd = open(device, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

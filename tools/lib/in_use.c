@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does somebody else use a device or an image?
+ * Does somebody else use a device or an image, and where is it mounted?
  */
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <linux/loop.h>
 #include <mntent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "volume.h"
@@ -136,4 +139,75 @@ int lnkfs_in_use(const char *path, char *by, size_t len)
 	if (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode))
 		return loop_backed(&st, by, len);
 	return 0;
+}
+
+/* The kernel writes space, tab, line feed and backslash as \ooo. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	while (*text) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
+			*to++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + text[3] - '0');
+			text += 4;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	*to = 0;
+}
+
+static int open_on(dev_t dev, const char *path, int how)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | how);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && st.st_dev == dev)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/**
+ * lnkfs_open_mounted() - open a mount point of a volume
+ * @dev: its device
+ * @how: more flags of open(2)
+ * @mnt: NULL, or filled with the mount point: the first one that leads to the volume, or
+ *	the first one if none does
+ * @len: room in @mnt
+ *
+ * Return: a file descriptor, on the volume; -ENODEV when it is mounted nowhere that is seen
+ * here; -ESTALE when something else has been mounted over it, or what open(2) says.
+ */
+int lnkfs_open_mounted(dev_t dev, int how, char *mnt, size_t len)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, path[PATH_MAX + 1], type[64];
+	unsigned int major, minor;
+	int fd = -ENODEV, ret;
+	bool found = false;
+	size_t room = 0;
+
+	while (f && fd < 0 && getline(&line, &room, f) > 0) {
+		char *dash = strstr(line, " - ");
+
+		if (!dash || sscanf(line, "%*d %*d %u:%u %*s %4096s", &major, &minor, path) != 3 ||
+		    sscanf(dash, " - %63s", type) != 1 || strcmp(type, "lnkfs") ||
+		    makedev(major, minor) != dev)
+			continue;
+		unescape(path);
+		ret = open_on(dev, path, how);
+		if (found && ret < 0)
+			continue;
+		if (mnt)
+			snprintf(mnt, len, "%s", path);
+		fd = ret;
+		found = true;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return fd;
 }

@@ -260,6 +260,7 @@ void lnkfs_cache_free(struct lnkfs_volume *v);
 bool lnkfs_find_loop(const struct stat *file, bool (*found)(const char *name, void *ctx),
 		     void *ctx, char *name, size_t len);
 int lnkfs_in_use(const char *path, char *by, size_t len);
+int lnkfs_open_mounted(dev_t dev, int how, char *mnt, size_t len);
 
 /* super_vote.c */
 bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_super_block *b);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -14,28 +13,11 @@
 #include "../probe.h"
 #include "tune.h"
 
-/* The kernel writes space, tab, line feed and backslash as \ooo. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	while (*text) {
-		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + text[3] - '0');
-			text += 4;
-		} else {
-			*to++ = *text++;
-		}
-	}
-	*to = 0;
-}
-
 /**
  * struct place - where something is mounted
  * @mnt: filled with a mount point
  * @len: room in it
- * @fd: the root directory there, open; else a negative error number, -ESTALE when
- *	that is of another volume, which has been mounted over it
+ * @fd: what lnkfs_open_mounted() says
  */
 struct place {
 	char *mnt;
@@ -43,49 +25,10 @@ struct place {
 	int fd;
 };
 
-static int open_root(const char *path, dev_t dev)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (!fstat(fd, &st) && st.st_dev == dev)
-		return fd;
-	close(fd);
-	return -ESTALE;
-}
-
-/* The first mount point that leads to the device; if none does, the first one. */
 static bool find_mount(dev_t dev, struct place *p)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, path[4096], type[64];
-	unsigned int major, minor;
-	bool found = false;
-	size_t room = 0;
-	int fd;
-
-	p->fd = -ENOENT;
-	while (f && p->fd < 0 && getline(&line, &room, f) > 0) {
-		char *dash = strstr(line, " - ");
-
-		if (!dash || sscanf(line, "%*d %*d %u:%u %*s %4095s", &major, &minor, path) != 3 ||
-		    sscanf(dash, " - %63s", type) != 1 || strcmp(type, "lnkfs") ||
-		    makedev(major, minor) != dev)
-			continue;
-		unescape(path);
-		fd = open_root(path, dev);
-		if (found && fd < 0)
-			continue;
-		snprintf(p->mnt, p->len, "%s", path);
-		p->fd = fd;
-		found = true;
-	}
-	free(line);
-	if (f)
-		fclose(f);
-	return found;
+	p->fd = lnkfs_open_mounted(dev, O_DIRECTORY, p->mnt, p->len);
+	return p->fd != -ENODEV;
 }
 
 static bool loop_mounted(const char *name, void *ctx)
@@ -110,12 +53,11 @@ static bool loop_mounted(const char *name, void *ctx)
  * @device: its name
  * @mnt: filled with a mount point that is seen here
  * @len: room in @mnt
- * @fd: set to its root directory, or to a negative error number: -ESTALE when
- *	something else has been mounted over it
+ * @fd: set to what lnkfs_open_mounted() says
  */
 bool tune_find_mount(const char *device, char *mnt, size_t len, int *fd)
 {
-	struct place p = { mnt, len, -ENOENT };
+	struct place p = { mnt, len, -ENODEV };
 	bool found = false;
 	char name[64];
 	struct stat st;
