@@ -133,8 +133,7 @@ static int bt_read_how(const struct lnkfs_btree *bt, bool nowait, u64 block, u32
 		return err;
 	v = bt_node_view(bt->fs, lnkfs_bdata(buf));
 	count = bt_count(&v);
-	if (bt_level(&v) == level && v.head->bt_vsize == bt->vsize &&
-	    v.head->bt_tree == bt->tree && count && count <= v.cap &&
+	if (bt_fits(&v, bt, level) && count && count <= v.cap &&
 	    bt_key(&v, 0) >= lo && bt_key(&v, count - 1) <= hi) {
 		*out = buf;
 		return 0;

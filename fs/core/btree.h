@@ -142,6 +142,13 @@ static inline struct bt_view bt_node_view(const struct lnkfs_fs *fs, void *data)
 	return v;
 }
 
+/* Is a node one of this tree, at that level? */
+static inline bool bt_fits(const struct bt_view *v, const struct lnkfs_btree *bt, u32 level)
+{
+	return bt_level(v) == level && v->head->bt_vsize == bt->vsize &&
+	       v->head->bt_tree == bt->tree;
+}
+
 static inline struct bt_view bt_view_of(const struct lnkfs_btree *bt, lnkfs_buf *buf)
 {
 	return buf ? bt_node_view(bt->fs, lnkfs_bdata(buf)) : bt_root_view(bt);

@@ -220,10 +220,7 @@ static int visit_node(struct lnkfs_shrink *s, const struct lnkfs_btree *bt, u64 
 	if (err)
 		return err;
 	v = bt_node_view(s->fs, lnkfs_bdata(buf));
-	if (bt_level(&v) != level || v.head->bt_vsize != bt->vsize || v.head->bt_tree != bt->tree)
-		err = -EFSCORRUPTED;
-	else
-		err = visit_records(s, bt, &v, buf, LNKFS_B_BTREE);
+	err = bt_fits(&v, bt, level) ? visit_records(s, bt, &v, buf, LNKFS_B_BTREE) : -EFSCORRUPTED;
 	lnkfs_bput(buf);
 	return err ? err : visit_run(s, bt->ci, block, 1, LNKFS_B_BTREE);
 }
