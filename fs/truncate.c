@@ -315,8 +315,9 @@ static int lnkfs_zero_tail(struct inode *inode, loff_t size, bool *written)
 	 * Once more, and now it is done: 6.1 says that it has zeroed also when its mapping was
 	 * out of date, and passes over the unwritten block that delayed allocation has become.
 	 */
-	ret = lnkfs_zero_block_tail(inode, size, &did_zero);
-	if (ret)
+	if (LNKFS_ZERO_SKIPS_DIRTY)
+		ret = lnkfs_zero_block_tail(inode, size, &did_zero);
+	if (ret < 0)
 		return ret;
 	*written = true;
 	return filemap_write_and_wait_range(inode->i_mapping, size - 1, size - 1);
