@@ -49,7 +49,7 @@ static char data[65536] __attribute__((aligned(4096)));
 static const char *first_device, *first_dir;
 static const char *device;	/* of the second volume */
 static int fail_fd, cases, failed, reads;
-static int early = -1;	/* what delivered() has said amid an operation */
+static bool armed, hit;	/* a fault is due; it was delivered */
 static int handle_mount_fd;	/* a file of the volume, readable */
 
 #define SECOND	"/run/second"
@@ -59,22 +59,22 @@ static void arm(int n)
 	char s[16];
 	int len = snprintf(s, sizeof(s), "%d", n);
 
-	early = -1;
+	armed = n;
 	if (pwrite(fail_fd, s, len, 0) != len)
 		err(2, "fail-nth");
 }
 
-/* Was the fault delivered? Disarms it. */
-static int delivered(void)
+/* Was the fault delivered? It is not due any more. */
+static void disarm(void)
 {
 	char s[16] = "";
 
-	if (early >= 0)
-		return early;
+	if (!armed)
+		return;
 	if (pread(fail_fd, s, sizeof(s) - 1, 0) <= 0)
 		err(2, "fail-nth");
+	hit = atoi(s) == 0;
 	arm(0);
-	return atoi(s) == 0;
 }
 
 /* A file of this size, with data. */
@@ -432,8 +432,7 @@ static int f_freeze(int fd)
 	int ret = ioctl(fd, FIFREEZE, 0), saved = errno;
 
 	/* Thawing is not to fail. */
-	early = -1;
-	early = delivered();
+	disarm();
 	if (!ret && ioctl(fd, FITHAW, 0))
 		err(2, "thaw");
 	errno = saved;
@@ -719,7 +718,7 @@ static bool excused(bool second, int error)
 
 static void run(const struct operation *o, bool second)
 {
-	int n, ret, error, hit, refused = 0, bad = 0;
+	int n, ret, error, refused = 0, bad = 0;
 
 	for (n = 1; n <= MOST && !bad; n++) {
 		o->before();
@@ -728,7 +727,7 @@ static void run(const struct operation *o, bool second)
 		arm(n);
 		ret = o->op();
 		error = errno;
-		hit = delivered();
+		disarm();
 		if (!hit && !ret)
 			break;
 		if (hit && reads && second) {
