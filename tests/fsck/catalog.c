@@ -8,8 +8,6 @@
 #include "xattr.h"
 
 #define HEAD_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_inode))
-#define SPARES		16
-#define LOGBLKS		16
 #define CONT_AREA	(LNKFS_SLOT_SIZE - (u32)sizeof(struct lnkfs_slot))
 
 static struct lnkfs_fs *fs_of(struct catalog *cat)
@@ -701,7 +699,7 @@ static void list_log(struct catalog *cat)
 	const struct lnkfs_fs *fs = fs_of(cat);
 	u32 n;
 
-	for (n = 0; n < LOGBLKS && n < fs->journal_blocks; n++)
+	for (n = 0; n < SPARES && n < fs->journal_blocks; n++)
 		add_in(cat, K_LOGBLK, fs->journal_start + fs->journal_blocks - 1 - n, 0,
 		       fs->block_size, LNKFS_B_INODE)->num = n;
 }

@@ -22,6 +22,8 @@ enum kind_nr {
 	K_KINDS
 };
 
+#define SPARES		16	/* free blocks, and blocks of the journal, that are listed */
+
 extern const struct kind kinds[K_KINDS];
 
 #endif /* LNKFS_KINDS_H */

@@ -25,6 +25,15 @@ static void set(FILE *f, const struct object *o, const char *field, u64 value)
 	fprintf(f, ".%s=%" PRIu64 "; ", field, value);
 }
 
+static void copy_block(FILE *f, const struct object *from, const struct object *to)
+{
+	fputs("copyblock ", f);
+	put_name(f, from);
+	fputc(' ', f);
+	put_name(f, to);
+	fputs("; ", f);
+}
+
 static u64 get(const struct volume *v, const struct object *o, const char *field)
 {
 	const struct field *fd;
@@ -163,11 +172,7 @@ static void tree_chain(FILE *f, const struct volume *v)
 	for (i = 0; i < end; i++) {
 		const struct object *s = spare(v, i);
 
-		fputs("copyblock ", f);
-		put_name(f, from);
-		fputc(' ', f);
-		put_name(f, s);
-		fputs("; ", f);
+		copy_block(f, from, s);
 		set(f, s, "h_magic", LNKFS_MAGIC_BTREE);
 		set(f, s, "h_blocknr", block_of(v, s));
 		set(f, s, "h_owner", root->ino);
@@ -318,7 +323,7 @@ static void free_nodes(FILE *f, const struct volume *v)
 static void forged_inodes(FILE *f, const struct volume *v)
 {
 	const struct lnkfs_fs *fs = fs_of(v);
-	const struct object *to = find(v, chance(3) ? K_LOGBLK : K_SPARE, 0, chance(16));
+	const struct object *to = find(v, chance(3) ? K_LOGBLK : K_SPARE, 0, chance(SPARES));
 	const struct object *from = pick_kind(v, K_INOBLK), *desc, *full;
 	u64 block;
 	u32 i;
@@ -326,11 +331,7 @@ static void forged_inodes(FILE *f, const struct volume *v)
 	if (!to || !map_of(v, K_IMAP, block_of(v, to)))
 		return;
 	block = block_of(v, to);
-	fputs("copyblock ", f);
-	put_name(f, from);
-	fputc(' ', f);
-	put_name(f, to);
-	fputs("; ", f);
+	copy_block(f, from, to);
 	for (i = 0; i < 1u << fs->slot_bits; i++) {
 		u32 at = i * LNKFS_SLOT_SIZE;
 
