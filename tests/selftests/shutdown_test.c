@@ -133,6 +133,21 @@ TEST_F(shutdown, fdatasync_after_fallocate)
 
 #define CUT_FILES	48
 
+/* In a process of its own: begin to write one file after the other, and say which. */
+static void write_each(const int *fd, volatile int *at)
+{
+	int i;
+
+	for (i = 0; i < CUT_FILES; i++) {
+		*at = i;
+		sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WRITE);
+	}
+	/* What is on its way arrives; what is dirty again stays. */
+	for (i = 0; i < CUT_FILES; i++)
+		sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE);
+	_exit(0);
+}
+
 /*
  * Files are cut while their blocks are chosen and written, and grow again. Nothing that was
  * behind the cut may be there after a crash.
@@ -162,15 +177,8 @@ TEST_F(shutdown, cut_while_written)
 		*at = -1;
 		pid = fork();
 		ASSERT_LE(0, pid);
-		for (i = 0; !pid && i < CUT_FILES; i++) {
-			*at = i;
-			sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WRITE);
-		}
-		/* What is on its way arrives; what is dirty again stays. */
-		for (i = 0; !pid && i < CUT_FILES; i++)
-			sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE);
 		if (!pid)
-			_exit(0);
+			write_each(fd, at);
 		for (i = 0; i < CUT_FILES; i++) {
 			while (*at < i)
 				sched_yield();
