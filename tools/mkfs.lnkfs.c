@@ -550,7 +550,9 @@ static void discard(const struct options *o, struct lnkfs_dev *dev, u64 bytes)
 /* The name of the external journal's device. */
 static void find_journal(struct options *o, char *path, size_t len)
 {
+	const char *why;
 	u8 uuid[16];
+	int err;
 
 	if (strncmp(o->journal, "UUID=", 5)) {
 		snprintf(path, len, "%s", o->journal);
@@ -558,8 +560,9 @@ static void find_journal(struct options *o, char *path, size_t len)
 	}
 	if (uuid_parse(o->journal + 5, uuid))
 		fail(o->journal, "not a UUID");
-	if (!lnkfs_journal_dev_find(uuid, path, len))
-		fail(o->journal, "no such journal device");
+	err = lnkfs_journal_dev_find(uuid, path, len, &why);
+	if (err)
+		fail(o->journal, "%s", err == -ENODEV ? "no such journal device" : why);
 }
 
 /*

@@ -3,9 +3,11 @@
  * Making an empty journal, within a volume or on a device of its own, and finding
  * a volume's.
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "journal.h"
 
@@ -224,34 +226,86 @@ u32 lnkfs_journal_dev_number(const struct lnkfs_journal_dev *j)
 	       (minor(st.st_rdev) & ~0xffu) << 12;
 }
 
+static bool directory_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	bool empty = true;
+
+	while (d && empty && (e = readdir(d)))
+		empty = e->d_name[0] == '.';
+	if (d)
+		closedir(d);
+	return empty;
+}
+
+/*
+ * Is a device, or the one that it is a partition of, a part of another: one of the paths of
+ * a multipath device, of a RAID, of a logical volume?
+ */
+static bool has_holders(char *name)
+{
+	char path[200];
+	char *c;
+
+	for (c = name; *c; c++)
+		if (*c == '/')
+			*c = '!';
+	snprintf(path, sizeof(path), "/sys/class/block/%s/holders", name);
+	if (!directory_empty(path))
+		return true;
+	snprintf(path, sizeof(path), "/sys/class/block/%s/partition", name);
+	if (access(path, F_OK))
+		return false;
+	snprintf(path, sizeof(path), "/sys/class/block/%s/../holders", name);
+	return !directory_empty(path);
+}
+
+static bool has_uuid(const char *path, const u8 uuid[16])
+{
+	struct lnkfs_journal_dev j;
+	const char *why;
+	bool same;
+
+	if (lnkfs_journal_dev_open(&j, path, 0, &why))
+		return false;
+	same = !memcmp(j.sb.s_uuid, uuid, sizeof(j.sb.s_uuid));
+	lnkfs_dev_close(&j.dev);
+	return same;
+}
+
 /**
  * lnkfs_journal_dev_find() - look for a journal among this machine's block devices
  * @uuid: its UUID
  * @path: set to its name
  * @len: room in @path
+ * @why: set to a reason, if not
  *
- * Return: whether it was found.
+ * Devices that are parts of others are passed over. Of two that are the same, such as a
+ * snapshot and what it was made of, somebody has to say which it is: the log of the wrong
+ * one would take the volume back to what it was.
+ *
+ * Return: 0, -ENODEV or -ENOTUNIQ.
  */
-bool lnkfs_journal_dev_find(const u8 uuid[16], char *path, size_t len)
+int lnkfs_journal_dev_find(const u8 uuid[16], char *path, size_t len, const char **why)
 {
 	FILE *f = fopen("/proc/partitions", "re");
-	struct lnkfs_journal_dev j;
-	char line[256], name[128];
-	bool found = false;
-	const char *why;
+	char line[256], name[128], candidate[140];
+	u32 found = 0;
 
-	while (f && !found && fgets(line, sizeof(line), f)) {
+	while (f && found < 2 && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, " %*u %*u %*u %127s", name) != 1)
 			continue;
-		snprintf(path, len, "/dev/%s", name);
-		if (lnkfs_journal_dev_open(&j, path, 0, &why))
+		snprintf(candidate, sizeof(candidate), "/dev/%s", name);
+		if (has_holders(name) || !has_uuid(candidate, uuid))
 			continue;
-		found = !memcmp(j.sb.s_uuid, uuid, sizeof(j.sb.s_uuid));
-		lnkfs_dev_close(&j.dev);
+		snprintf(path, len, "%s", candidate);
+		found++;
 	}
 	if (f)
 		fclose(f);
-	return found;
+	*why = found ? "several devices have its UUID" : "its device was not found";
+	return found == 1 ? 0 : found ? -ENOTUNIQ : -ENODEV;
 }
 
 static int open_ext_journal(struct lnkfs_volume *v, const char *path, unsigned int flags,
@@ -260,10 +314,10 @@ static int open_ext_journal(struct lnkfs_volume *v, const char *path, unsigned i
 	char found[160];
 	int err;
 
-	*why = "its device was not found";
 	if (!path) {
-		if (!lnkfs_journal_dev_find(v->sb.s_journal_uuid, found, sizeof(found)))
-			return -ENODEV;
+		err = lnkfs_journal_dev_find(v->sb.s_journal_uuid, found, sizeof(found), why);
+		if (err)
+			return err;
 		path = found;
 	}
 	*why = "a volume, not a journal device";

@@ -69,6 +69,6 @@ int lnkfs_journal_dev_open(struct lnkfs_journal_dev *j, const char *path, unsign
 int lnkfs_journal_dev_claim(struct lnkfs_journal_dev *j, const u8 user[16]);
 bool lnkfs_journal_dev_used(const struct lnkfs_journal_dev *j, const u8 user[16]);
 u32 lnkfs_journal_dev_number(const struct lnkfs_journal_dev *j);
-bool lnkfs_journal_dev_find(const u8 uuid[16], char *path, size_t len);
+int lnkfs_journal_dev_find(const u8 uuid[16], char *path, size_t len, const char **why);
 
 #endif /* LNKFS_JOURNAL_H */

@@ -37,7 +37,9 @@ static bool old_open, new_open;
 
 static void find_journal(const char *name, char *path, size_t len)
 {
+	const char *why;
 	u8 uuid[16];
+	int err;
 
 	if (strncmp(name, "UUID=", 5)) {
 		snprintf(path, len, "%s", name);
@@ -45,8 +47,9 @@ static void find_journal(const char *name, char *path, size_t len)
 	}
 	if (uuid_parse(name + 5, uuid))
 		tune_fail(name, "not a UUID");
-	if (!lnkfs_journal_dev_find(uuid, path, len))
-		tune_fail(name, "no such journal device");
+	err = lnkfs_journal_dev_find(uuid, path, len, &why);
+	if (err)
+		tune_fail(name, "%s", err == -ENODEV ? "no such journal device" : why);
 }
 
 /* Open the journal device to be, or end the program. */
@@ -86,8 +89,9 @@ static int open_old(struct tune *t, const char **why)
 	int err;
 
 	if (!path) {
-		if (!lnkfs_journal_dev_find(sb->s_journal_uuid, found, sizeof(found)))
-			return 0;
+		err = lnkfs_journal_dev_find(sb->s_journal_uuid, found, sizeof(found), why);
+		if (err)
+			return err == -ENODEV ? 0 : err;
 		path = found;
 	}
 	err = lnkfs_journal_dev_open(&old_dev, path, LNKFS_DEV_EXCL | LNKFS_DEV_WRITE, why);
