@@ -192,6 +192,21 @@ static inline journal_t *lnkfs_journal_init_dev(struct block_device *bdev,
 	return journal ? journal : ERR_PTR(-ENOMEM);
 }
 
+/*
+ * Before 6.7 every error of journal_reset() is EIO, also that of its last step, which
+ * starts the thread. j_free is what the step before set.
+ */
+static inline int lnkfs_journal_load(journal_t *journal)
+{
+	int err = jbd2_journal_load(journal);
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	if (err == -EIO && journal->j_free && !journal->j_task)
+		return -ENOMEM;
+#endif
+	return err;
+}
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
 static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 				  unsigned int len)

@@ -248,7 +248,7 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 
 	if (dirty)
 		pr_info("lnkfs (%s): recovering the journal\n", sb->s_id);
-	err = jbd2_journal_load(journal);
+	err = lnkfs_journal_load(journal);
 	if (err) {
 		pr_err("lnkfs (%s): cannot load the journal (%d)\n", sb->s_id, err);
 		goto fail;

@@ -23,6 +23,7 @@ loader.exec_module(vmrun)
 PANIC = "[    4.2] Kernel panic - not syncing: Fatal exception in interrupt"
 FINE = "[    1.0] Linux version"
 START = "[    5.0] " + vmrun.STARTS
+WARNING = "[    6.0] WARNING: CPU: 0 PID: 76 at fs/x.c:734 elsewhere+0x1a3/0x270"
 
 
 def ended(*lines, status=None, why=None, qemu=0):
@@ -31,10 +32,10 @@ def ended(*lines, status=None, why=None, qemu=0):
                                  proc=types.SimpleNamespace(returncode=qemu)), list(lines)
 
 
-def run(*guests, expect_panic=None):
+def run(*guests, expect_panic=None, excuse=None):
     """The status, how many guests were booted, which logs there are."""
     args = types.SimpleNamespace(kernel="x", log=None, output=None, verbose=True, timeout=1,
-                                 expect_panic=expect_panic)
+                                 expect_panic=expect_panic, excuse=excuse)
     todo = list(guests)
     vmrun.guest.Kernel = lambda name: types.SimpleNamespace(name=name)
     vmrun.guest.base = lambda kernel: (None, None)
@@ -76,4 +77,7 @@ for name, vm, status in (
     result(got == (status, 1, ["log"]), "one that %s runs once" % name, got)
 got = run(ended(FINE, START, PANIC), good, expect_panic=vmrun.re.compile("Fatal"))
 result(got == (0, 1, ["log"]), "one that panics as it should runs once", got)
+for name, lines, status in (("that warning", (WARNING,), 0), ("no other", (WARNING, PANIC), 99)):
+    got = run(ended(FINE, START, *lines, status=0), excuse=vmrun.re.compile(r"elsewhere\+"))
+    result(got == (status, 1, ["log"]), "a warning is excused: " + name, got)
 sys.exit(finish())
