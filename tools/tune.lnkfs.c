@@ -374,6 +374,9 @@ static void require_newest_super(struct tune *t)
 
 	err = lnkfs_volume_log_open(&t->v, t->journal_now, 0, &log, &why);
 	lnkfs_log_free(&log);
+	if (err && !(le16_to_cpu(t->v.sb.s_state) & LNKFS_STATE_CLEAN))
+		tune_fail(t->device, "not unmounted cleanly, and the journal cannot be read: %s: run fsck.lnkfs",
+			  why ? why : strerror(-err));
 	if (!err && log.super)
 		tune_fail(t->device, "a change of its size was interrupted: run fsck.lnkfs");
 }

@@ -387,6 +387,12 @@ cp clean vol
 journal=$(field vol 160 8)
 poke vol $((journal * 1024 + 28)) '\000\000\000\001'
 refuses "a log that is damaged" 1 "vol: journal: the journal has no checksums: run fsck.lnkfs" -O quota vol
+run -L damaged vol
+is "the label changes all the same" "$?/$(value vol Label)" "0/damaged"
+state vol 0
+refuses "but for what may be in the log" 1 \
+	"vol: not unmounted cleanly, and the journal cannot be read: the journal has no checksums: run fsck.lnkfs" \
+	-L label vol
 cp clean vol
 poke vol $((3 * 1024 + 300)) '\377\377\377'
 refuses "a damaged bitmap" 1 "vol: the volume is damaged: run fsck.lnkfs" -O quota vol
