@@ -455,10 +455,12 @@ struct lnkfs_names;
 /**
  * struct lnkfs_path - a path being made, from its end
  * @at: where it starts
+ * @cut: it has not found room as a whole
  * @buf: room for it and a NUL
  */
 struct lnkfs_path {
 	u32 at;
+	bool cut;
 	char buf[PATH_MAX];
 };
 

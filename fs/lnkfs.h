@@ -91,8 +91,8 @@ struct lnkfs_attr {
  * paths are relative to it, and names that are not below it are left out. Who asks
  * learns what a search by him (find -samefile) would find and no more: a name is
  * left out, too, unless he has read and search permission for the carrier and for
- * each directory from there to the name. What other filesystems are mounted over is
- * not looked at.
+ * each directory from there to the name. So is one with 4,096 directories or more
+ * between the carrier and it. What other filesystems are mounted over is not looked at.
  *
  * The inode is the one that n_fd names (of the same volume, also opened with O_PATH),
  * with n_ino and n_gen 0; or n_fd is -1 and n_ino its number, and n_gen its generation

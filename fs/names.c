@@ -17,6 +17,9 @@ static_assert(sizeof(struct lnkfs_name_record) == 0x18);
 /* References read at a time, with the inode locked. */
 #define LNKFS_NAMES_BATCH	64
 
+/* Directories between the carrier and a name: twice what a path has room for. */
+#define LNKFS_NAMES_DEPTH	PATH_MAX
+
 /**
  * struct lnkfs_names_walk - a call of LNKFS_IOC_GETNAMES
  * @base: directory that the paths are to start from
@@ -46,6 +49,7 @@ struct lnkfs_names_walk {
 void lnkfs_path_init(struct lnkfs_path *p)
 {
 	p->at = sizeof(p->buf) - 1;
+	p->cut = false;
 	p->buf[p->at] = 0;
 }
 
@@ -55,14 +59,16 @@ void lnkfs_path_init(struct lnkfs_path *p)
  * @name: a component
  * @len: its length
  *
- * Return: 0 or -ENAMETOOLONG.
+ * Return: 0 or -ENAMETOOLONG, from then on for every name.
  */
 int lnkfs_path_prepend(struct lnkfs_path *p, const char *name, u32 len)
 {
 	bool slash = p->buf[p->at];
 
-	if (p->at < len + slash)
+	if (p->cut || p->at < len + slash) {
+		p->cut = true;
 		return -ENAMETOOLONG;
+	}
 	if (slash)
 		p->buf[--p->at] = '/';
 	p->at -= len;
@@ -122,7 +128,8 @@ struct inode *lnkfs_iget_dir(struct super_block *sb, u64 ino)
  * lnkfs_path_up() - put the name of an inode before a path, and go up
  * @p: the path from the inode on
  * @idmap: of the mount
- * @child: inode, referenced; becomes the directory of the name. On an error it stays
+ * @child: inode, referenced; becomes the directory of the name, also where there is no
+ *	room for that. On another error it stays
  * @ref: where the name stands, position 0 for the name that is in the record; becomes
  *	where the name of that directory stands
  *
@@ -140,7 +147,7 @@ int lnkfs_path_up(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode **child
 	if (IS_ERR(dir))
 		return PTR_ERR(dir);
 	err = lnkfs_name_in(p, idmap, dir, *child, ref);
-	if (err) {
+	if (err && err != -ENAMETOOLONG) {
 		iput(dir);
 		return err;
 	}
@@ -148,31 +155,33 @@ int lnkfs_path_up(struct lnkfs_path *p, lnkfs_idmap *idmap, struct inode **child
 	*child = dir;
 	ref->dir = LNKFS_I(dir)->ci.parent;
 	ref->pos = 0;
-	return 0;
+	return err;
 }
 
 /*
  * Make the path of a name, from @w->base. No directory gets another parent
  * meanwhile (s_vfs_rename_mutex). -ENOENT: it has gone, or is not below there;
  * -EACCES: the caller could not have found it; -ENAMETOOLONG: @w->path holds the
- * end of it.
+ * end of it. Directories that find no room there are asked all the same: the end is
+ * not to be told either of what the caller could not have found.
  */
 static int lnkfs_path_to(struct lnkfs_names_walk *w, const struct lnkfs_ref *ref)
 {
 	struct inode *child = w->inode;
 	struct lnkfs_ref at = *ref;
+	u32 dirs = 0;
 	int err;
 
 	lnkfs_path_init(&w->path);
 	ihold(child);
 	do {
 		err = lnkfs_path_up(&w->path, w->idmap, &child, &at);
-		if (err || child == w->base)
+		if ((err && err != -ENAMETOOLONG) || child == w->base)
 			break;
-		/* The root has no name; a loop ends with the room for the path. */
-		if (child->i_ino == LNKFS_FS(child)->root_ino)
+		/* The root has no name; a loop has no end. */
+		if (child->i_ino == LNKFS_FS(child)->root_ino || ++dirs == LNKFS_NAMES_DEPTH)
 			err = -ENOENT;
-	} while (!err);
+	} while (err != -ENOENT);
 	iput(child);
 	return err;
 }

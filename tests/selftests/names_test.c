@@ -419,7 +419,7 @@ static int has_names(uint64_t ino, uint64_t cookie, size_t count)
 {
 	struct lnkfs_names n = { .n_fd = -1, .n_ino = ino, .n_cookie = cookie };
 	int base = open(".", O_RDONLY), ret;
-	uint64_t buf[512];
+	uint64_t buf[1024];
 	struct names l = { 0 };
 
 	ret = names_call(base, &n, buf, sizeof(buf), &l);
@@ -592,23 +592,34 @@ TEST_F(names, small_buffers)
 	close(base);
 }
 
-TEST_F(names, deeper_than_a_path_can_be)
+/* Make a file so deep below @at, which is closed, that its path has no room. */
+static int deep_file(int at)
 {
-	int base = open(".", O_RDONLY), at = open(".", O_RDONLY), fd, i;
-	struct lnkfs_names n = { 0 };
-	const struct lnkfs_name_record *rec;
-	static uint64_t buf[8192];
 	char name[201];
+	int fd, i;
 
 	memset(name, 'x', 200);
 	name[200] = 0;
 	for (i = 0; i < 25; i++) {
-		ASSERT_OK(mkdirat(at, name, 0755));
+		if (mkdirat(at, name, 0755))
+			return -1;
 		fd = openat(at, name, O_RDONLY);
 		close(at);
 		at = fd;
 	}
 	fd = openat(at, "f", O_CREAT | O_RDWR, 0644);
+	close(at);
+	return fd;
+}
+
+TEST_F(names, deeper_than_a_path_can_be)
+{
+	int base = open(".", O_RDONLY), fd = deep_file(open(".", O_RDONLY));
+	struct lnkfs_names n = { 0 };
+	const struct lnkfs_name_record *rec;
+	static uint64_t buf[8192];
+
+	ASSERT_OK(fd);
 	n.n_fd = fd;
 	n.n_size = sizeof(n);
 	n.n_buf = (uintptr_t)buf;
@@ -622,8 +633,31 @@ TEST_F(names, deeper_than_a_path_can_be)
 	EXPECT_STREQ("xx/f", rec->r_path + rec->r_path_len - 4);
 	EXPECT_EQ('x', rec->r_path[0]);
 	close(fd);
-	close(at);
 	close(base);
+}
+
+/* The end of a path is none of the business of whoever could not have found it. */
+TEST_F(names, the_end_of_a_path_out_of_reach)
+{
+	uint64_t ino;
+	struct stat st;
+	int fd;
+
+	ASSERT_OK(mkdir("top", 0755));
+	ASSERT_OK(mkdir("other", 0755));
+	fd = deep_file(open("top", O_RDONLY));
+	ASSERT_OK(fd);
+	ASSERT_OK(fstat(fd, &st));
+	close(fd);
+	ino = st.st_ino;
+	EXPECT_EQ(0, AS_USER(has_names(ino, 0, 1)));
+	ASSERT_OK(chmod("top", 0700));
+	EXPECT_EQ(0, AS_USER(has_names(ino, 0, 0)));
+	/* nor is it a name below another directory */
+	ASSERT_OK(chmod("top", 0755));
+	ASSERT_OK(chdir("other"));
+	EXPECT_EQ(0, AS_USER(has_names(ino, 0, 0)));
+	ASSERT_OK(chdir(".."));
 }
 
 TEST_F(names, survive_a_crash)
