@@ -258,7 +258,8 @@ static void lnkfs_names_end(struct lnkfs_names *n)
 
 static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 {
-	u32 i, used = 0;
+	u32 i, given = 0, used = 0;
+	u64 resume = 0;
 	int err;
 
 	w->cookie = n->n_cookie;
@@ -273,6 +274,9 @@ static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 			if (err)
 				return err;
 			w->cookie = w->next[i];
+			if (n->n_count > given)
+				resume = w->cookie;
+			given = n->n_count;
 			if (fatal_signal_pending(current))
 				return -EINTR;
 			cond_resched();
@@ -281,7 +285,8 @@ static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 	lnkfs_names_end(n);
 	return 0;
 full:
-	n->n_cookie = w->cookie;
+	/* Those after the last one that was given are not told; they are asked again. */
+	n->n_cookie = resume;
 	return 0;
 }
 

@@ -660,6 +660,75 @@ TEST_F(names, the_end_of_a_path_out_of_reach)
 	ASSERT_OK(chdir(".."));
 }
 
+#define STEPS	17
+
+struct step {
+	char name[32];
+	uint64_t cookie;
+};
+
+/* The names of @path, one a call, and where each call says that the next goes on. */
+static int one_by_one(const char *path, struct step *s)
+{
+	int fd = open(path, O_PATH), base = open(".", O_RDONLY), count = 0, ret = 0;
+	struct lnkfs_names n = { .n_fd = fd };
+	struct names l = { 0 };
+	uint64_t buf[4];
+
+	while (!ret && !(n.n_flags & LNKFS_NAMES_END)) {
+		ret = names_call(base, &n, buf, sizeof(buf), &l);
+		if (!ret && l.count && count < STEPS) {
+			strcpy(s[count].name, l.name[0]);
+			s[count++].cookie = n.n_cookie;
+		}
+		names_free(&l);
+	}
+	close(fd);
+	close(base);
+	return ret ? ret : count;
+}
+
+/* Of all that @path has, are @count names given, each with the cookie that it has there? */
+static int same_steps(const char *path, const struct step *all, int count)
+{
+	struct step s[STEPS];
+	int i, j, got = one_by_one(path, s);
+
+	for (i = j = 0; i < got && i < count; i++) {
+		while (j < STEPS && strcmp(s[i].name, all[j].name))
+			j++;
+		if (j == STEPS || (s[i].cookie && s[i].cookie != all[j].cookie))
+			break;
+	}
+	if (got == count && i == count)
+		return 0;
+	errno = EPROTO;
+	return -1;
+}
+
+/* A cookie is the place of a name, which tells whether others are in the same directory. */
+TEST_F(names, cookies_are_of_names_that_are_told)
+{
+	struct step all[STEPS];
+	char name[32];
+	int i;
+
+	ASSERT_OK(create_file("f", 0644));
+	for (i = 1; i < STEPS; i++) {
+		sprintf(name, "d%d", i);
+		ASSERT_OK(mkdir(name, 0755));
+		strcat(name, "/f");
+		ASSERT_OK(link("f", name));
+	}
+	ASSERT_EQ(STEPS, one_by_one("f", all));
+	EXPECT_EQ(0, AS_USER(same_steps("f", all, STEPS)));
+	for (i = 1; i < STEPS; i += 2) {
+		sprintf(name, "d%d", i);
+		ASSERT_OK(chmod(name, 0700));
+	}
+	EXPECT_EQ(0, AS_USER(same_steps("f", all, STEPS - STEPS / 2)));
+}
+
 TEST_F(names, survive_a_crash)
 {
 	const char *mnt = getenv("LNKFS_MNT"), *dev = getenv("LNKFS_DEV");
