@@ -8,9 +8,9 @@
 #define _GNU_SOURCE
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <grp.h>
 #include <pwd.h>
 #include <search.h>
@@ -285,10 +285,10 @@ static int copy_range(struct lnkfs_builder *b, int fd, off_t from, off_t to, u8 
 	return err;
 }
 
-/* Open the file that @st is about: another one may have its name by now, a FIFO, too. */
-static int open_same(const char *path, const struct stat *st)
+/* Open what @st is about: another thing may have its name by now, a FIFO, too. */
+static int open_same(const char *path, const struct stat *st, int flags)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags);
 	struct stat now;
 	int err = 0;
 
@@ -296,12 +296,23 @@ static int open_same(const char *path, const struct stat *st)
 		return -errno;
 	if (fstat(fd, &now))
 		err = -errno;
-	else if (now.st_dev != st->st_dev || now.st_ino != st->st_ino || !S_ISREG(now.st_mode))
+	else if (now.st_dev != st->st_dev || now.st_ino != st->st_ino ||
+		 (now.st_mode ^ st->st_mode) & S_IFMT)
 		err = -ESTALE;
 	if (!err)
 		return fd;
 	close(fd);
 	return err;
+}
+
+/* Has a file become shorter than it was? What is missing would look like a hole. */
+static int check_size(int fd, u64 size)
+{
+	struct stat now;
+
+	if (fstat(fd, &now))
+		return -errno;
+	return (u64)now.st_size < size ? -ESTALE : 0;
 }
 
 /* The data of a file; whole blocks of holes stay holes. */
@@ -313,7 +324,7 @@ static int copy_file(struct lnkfs_builder *b, const char *path, const struct sta
 	u8 *buf;
 	int fd, err = 0;
 
-	fd = open_same(path, st);
+	fd = open_same(path, st, O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
 	buf = malloc(CHUNK);
@@ -323,7 +334,7 @@ static int copy_file(struct lnkfs_builder *b, const char *path, const struct sta
 		data = lseek(fd, hole, SEEK_DATA);
 		if (data < 0) {
 			/* Nothing but a hole follows; else it is not known what does. */
-			err = errno == ENXIO ? 0 : -errno;
+			err = errno == ENXIO ? check_size(fd, size) : -errno;
 			break;
 		}
 		hole = lseek(fd, data, SEEK_HOLE);
@@ -342,27 +353,58 @@ static int copy_file(struct lnkfs_builder *b, const char *path, const struct sta
 	return err;
 }
 
+/**
+ * struct level - a directory that the walk is in
+ * @up: the one above it; NULL: it is the source itself
+ * @dev: its device
+ * @ino: its number there
+ */
+struct level {
+	const struct level *up;
+	dev_t dev;
+	ino_t ino;
+};
+
+/**
+ * struct tree - a walk through a directory
+ * @p: what for
+ * @b: builder
+ * @seen: files with several names
+ * @path: of what is at hand, for people and for the builder, from @skip on
+ * @len: of that
+ * @room: there
+ * @skip: length of the name of the source
+ */
+struct tree {
+	struct populate *p;
+	struct lnkfs_builder *b;
+	void *seen;
+	char *path;
+	size_t len;
+	size_t room;
+	size_t skip;
+};
+
 /* A name of a file that has been met before: 1 when that is done. */
-static int link_seen(struct lnkfs_builder *b, const FTSENT *f, const char *path, void **tree,
-		     struct seen **mine)
+static int link_seen(struct tree *t, const struct stat *st, struct seen **mine)
 {
 	struct seen *s, **found;
 
 	*mine = NULL;
-	if (f->fts_statp->st_nlink < 2 || S_ISDIR(f->fts_statp->st_mode))
+	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
 		return 0;
 	s = malloc(sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	s->dev = f->fts_statp->st_dev;
-	s->ino = f->fts_statp->st_ino;
-	found = tsearch(s, tree, cmp_seen);
+	s->dev = st->st_dev;
+	s->ino = st->st_ino;
+	found = tsearch(s, &t->seen, cmp_seen);
 	if (!found) {
 		free(s);
 		return -ENOMEM;
 	}
 	if (*found != s) {
-		int err = lnkfs_build_link(b, path, (*found)->here);
+		int err = lnkfs_build_link(t->b, t->path + t->skip, (*found)->here);
 
 		free(s);
 		return err ? err : 1;
@@ -371,23 +413,24 @@ static int link_seen(struct lnkfs_builder *b, const FTSENT *f, const char *path,
 	return 0;
 }
 
-static int add_found(struct populate *p, struct lnkfs_builder *b, const FTSENT *f,
-		     const char *path, void **tree)
+/* Add what is at hand: @name in the working directory, or that itself. */
+static int add_found(struct tree *t, const char *name, const struct stat *st)
 {
 	char target[LNKFS_SYMLINK_MAX + 1];
+	struct lnkfs_builder *b = t->b;
 	struct item item = { .count = 0 };
 	struct seen *seen;
 	ssize_t len;
 	int err;
 
-	err = link_seen(b, f, path, tree, &seen);
+	err = link_seen(t, st, &seen);
 	if (err)
 		return err < 0 ? err : 0;
-	from_stat(p, &item, f->fts_statp);
-	read_flags(&item, f->fts_accpath);
-	err = read_attributes(&item, f->fts_accpath);
+	from_stat(t->p, &item, st);
+	read_flags(&item, name);
+	err = read_attributes(&item, name);
 	if (!err && S_ISLNK(item.attr.mode)) {
-		len = readlink(f->fts_accpath, target, sizeof(target));
+		len = readlink(name, target, sizeof(target));
 		if (len < 0)
 			err = -errno;
 		else if (!len || len > LNKFS_SYMLINK_MAX)
@@ -397,59 +440,211 @@ static int add_found(struct populate *p, struct lnkfs_builder *b, const FTSENT *
 		item.attr.target = target;
 	}
 	if (!err)
-		err = add_item(b, path, &item);
+		err = add_item(b, t->path + t->skip, &item);
 	if (!err && seen)
 		seen->here = b->file.ci.ino;
 	if (!err && S_ISREG(item.attr.mode))
-		err = copy_file(b, f->fts_accpath, f->fts_statp);
+		err = copy_file(b, name, st);
 	if (!err && !S_ISDIR(item.attr.mode))
-		err = lnkfs_build_done(b, (u64)f->fts_statp->st_size);
+		err = lnkfs_build_done(b, (u64)st->st_size);
 	free_item(&item);
 	return err;
 }
 
-static int by_fts_name(const FTSENT **a, const FTSENT **b)
+/* The path of an entry of what is at hand, or of the source if nothing is. */
+static int append(struct tree *t, const char *name)
 {
-	return strcmp((*a)->fts_name, (*b)->fts_name);
+	size_t len = strlen(name), room = t->len + len + 2;
+	char *more;
+
+	if (room > t->room) {
+		more = realloc(t->path, 2 * room);
+		if (!more)
+			return -ENOMEM;
+		t->path = more;
+		t->room = 2 * room;
+	}
+	if (t->len && t->path[t->len - 1] != '/')
+		t->path[t->len++] = '/';
+	memcpy(t->path + t->len, name, len + 1);
+	t->len += len;
+	return 0;
+}
+
+/**
+ * struct names - what is in a directory
+ * @list: entries: name, and type as in struct dirent
+ * @count: how many
+ * @room: for how many there is room
+ */
+struct names {
+	struct below {
+		char *name;
+		unsigned char type;
+	} *list;
+	size_t count;
+	size_t room;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(((const struct below *)a)->name, ((const struct below *)b)->name);
+}
+
+static int add_name(struct names *names, const struct dirent *entry)
+{
+	struct below *more;
+
+	if (names->count == names->room) {
+		names->room = names->room ? 2 * names->room : 64;
+		more = reallocarray(names->list, names->room, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		names->list = more;
+	}
+	more = &names->list[names->count];
+	more->type = entry->d_type;
+	more->name = strdup(entry->d_name);
+	if (!more->name)
+		return -ENOMEM;
+	names->count++;
+	return 0;
+}
+
+/* All names in a directory, in order. Half of them would be half of a volume. */
+static int read_names(int fd, struct names *names)
+{
+	const struct dirent *entry;
+	DIR *dir = fdopendir(fd);
+	int err = 0;
+
+	if (!dir) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	while (!err) {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry) {
+			err = -errno;
+			break;
+		}
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			err = add_name(names, entry);
+	}
+	closedir(dir);
+	if (names->count)
+		qsort(names->list, names->count, sizeof(*names->list), by_bytes);
+	return err;
+}
+
+static void free_names(struct names *names)
+{
+	while (names->count)
+		free(names->list[--names->count].name);
+	free(names->list);
+}
+
+/* Back to the directory above, if that is where we have come from. */
+static int go_up(const struct level *up)
+{
+	int fd = open("..", O_PATH | O_DIRECTORY | O_CLOEXEC), err = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (st.st_dev != up->dev || st.st_ino != up->ino)
+		err = -ESTALE;
+	else if (fchdir(fd))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Enter a directory, and add it. */
+static int enter(struct tree *t, const struct level *here, const char *name,
+		 const struct stat *st, struct names *names)
+{
+	const struct level *l;
+	int fd, err;
+
+	/* Mounts can do that. */
+	for (l = here->up; l; l = l->up)
+		if (l->dev == here->dev && l->ino == here->ino)
+			return -ELOOP;
+	fd = open_same(name, st, O_DIRECTORY | (here->up ? O_NOFOLLOW : 0));
+	if (fd < 0)
+		return fd;
+	err = fchdir(fd) ? -errno : add_found(t, ".", st);
+	if (!err)
+		return read_names(fd, names);
+	close(fd);
+	return err;
+}
+
+static int add_below(struct tree *t, const struct level *here, const struct below *entry);
+
+/* A directory with all that is in it. */
+static int add_dir(struct tree *t, const struct level *up, const char *name,
+		   const struct stat *st)
+{
+	const struct level here = { .up = up, .dev = st->st_dev, .ino = st->st_ino };
+	struct names names = { .count = 0 };
+	int err = enter(t, &here, name, st, &names);
+	size_t i;
+
+	for (i = 0; !err && i < names.count; i++)
+		err = add_below(t, &here, &names.list[i]);
+	if (!err && up)
+		err = go_up(up);
+	free_names(&names);
+	return problem(t->p, t->path, err);
+}
+
+/* A directory that is none any more has been taken away, whatever is there now. */
+static int add_below(struct tree *t, const struct level *here, const struct below *entry)
+{
+	const char *name = entry->name;
+	size_t len = t->len;
+	struct stat st;
+	int err = append(t, name);
+
+	if (!err && lstat(name, &st))
+		err = -errno;
+	if (!err && entry->type == DT_DIR && !S_ISDIR(st.st_mode))
+		err = -ESTALE;
+	if (!err)
+		err = S_ISDIR(st.st_mode) ? add_dir(t, here, name, &st) : add_found(t, name, &st);
+	problem(t->p, t->path, err);
+	t->len = len;
+	t->path[len] = '\0';
+	return err;
 }
 
 /*
- * Somebody may change the tree meanwhile: fts(3) goes from directory to directory, and
+ * Somebody may change the tree meanwhile: the walk goes from directory to directory, and
  * looks whether it has come to the one that it has seen. So what is read lies in the
- * tree, wherever a symlink that a directory has become leads to.
+ * tree, wherever a symlink that a directory has become leads to. (fts(3) does that, too,
+ * but takes a directory that cannot be read to its end for one that ends there.)
  */
-static int from_directory(struct populate *p, struct lnkfs_builder *b)
+static int from_directory(struct populate *p, struct lnkfs_builder *b, const struct stat *st)
 {
-	char *paths[2] = { (char *)p->source, NULL };
-	size_t skip = strlen(p->source);
-	void *tree = NULL;
-	FTSENT *f;
-	FTS *fts;
-	int err = 0;
+	int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), err;
+	struct tree t = { .p = p, .b = b, .skip = strlen(p->source) };
 
-	fts = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW, by_fts_name);
-	if (!fts)
-		return -errno;
-	while (!err && (f = fts_read(fts))) {
-		switch (f->fts_info) {
-		case FTS_DP:
-			/* One that could not be entered has nothing in it. */
-			err = problem(p, f->fts_path, -f->fts_errno);
-			continue;
-		case FTS_DNR:
-		case FTS_ERR:
-		case FTS_NS:
-			err = problem(p, f->fts_path, -f->fts_errno);
-			continue;
-		case FTS_DC:
-			err = problem(p, f->fts_path, -ELOOP);
-			continue;
-		}
-		err = problem(p, f->fts_path,
-			      add_found(p, b, f, f->fts_path + skip, &tree));
-	}
-	fts_close(fts);
-	tdestroy(tree, free);
+	if (cwd < 0)
+		return problem(p, ".", -errno);
+	err = append(&t, p->source);
+	if (!err)
+		err = add_dir(&t, NULL, p->source, st);
+	if (fchdir(cwd) && !err)
+		err = problem(p, ".", -errno);
+	close(cwd);
+	tdestroy(t.seen, free);
+	free(t.path);
 	return err;
 }
 
@@ -768,7 +963,7 @@ int populate(struct populate *p, struct lnkfs_builder *b)
 		if (stat(p->source, &st))
 			return problem(p, p->source, -errno);
 		if (S_ISDIR(st.st_mode))
-			return from_directory(p, b);
+			return from_directory(p, b, &st);
 	}
 	return from_archive(p, b);
 }

@@ -63,6 +63,7 @@ def make_tree(top, xattrs):
         os.setxattr(top + "/a/one", "user.empty", b"")
         os.setxattr(top + "/a/one", "user.large", b"v" * 3000)
         os.setxattr(top + "/a/b", "user.dir", b"\0\1\2")
+        os.setxattr(top, "user.top", b"1")
 
 
 def describe(top):
@@ -142,12 +143,86 @@ def test_swapped():
     shutil.rmtree("race")
 
 
-def test_link():
+def test_moved():
+    """A directory is moved out of the source while a file in it is copied."""
+    shutil.rmtree("race", ignore_errors=True)
+    for name in ("race/src/a", "race/src/z"):
+        os.makedirs(name)
+    with open("race/src/a/0", "wb") as f:
+        f.write(random.Random(4).randbytes(64 << 20))
+    with subprocess.Popen([TOOLS + "/mkfs.lnkfs", "-q", "-d", "race/src", "race/vol", "100M"],
+                          stderr=subprocess.PIPE, text=True) as run:
+        while run.poll() is None and not (
+                os.path.exists("race/vol") and os.stat("race/vol").st_blocks > 10 << 11):
+            pass
+        os.rename("race/src/a", "race/a")
+        error = run.communicate()[1]
+    result(run.returncode == 1 and "race/src/a: Stale" in error,
+           "a directory that is moved meanwhile: what comes after it is not left out", error)
+    shutil.rmtree("race")
+
+
+def test_deep():
+    """Paths of more than 64 KiB."""
+    os.mkdir("deep")
+    top = os.open(".", os.O_RDONLY)
+    os.chdir("deep")
+    with open("z", "w") as f:
+        f.write("after it")
+    for _ in range(270):
+        os.mkdir("d" * 255)
+        os.chdir("d" * 255)
+    with open("file", "w") as f:
+        f.write("at the bottom")
+    os.chdir(top)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "deep", "vol", "40M")
+    found = [tool("lnkctl", "cat", "vol:/" + path).stdout
+             for path in ("z", ("d" * 255 + "/") * 270 + "file")]
+    result(run.returncode == 0 and found == ["after it", "at the bottom"], "a deep tree",
+           run.stderr + str(found))
+    os.chdir("deep")
+    for _ in range(270):
+        os.chdir("d" * 255)
+    os.unlink("file")
+    for _ in range(270):
+        os.chdir("..")
+        os.rmdir("d" * 255)
+    os.chdir(top)
+    os.close(top)
+    shutil.rmtree("deep")
+
+
+def test_disturbed():
+    env = {"LD_PRELOAD": TOOLS + "/disturb.so",
+           "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
+    os.mkdir("odd")
+    os.mkdir("odd/dir")
+    for name in ("a", "b", "c"):
+        with open("odd/dir/" + name, "w") as f:
+            f.write(name)
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "odd", "vol", "20M", env=env)
+    result(run.returncode == 0, "an undisturbed tree", run.stderr)
+    with open("odd/dir/unreadable", "w") as f:
+        f.write("1")
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "odd", "vol", "20M", env=env)
+    result(run.returncode == 1 and "odd/dir: Input/output error" in run.stderr,
+           "a directory that cannot be read to its end", run.stderr)
+    os.rename("odd/dir/unreadable", "odd/dir/shrinking")
+    run = tool("mkfs.lnkfs", "-q", "-f", "-d", "odd", "vol", "20M", env=env)
+    result(run.returncode == 1 and "odd/dir/shrinking: Stale" in run.stderr,
+           "a file that has become empty", run.stderr)
+    shutil.rmtree("odd")
+
+
+def test_link(xattrs):
     os.symlink("src", "tosrc")
     for source in ("tosrc", "tosrc/"):
         run = tool("mkfs.lnkfs", "-q", "-f", "-d", source, "vol", "40M")
         result(run.returncode == 0, f"a source behind a symlink ({source})", run.stderr)
         check_volume("vol", "src", source)
+    if xattrs:
+        text = tool("dump.lnkfs", "vol", "inode", "/").stdout
+        result("name top" in text, "attributes of a source behind a symlink", text)
     os.unlink("tosrc")
 
 
@@ -380,7 +455,10 @@ def main():
     for bs in (1024, 4096):
         test_directory(bs, xattrs)
     test_swapped()
-    test_link()
+    test_moved()
+    test_deep()
+    test_disturbed()
+    test_link(xattrs)
     test_archive()
     test_cpio()
     test_odd_archives()
