@@ -64,9 +64,9 @@ mkdir -p src/a/b src/a/c
 echo deep >src/a/file
 touch src/a/with-a-long-name-{1..20}
 volume loop.img
-number()
+number() # IMAGE PATH
 {
-	dump.lnkfs -j loop.img inode "$1" | python3 -c 'import json, sys
+	dump.lnkfs -j "$1" inode "$2" | python3 -c 'import json, sys
 print(json.load(sys.stdin)["inode"]["number"])'
 }
 cat >change.py <<'END'
@@ -94,12 +94,41 @@ with open(image, "r+b") as f:
         f.seek(at)
         f.write(block)
 END
-python3 change.py loop.img file "$(number /a/b)" "$(number /a)" "$(number /a/c)" "$(number /a)"
+python3 change.py loop.img file "$(number loop.img /a/b)" "$(number loop.img /a)" \
+	"$(number loop.img /a/c)" "$(number loop.img /a)"
 mkdir out
 timeout 20 lnkctl cp -a loop.img:a out >out.txt 2>err
 [ $? = 1 ] && [ "$(cat out/a/file)" = deep ] && [ "$(grep -c 'Too many levels' err)" = 2 ] &&
 	[ "$(wc -l <err)" = 2 ]
 result $? "a directory in itself"
+timeout 20 lnkctl ls -R loop.img:/ >out.txt 2>err
+[ $? = 1 ] && [ "$(grep -c 'Too many levels' err)" = 2 ] && [ "$(grep -cx file out.txt)" = 1 ]
+result $? "it is listed once"
+
+# Directories that have two names each: a million ways to the last one.
+rm -rf src out
+mkdir src
+way=src
+for n in {1..20}; do
+	mkdir -p "$way/b$n" "$way/c$n"
+	touch "$way"/with-a-long-name-{1..20}
+	way=$way/b$n
+done
+echo last >"$way/last"
+volume ways.img
+way=''
+for n in {1..20}; do
+	python3 change.py ways.img "c$n" "$(number ways.img "$way/c$n")" \
+		"$(number ways.img "$way/b$n")"
+	way=$way/b$n
+done
+mkdir out
+timeout 20 lnkctl cp -r ways.img:/ out >out.txt 2>err
+[ $? = 1 ] && [ "$(cat "out$way/last")" = last ] && [ "$(grep -c 'Too many levels' err)" = 20 ]
+result $? "directories that have two names"
+timeout 20 lnkctl ls -R ways.img:/ >out.txt 2>err
+[ $? = 1 ] && [ "$(grep -cx last out.txt)" = 1 ] && [ "$(grep -c 'Too many levels' err)" = 20 ]
+result $? "they are listed once"
 
 # A name that a directory has twice: what was made first is not opened.
 rm -rf src out

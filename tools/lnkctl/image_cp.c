@@ -3,7 +3,7 @@
  * lnkctl cp: copy files out of a volume that is not mounted.
  *
  * The volume may be crafted: nothing is opened through a symlink that the
- * copy itself has made, and directories that contain themselves end.
+ * copy itself has made, and no directory is copied by more than one name.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,7 +51,7 @@ struct linked {
  * @count: how many
  * @room: for how many there is room
  * @depth: directories that are open
- * @way: they
+ * @entered: those that have been copied from what was named
  */
 struct copy {
 	struct lnkfs_image *img;
@@ -63,7 +63,7 @@ struct copy {
 	size_t count;
 	size_t room;
 	unsigned int depth;
-	u64 way[MAX_DEPTH];
+	void *entered;
 };
 
 static struct timespec to_timespec(u64 stamp)
@@ -253,17 +253,6 @@ static int copy_entry(void *arg, const char *name, u64 ino, u8 type)
 	return 0;
 }
 
-/* A directory that names one above it, twice, would be copied without an end. */
-static bool on_the_way(const struct copy *c, u64 ino)
-{
-	unsigned int i;
-
-	for (i = 0; i < c->depth; i++)
-		if (c->way[i] == ino)
-			return true;
-	return false;
-}
-
 static int copy_dir(struct copy *c, struct lnkfs_node *node, int dirfd, const char *name,
 		    const char *path)
 {
@@ -272,15 +261,16 @@ static int copy_dir(struct copy *c, struct lnkfs_node *node, int dirfd, const ch
 
 	if (!c->recursive)
 		return -EISDIR;
-	if (c->depth >= MAX_DEPTH || on_the_way(c, node->ci.ino))
-		return -ELOOP;
+	err = c->depth < MAX_DEPTH ? image_enter(&c->entered, node->ci.ino) : -ELOOP;
+	if (err)
+		return err;
 	if (mkdirat(dirfd, name, (c->preserve ? 0 : node->ci.mode & 0777) | 0700) &&
 	    errno != EEXIST)
 		return -errno;
 	d.fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (d.fd < 0)
 		return -errno;
-	c->way[c->depth++] = node->ci.ino;
+	c->depth++;
 	err = image_list(c->img, node, copy_entry, &d);
 	c->depth--;
 	if (!err)
@@ -391,6 +381,7 @@ static void copy_named(struct copy *c, struct image_file *file, const char *to, 
 	}
 	if (err)
 		image_failed(file->name, err);
+	image_leave(&c->entered);
 	free(name);
 }
 

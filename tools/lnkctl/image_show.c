@@ -49,12 +49,14 @@ static const char readlink_help[] =
  * @details: -l
  * @recursive: -R
  * @depth: directories above the one at hand
+ * @entered: those that have been listed, with -R
  */
 struct ls {
 	struct lnkfs_image *img;
 	bool details;
 	bool recursive;
 	unsigned int depth;
+	void *entered;
 };
 
 #define MAX_DEPTH	2048	/* deeper than any path that can be opened by name */
@@ -185,9 +187,11 @@ static void list_dir(struct ls *ls, const char *path, struct lnkfs_node *dir)
 	int err, err2;
 	size_t i;
 
-	/* A damaged volume may have directories that contain themselves. */
-	if (ls->depth >= MAX_DEPTH) {
-		image_failed(path, -ELOOP);
+	err = ls->depth < MAX_DEPTH ? 0 : -ELOOP;
+	if (!err && ls->recursive)
+		err = image_enter(&ls->entered, dir->ci.ino);
+	if (err) {
+		image_failed(path, err);
 		return;
 	}
 	node = lnkctl_realloc(NULL, sizeof(*node));
@@ -259,6 +263,7 @@ static int run_ls(int argc, char **argv)
 			puts(":");
 		}
 		list_dir(&ls, argv[i], &file.node);
+		image_leave(&ls.entered);
 	}
 	image_close();
 	return 0;

@@ -2,7 +2,9 @@
 /*
  * Files in volumes that are not mounted, named IMAGE:PATH.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -155,4 +157,45 @@ int image_list(struct lnkfs_image *img, struct lnkfs_node *dir, image_entry entr
 	err = lnkfs_dir_iterate(&img->v.fs, &dir->ci, &pos, lnkfs_dir_end(&img->v.fs, &dir->ci),
 				list_one, &l);
 	return l.err ? l.err : err < 0 ? err : 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/**
+ * image_enter() - note that a walk comes to a directory
+ * @entered: those that it has been in; NULL before the first one
+ * @ino: number of the directory
+ *
+ * A directory has one name. Where a volume is damaged or crafted it may have more, also in
+ * itself, and a walk that went by all of them would have no end in a man's life.
+ *
+ * Return: 0, -ELOOP: it has been there, -ENOMEM.
+ */
+int image_enter(void **entered, u64 ino)
+{
+	u64 *key = malloc(sizeof(*key)), **found;
+
+	if (!key)
+		return -ENOMEM;
+	*key = ino;
+	found = tsearch(key, entered, by_number);
+	if (found && *found == key)
+		return 0;
+	free(key);
+	return found ? -ELOOP : -ENOMEM;
+}
+
+/**
+ * image_leave() - a walk is over
+ * @entered: as for image_enter()
+ */
+void image_leave(void **entered)
+{
+	tdestroy(*entered, free);
+	*entered = NULL;
 }

@@ -32,5 +32,7 @@ void image_failed(const char *name, int err);
 /* An entry of a directory: 0, or a negative error number that ends the listing. */
 typedef int (*image_entry)(void *arg, const char *name, u64 ino, u8 type);
 int image_list(struct lnkfs_image *img, struct lnkfs_node *dir, image_entry entry, void *arg);
+int image_enter(void **entered, u64 ino);
+void image_leave(void **entered);
 
 #endif /* LNKCTL_UNMOUNTED_H */
