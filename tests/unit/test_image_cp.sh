@@ -163,4 +163,17 @@ lnkctl cp -p twice.img:a/file out >out.txt 2>err
 [ $? = 0 ] && [ "$(cat out/file)" = text ]
 result $? "a file is written over"
 
+# The image is not written over by a file in it.
+rm -rf src out
+mkdir src out
+echo text >src/self.img
+volume out/self.img
+cp out/self.img before.img
+lnkctl cp -a out/self.img:/ out >out.txt 2>err
+[ $? = 1 ] && grep -q 'self.img: Device or resource busy' err && cmp out/self.img before.img
+result $? "a file that would take the place of the image"
+lnkctl cp out/self.img:self.img out/self.img >out.txt 2>err
+[ $? = 1 ] && cmp out/self.img before.img
+result $? "the image as the destination"
+
 finish

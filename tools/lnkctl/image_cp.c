@@ -151,11 +151,25 @@ static int not_a_file(mode_t mode)
 	return S_ISDIR(mode) ? -EISDIR : S_ISLNK(mode) ? -ELOOP : -EEXIST;
 }
 
+/* Is it what the volume is in, or its journal? A crafted one has the name of itself. */
+static bool is_image(const struct copy *c, const struct stat *st)
+{
+	const struct lnkfs_dev *dev[2] = { &c->img->v.dev, c->img->v.journal };
+	struct stat image;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (dev[i] && !fstat(dev[i]->fd, &image) && image.st_dev == st->st_dev &&
+		    image.st_ino == st->st_ino)
+			return true;
+	return false;
+}
+
 /*
  * A regular file that is there already, empty. A device is not even opened: a directory
  * that has a name twice could have it made just before.
  */
-static int open_over(int dirfd, const char *name)
+static int open_over(const struct copy *c, int dirfd, const char *name)
 {
 	struct stat st;
 	int fd, err;
@@ -169,6 +183,8 @@ static int open_over(int dirfd, const char *name)
 	if (fd < 0)
 		return -errno;
 	err = fstat(fd, &st) ? -errno : not_a_file(st.st_mode);
+	if (!err && is_image(c, &st))
+		err = -EBUSY;
 	if (!err && ftruncate(fd, 0))
 		err = -errno;
 	if (!err)
@@ -185,7 +201,7 @@ static int copy_file(const struct copy *c, struct lnkfs_node *node, int dirfd, c
 	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    c->preserve ? mode & 0700 : mode);
 	if (fd < 0)
-		fd = errno == EEXIST ? open_over(dirfd, name) : -errno;
+		fd = errno == EEXIST ? open_over(c, dirfd, name) : -errno;
 	if (fd < 0)
 		return fd;
 	err = copy_data(c, node, fd);
