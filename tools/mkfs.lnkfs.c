@@ -617,6 +617,18 @@ static void open_journal(struct options *o, const struct lnkfs_dev *own,
 
 /* ---- files ---- */
 
+/* An archive that is written over is gone before it is read. */
+static void refuse_as_source(const struct options *o, const struct stat *device)
+{
+	struct stat st;
+
+	if (!strcmp(o->source, "-") ? fstat(STDIN_FILENO, &st) : stat(o->source, &st))
+		return;
+	if ((st.st_dev == device->st_dev && st.st_ino == device->st_ino) ||
+	    (S_ISBLK(st.st_mode) && S_ISBLK(device->st_mode) && st.st_rdev == device->st_rdev))
+		fail(o->device, "is what the files are to be read from");
+}
+
 /* Put the files on a volume just made. 0, or an error with @p->problem. */
 static int fill(const struct options *o, struct lnkfs_volume *v, struct populate *p, bool dry)
 {
@@ -805,6 +817,8 @@ int main(int argc, char **argv)
 		fail(o.device, "%s", strerror(errno));
 	if (!exists && !o.bytes)
 		fail(o.device, "no such file (with a SIZE it would be created)");
+	if (exists && o.source)
+		refuse_as_source(&o, &st);
 	if (exists) {
 		refuse_if_in_use(&o);
 		open_device(&o, true, &v.dev);

@@ -369,6 +369,7 @@ struct level {
  * struct tree - a walk through a directory
  * @p: what for
  * @b: builder
+ * @volume: what is written, which may be a file in the tree
  * @seen: files with several names
  * @path: of what is at hand, for people and for the builder, from @skip on
  * @len: of that
@@ -378,6 +379,7 @@ struct level {
 struct tree {
 	struct populate *p;
 	struct lnkfs_builder *b;
+	struct stat volume;
 	void *seen;
 	char *path;
 	size_t len;
@@ -423,6 +425,9 @@ static int add_found(struct tree *t, const char *name, const struct stat *st)
 	ssize_t len;
 	int err;
 
+	if (S_ISREG(st->st_mode) && st->st_dev == t->volume.st_dev &&
+	    st->st_ino == t->volume.st_ino)
+		return -EBUSY;
 	err = link_seen(t, st, &seen);
 	if (err)
 		return err < 0 ? err : 0;
@@ -637,7 +642,9 @@ static int from_directory(struct populate *p, struct lnkfs_builder *b, const str
 
 	if (cwd < 0)
 		return problem(p, ".", -errno);
-	err = append(&t, p->source);
+	err = b->v->dev.fd >= 0 && fstat(b->v->dev.fd, &t.volume) ? -errno : 0;
+	if (!err)
+		err = append(&t, p->source);
 	if (!err)
 		err = add_dir(&t, NULL, p->source, st);
 	if (fchdir(cwd) && !err)

@@ -392,6 +392,24 @@ def test_odd_archives():
     result(run.returncode == 1 and run.stderr, "no archive", run.stderr)
 
 
+def test_itself():
+    os.mkdir("self")
+    with open("self/a", "w") as f:
+        f.write("1")
+    run = tool("mkfs.lnkfs", "-q", "-d", "self", "self/vol", "20M")
+    result(run.returncode == 1 and "self/vol: Device or resource busy" in run.stderr,
+           "a volume in its own source", run.stderr)
+    shutil.rmtree("self")
+    with open("src.tar", "rb") as f:
+        before = f.read()
+    for source in ("src.tar", "-"):
+        with open("src.tar", "rb") as f:
+            run = tool("mkfs.lnkfs", "-q", "-f", "-d", source, "src.tar", "40M", stdin=f)
+        with open("src.tar", "rb") as f:
+            result(run.returncode == 1 and "src.tar: is what" in run.stderr and
+                   f.read() == before, f"an archive on itself ({source})", run.stderr)
+
+
 def test_limits():
     run = tool("mkfs.lnkfs", "-q", "-f", "-b", "1024", "-d", "src", "vol", "5M")
     result(run.returncode == 1 and "No space" in run.stderr, "too small a volume", run.stderr)
@@ -462,6 +480,7 @@ def main():
     test_archive()
     test_cpio()
     test_odd_archives()
+    test_itself()
     test_limits()
     test_repeatable()
     test_minimize()
