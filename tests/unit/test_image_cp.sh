@@ -163,6 +163,16 @@ lnkctl cp -p twice.img:a/file out >out.txt 2>err
 [ $? = 0 ] && [ "$(cat out/file)" = text ]
 result $? "a file is written over"
 
+# Exit status 2: nothing was done.
+rm -rf out
+mkdir out
+lnkctl cp a.img:one nonsense out >out.txt 2>err
+[ $? = 2 ] && grep -q 'nonsense: not of the form' err && [ -z "$(ls out)" ]
+result $? "wrong usage is found before anything is copied"
+lnkctl cat a.img:one nonsense >out.txt 2>err
+[ $? = 2 ] && [ ! -s out.txt ]
+result $? "or shown"
+
 # The image is not written over by a file in it.
 rm -rf src out
 mkdir src out

@@ -423,6 +423,7 @@ static int run_cp(int argc, char **argv)
 	}
 	if (argc - optind < 2)
 		lnkctl_usage("IMAGE:PATH or the destination is missing");
+	image_arguments(argv + optind, argc - optind - 1);
 	to = argv[argc - 1];
 	copy.root = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	into = copy.root >= 0;

@@ -248,6 +248,7 @@ static int run_ls(int argc, char **argv)
 	}
 	if (optind == argc)
 		lnkctl_usage("IMAGE:PATH is missing");
+	image_arguments(argv + optind, argc - optind);
 	for (i = optind; i < argc; i++) {
 		if (!image_open(&file, argv[i], false))
 			continue;
@@ -303,6 +304,7 @@ static int run_cat(int argc, char **argv)
 		lnkctl_help_or_bad(c, cat_help);
 	if (optind == argc)
 		lnkctl_usage("IMAGE:PATH is missing");
+	image_arguments(argv + optind, argc - optind);
 	for (i = optind; i < argc; i++) {
 		if (!image_open(&file, argv[i], true))
 			continue;
@@ -334,6 +336,7 @@ static int run_readlink(int argc, char **argv)
 	}
 	if (optind == argc)
 		lnkctl_usage("IMAGE:PATH is missing");
+	image_arguments(argv + optind, argc - optind);
 	for (i = optind; i < argc; i++) {
 		if (!image_open(&file, argv[i], false))
 			continue;

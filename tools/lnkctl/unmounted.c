@@ -77,9 +77,25 @@ static bool open_image(const char *name, size_t len)
 }
 
 /**
+ * image_arguments() - are all of them of the form IMAGE:PATH?
+ * @arguments: they
+ * @count: how many
+ *
+ * If not, the program ends, before it has done anything.
+ */
+void image_arguments(char **arguments, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (!find_colon(arguments[i]))
+			lnkctl_usage("%s: not of the form IMAGE:PATH", arguments[i]);
+}
+
+/**
  * image_open() - find what an argument names
  * @file: filled in
- * @name: the argument, IMAGE:PATH
+ * @name: the argument, for which image_arguments() has been asked
  * @follow: follow a symlink that it ends in
  *
  * Return: true, or false after a message.
@@ -89,8 +105,6 @@ bool image_open(struct image_file *file, const char *name, bool follow)
 	const char *colon = find_colon(name);
 	int err;
 
-	if (!colon)
-		lnkctl_usage("%s: not of the form IMAGE:PATH", name);
 	if (!open_image(name, (size_t)(colon - name)))
 		return false;
 	file->name = name;

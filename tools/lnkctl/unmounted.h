@@ -25,6 +25,7 @@ struct image_file {
 	struct lnkfs_node node;
 };
 
+void image_arguments(char **arguments, int count);
 bool image_open(struct image_file *file, const char *name, bool follow);
 void image_close(void);
 void image_failed(const char *name, int err);
