@@ -74,6 +74,12 @@ def healthy(bs):
     doc = xml.dom.minidom.parse("p.svg")
     result(run.returncode == 0 and not run.stdout and
            len(doc.getElementsByTagName("rect")) > 100, f"{bs}: picture", run.stderr)
+    with open(image, "rb") as f:
+        before = f.read()
+    run = dump("--picture", image, image)
+    with open(image, "rb") as f:
+        result(run.returncode == 1 and "busy" in run.stderr and f.read() == before,
+               f"{bs}: no picture over the volume", run.stderr)
     before = subprocess.check_output(["sha256sum", image])
     for subject in ("super", "groups", "free", "journal"):
         dump(image, subject)

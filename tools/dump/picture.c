@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "dump.h"
 
@@ -157,12 +158,24 @@ static void draw(struct dump *d, FILE *f, const struct map *m)
 	fprintf(f, "</svg>\n");
 }
 
+/* Is @path the volume itself? It is never written. */
+static bool is_volume(const struct dump *d, const char *path)
+{
+	struct stat a, b;
+
+	if (stat(path, &a) || fstat(d->v->dev.fd, &b))
+		return false;
+	return (a.st_dev == b.st_dev && a.st_ino == b.st_ino) ||
+	       (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev);
+}
+
 /**
  * dump_picture() - draw a map of the volume
  * @d: run
  * @path: file to write, SVG
  *
- * Return: 0, what dump_walk_free() says, or what writing says.
+ * Return: 0, -EBUSY when that is the volume, what dump_walk_free() says, or what writing
+ * says.
  */
 int dump_picture(struct dump *d, const char *path)
 {
@@ -172,6 +185,8 @@ int dump_picture(struct dump *d, const char *path)
 	FILE *f;
 	u32 g;
 
+	if (is_volume(d, path))
+		return -EBUSY;
 	while ((fs->blocks + m.per_cell - 1) / m.per_cell > MAX_CELLS)
 		m.per_cell *= 2;
 	m.cells = (u32)((fs->blocks + m.per_cell - 1) / m.per_cell);
