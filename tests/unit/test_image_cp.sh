@@ -173,6 +173,12 @@ lnkctl cat a.img:one nonsense >out.txt 2>err
 [ $? = 2 ] && [ ! -s out.txt ]
 result $? "or shown"
 
+# Nobody is at the other end.
+mkfifo pipe
+timeout 20 lnkctl ls pipe:/ >out.txt 2>err
+[ $? = 1 ] && grep -q 'pipe: Block device required' err
+result $? "a FIFO as the image"
+
 # The image is not written over by a file in it.
 rm -rf src out
 mkdir src out

@@ -78,8 +78,13 @@ int lnkfs_dev_open(struct lnkfs_dev *dev, const char *path, unsigned int flags)
 	dev->readonly = !(flags & LNKFS_DEV_WRITE);
 	if (flags & LNKFS_DEV_CREATE)
 		mode |= O_CREAT;
-	if (flags & LNKFS_DEV_EXCL && stat(path, &st) == 0 && S_ISBLK(st.st_mode))
-		mode |= O_EXCL;
+	if (stat(path, &st) == 0) {
+		/* Opening one may wait for somebody at its other end, or wind a tape. */
+		if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+			return -ENOTBLK;
+		if (flags & LNKFS_DEV_EXCL && S_ISBLK(st.st_mode))
+			mode |= O_EXCL;
+	}
 	dev->fd = open(path, mode | O_CLOEXEC | O_NOCTTY, 0666);
 	if (dev->fd < 0)
 		return -errno;

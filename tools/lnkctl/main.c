@@ -284,6 +284,8 @@ static void run_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	int err;
+
 	setlocale(LC_ALL, "");
 	if (argc < 2)
 		lnkctl_usage("a command is missing");
@@ -295,9 +297,10 @@ int main(int argc, char **argv)
 		lnkctl_usage("%s: no such option", argv[1]);
 	else
 		run_command(argc - 1, argv + 1);
-	if (fflush(stdout) || ferror(stdout)) {
+	err = fflush(stdout) ? errno : ferror(stdout) ? EIO : 0;
+	if (err) {
 		silent = false;
-		lnkctl_failed("standard output", errno);
+		lnkctl_failed("standard output", err);
 	}
 	return status;
 }
