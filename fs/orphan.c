@@ -197,8 +197,9 @@ static int lnkfs_orphan_recover_block(struct super_block *sb, u64 block, u32 *fr
 
 /**
  * lnkfs_orphan_recover() - finish deletes and truncates that a crash cut short
- * @sb: volume being mounted read-write; also after a clean unmount, as a
- *	failed evict may have left an orphan
+ * @sb: volume being mounted read-write, with LNKFS_SB_ORPHANS, so that nothing is cleared
+ *	that has not been looked at; also after a clean unmount, as a failed evict may
+ *	have left an orphan
  *
  * A damaged record is reported and left to fsck; the mount goes on. So it does when a
  * group's maps cannot be read: no orphan bit is cleared then.
@@ -213,8 +214,6 @@ int lnkfs_orphan_recover(struct super_block *sb)
 	u64 block;
 	int err;
 
-	/* The worker must not clear what has not been looked at yet. */
-	set_bit(LNKFS_SB_ORPHANS, &sbi->state);
 	for (g = 0; g < lnkfs_groups(&sbi->fs); g++) {
 		if (!(lnkfs_group(&sbi->fs, g)->flags & LNKFS_BG_ORPHANS))
 			continue;

@@ -602,6 +602,8 @@ static int lnkfs_start_writing(struct super_block *sb)
 			sb->s_id);
 		set_bit(LNKFS_SB_ERROR, &sbi->state);
 	}
+	/* Nobody has seen an orphan: their bits stay if it comes to nothing. */
+	set_bit(LNKFS_SB_ORPHANS, &sbi->state);
 	/* Before orphans are freed: their owners get the space back. */
 	err = lnkfs_quota_on(sb);
 	if (!err)

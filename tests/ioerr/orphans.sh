@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Orphans amid errors: of a deleted file, where the map of orphans cannot be read at the
-# mount that would free it, and of one that could not be cut. With errors=continue.
+# Orphans amid errors: of a deleted file, where the map of orphans or a quota file cannot be
+# read at the mount that would free it, and of one that could not be cut. With
+# errors=continue.
 
 orphans_mount() # OPTIONS
 {
@@ -18,9 +19,9 @@ orphans_counted() # N
 
 # A file that is open and deleted when the machine stops; $maps: its volume without the last
 # of the three maps of inode blocks (4 KiB each).
-orphans_crash()
+orphans_crash() # [MKFS OPTION...]
 {
-	mkfs.lnkfs -q -f $vol && orphans_mount rw || return
+	mkfs.lnkfs -q -f "$@" $vol && orphans_mount rw || return
 	used=$(cat /sys/fs/lnkfs/dm-*/used_inodes)
 	exec 9<>$mnt/gone
 	head -c 1000000 /dev/zero >&9
@@ -92,7 +93,27 @@ orphans_case()
 	exec 7<&-
 	ok "unmount again" umount $mnt
 	ok "fsck finds nothing" fsck.lnkfs -n -f $vol
+	orphans_without_quota
 	label=
+}
+
+# A mount that fails when the journal has been replayed and no orphan has been looked at.
+orphans_without_quota()
+{
+	local at
+	ok "with quota" orphans_crash -O quota
+	at=$(dump.lnkfs -j $vol super | sed 's/.*"quota_user": *\([0-9]*\).*/\1/')
+	at=$(dump.lnkfs $vol extents "$at" | sed -n 's/.*logical 0  block \([0-9]*\).*/\1/p')
+	at=$((at * 8))
+	table vol "0 $at linear $DISK0 0
+		$at 8 error
+		$((at + 8)) $((sectors - at - 8)) linear $DISK0 $((at + 8))" || result 1 "the fault"
+	ok "no mount without it" sh -c "! mount -t lnkfs -o errors=continue $vol $mnt"
+	heal || result 1 "healing"
+	ok "mount with it" orphans_mount rw
+	ok "the orphan is gone" orphans_freed
+	ok "unmount" umount $mnt
+	ok "fsck finds nothing" fsck.lnkfs -n -f $vol
 }
 
 orphans_case
