@@ -725,7 +725,7 @@ void lnkfs_space_promise(struct lnkfs_sb_info *sbi, u64 blocks);
 int lnkfs_setsize(struct inode *inode, loff_t newsize);
 int lnkfs_truncate_blocks(struct inode *inode, loff_t size);
 int lnkfs_finish_truncate(struct inode *inode);
-int lnkfs_zero_eof(struct inode *inode, loff_t to);
+int lnkfs_zero_eof(struct inode *inode, loff_t to, bool *zeroed);
 int lnkfs_extend(struct inode *inode, loff_t newsize);
 int lnkfs_remove_blocks(struct inode *inode, u64 from, u64 to);
 int lnkfs_mapped_beyond(struct inode *inode, u64 from);

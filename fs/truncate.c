@@ -238,8 +238,11 @@ static int lnkfs_cut_disk_size(struct inode *inode, loff_t size, bool written)
 	return ret ? lnkfs_truncate_blocks(inode, size) : 0;
 }
 
-/* The size on disk becomes @size; what is mapped up to there is unwritten. */
-static int lnkfs_set_disk_size(struct inode *inode, loff_t size)
+/*
+ * The size on disk becomes @size; what is mapped up to there is unwritten. @written: that
+ * relies on zeroes just written.
+ */
+static int lnkfs_set_disk_size(struct inode *inode, loff_t size, bool written)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	handle_t *handle;
@@ -248,6 +251,8 @@ static int lnkfs_set_disk_size(struct inode *inode, loff_t size)
 	handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_STORE, 0);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
+	if (written)
+		lnkfs_note_data(handle);
 	spin_lock(&li->raw_lock);
 	li->ci.size = size;
 	spin_unlock(&li->raw_lock);
@@ -327,25 +332,27 @@ static int lnkfs_zero_tail(struct inode *inode, loff_t size, bool *written)
  * lnkfs_zero_eof() - what is past the end becomes part of the file
  * @inode: regular file
  * @to: new end of the hole that is about to appear after the present end
+ * @zeroed: set when the rest of the last block has become dirty, or may have
  *
  * A shared mapping may have left anything in memory past the end of the file,
- * up to the end of the page; all of it reads as zeroes from now on.
+ * up to the end of the page, and a write whose size was lost anything on the disk,
+ * up to the end of the block; all of it reads as zeroes from now on.
  *
  * Context: inode_lock and invalidate_lock held for write, not in a handle.
  * Return: 0, -ENOMEM, -EIO, -EFSCORRUPTED, -EFSBADCRC.
  */
-int lnkfs_zero_eof(struct inode *inode, loff_t to)
+int lnkfs_zero_eof(struct inode *inode, loff_t to, bool *zeroed)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	loff_t size = i_size_read(inode);
 	loff_t end = min_t(loff_t, to, round_up(size, i_blocksize(inode)));
-	bool did_zero = false, believed;
+	bool believed;
 	int err = 0;
 
 	if (size & ~PAGE_MASK)
 		truncate_pagecache(inode, size);
 	if (size < end) {
-		err = iomap_zero_range(inode, size, end - size, &did_zero,
+		err = iomap_zero_range(inode, size, end - size, zeroed,
 				       &lnkfs_write_iomap_ops);
 		/* See lnkfs_zero_block_tail(); writeback may have believed it meanwhile. */
 		if (i_size_read(inode) != size) {
@@ -375,21 +382,26 @@ int lnkfs_zero_eof(struct inode *inode, loff_t to)
 int lnkfs_extend(struct inode *inode, loff_t newsize)
 {
 	loff_t oldsize = i_size_read(inode);
+	bool zeroed = false;
 	loff_t disk;
 	int err;
 
-	err = lnkfs_zero_eof(inode, newsize);
+	err = lnkfs_zero_eof(inode, newsize, &zeroed);
 	if (err)
 		return err;
-	/* The size on disk must not pass data that are still to be written. */
+	/*
+	 * The size on disk must not pass data that are still to be written, nor what the last
+	 * block has held past the end: the data of a write whose size did not become durable.
+	 */
 	disk = READ_ONCE(LNKFS_I(inode)->ci.size);
-	if (disk < oldsize) {
-		err = filemap_write_and_wait_range(inode->i_mapping, disk, oldsize - 1);
+	if (disk < oldsize || zeroed) {
+		err = filemap_write_and_wait_range(inode->i_mapping, min(disk, oldsize - 1),
+						   oldsize - 1);
 		if (err)
 			return err;
 	}
 	truncate_setsize(inode, newsize);
-	err = lnkfs_set_disk_size(inode, newsize);
+	err = lnkfs_set_disk_size(inode, newsize, zeroed);
 	if (err)
 		i_size_write(inode, oldsize);
 	return err;

@@ -213,6 +213,66 @@ TEST_F(shutdown, cut_while_written)
 	EXPECT_LT(4 * CUT_FILES, grown);
 }
 
+static int grow_by_truncate(int fd)
+{
+	return ftruncate(fd, 8192);
+}
+
+static int grow_by_fallocate(int fd)
+{
+	return fallocate(fd, 0, 4096, 4096);
+}
+
+/*
+ * A write past the end reaches the disk, and its size does not. When the file has become
+ * longer without data, and that is durable, nothing of the write may be there.
+ */
+TEST_F(shutdown, grow_over_what_was_lost)
+{
+	static int (*const grow[])(int) = { grow_by_truncate, grow_by_fallocate };
+	static char data[8192];
+	struct stat st;
+	unsigned int i;
+	int fd, tries;
+	ssize_t n;
+
+	if (!on_lnkfs())
+		SKIP(return, "ext4 promises less");
+	for (i = 0; i < ARRAY_SIZE(grow); i++) {
+		memset(data, 'd', sizeof(data));
+		/* A commit may come in between. */
+		for (tries = 0; tries < 10; tries++) {
+			ASSERT_LE(0, fd = open("f", O_RDWR | O_CREAT | O_TRUNC, 0644));
+			ASSERT_EQ(100, pwrite(fd, data, 100, 0));
+			ASSERT_OK(fs_sync("."));
+			ASSERT_EQ(3996, pwrite(fd, data, 3996, 100));
+			ASSERT_OK(sync_file_range(fd, 0, 4096, SYNC_FILE_RANGE_WAIT_BEFORE |
+						  SYNC_FILE_RANGE_WRITE |
+						  SYNC_FILE_RANGE_WAIT_AFTER));
+			ASSERT_OK(shut(".", LNKFS_SHUTDOWN_NOW));
+			close(fd);
+			ASSERT_OK(vol_again(&self->v, 0, NULL));
+			ASSERT_OK(stat("f", &st));
+			if (st.st_size == 100)
+				break;
+		}
+		ASSERT_EQ(100, st.st_size);
+		ASSERT_LE(0, fd = open("f", O_RDWR));
+		ASSERT_OK(grow[i](fd));
+		close(fd);
+		/* What has been said to the journal is durable with this. */
+		ASSERT_OK(create_file("other", 0644));
+		ASSERT_OK(sync_and_crash(&self->v, "other", fsync));
+		ASSERT_LE(0, fd = open("f", O_RDONLY));
+		ASSERT_EQ((ssize_t)sizeof(data), read(fd, data, sizeof(data)));
+		close(fd);
+		for (n = 100; n < (ssize_t)sizeof(data) && !data[n]; n++)
+			;
+		EXPECT_EQ((ssize_t)sizeof(data), n) TH_LOG("way %u: '%c' at %zd", i, data[n], n);
+		ASSERT_OK(unlink("other"));
+	}
+}
+
 /* Does touching the page end the process by SIGBUS? */
 static bool bus_error(volatile char *page, bool write)
 {
