@@ -283,7 +283,9 @@ static int lnkfs_dio_write_iomap_begin(struct inode *inode, loff_t pos, loff_t l
 		return -EAGAIN;
 	}
 	lnkfs_to_iomap(inode, iomap, &ext, seq);
-	if (pos + length > i_size_read(inode) || lnkfs_datasync_pending(inode))
+	/* What makes a size durable, on disk or in memory, does not end with the data. */
+	if (pos + length > min_t(u64, i_size_read(inode), READ_ONCE(li->ci.size)) ||
+	    lnkfs_datasync_pending(inode))
 		iomap->flags |= IOMAP_F_DIRTY;
 	return 0;
 }
