@@ -471,7 +471,8 @@ static bool mend_as(struct lnkfs_repair *r, struct lnkfs_node *node, u16 type)
 		ok = mend_link(r, ci);
 	else
 		ok = mend_special(ci);
-	if (!ok)
+	/* Attributes may fill the area of what has a fork of a fixed length. */
+	if (!ok || ci->fork_len > lnkfs_fork_room(ci))
 		return false;
 	memset(ci->area + ci->fork_len, 0, lnkfs_fork_room(ci) - ci->fork_len);
 	return !lnkfs_inode_check(r->fs, ci);
