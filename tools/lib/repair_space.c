@@ -92,19 +92,21 @@ int lnkfs_commit_meta(struct lnkfs_repair *r, u64 block)
 	return commit_block(r, block, false);
 }
 
-/* A block of a quota file says whose it is; whatever else it is, it is not that. */
+/*
+ * A block of a quota file says whose it is; whatever else it is, it is not that. It does
+ * not say where in the file it belongs: it may be there twice.
+ */
 static int commit_quota_block(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 			      const struct lnkfs_cinode *ci, u64 block)
 {
 	u8 data[1u << LNKFS_MAX_BLOCK_BITS] __attribute__((aligned(8)));
 	int ret = lnkfs_header_read(r, ci, LNKFS_B_QUOTA, block, data);
 
-	if (!ret)
-		return commit_block(r, block, false);
 	if (ret < 0)
 		return ret;
-	info->flags |= RI_FOREIGN;
-	return 0;
+	if (ret || lnkfs_is_meta(r, block))
+		info->flags |= RI_FOREIGN;
+	return ret ? 0 : commit_block(r, block, false);
 }
 
 static int commit_claims(struct lnkfs_repair *r, struct lnkfs_rinode *info,
@@ -146,6 +148,27 @@ static bool claims_others(const struct lnkfs_repair *r)
 	return false;
 }
 
+static int by_block(const void *a, const void *b)
+{
+	const struct lnkfs_claim *x = a, *y = b;
+
+	return x->block < y->block ? -1 : x->block > y->block;
+}
+
+/* Has the inode that is being asked claimed a block more than once? Sorts its claims. */
+static bool claimed_twice(struct lnkfs_repair *r)
+{
+	struct lnkfs_claim *list = r->claims.list;
+	u64 i;
+
+	if (r->claims.nr > 1)
+		qsort(list, r->claims.nr, sizeof(*list), by_block);
+	for (i = 1; i < r->claims.nr; i++)
+		if (list[i].block - list[i - 1].block < list[i - 1].len)
+			return true;
+	return false;
+}
+
 static int claim_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 			struct lnkfs_cinode *ci, struct lnkfs_fsck_link *link)
 {
@@ -154,7 +177,8 @@ static int claim_xattrs(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 
 	err = lnkfs_fsck_xattrs(r->c, ci, &blocks, link);
 	info->xattr_blocks = (u32)blocks;
-	if (err || r->c->res.problems == before)
+	/* An empty leaf fits wherever a tree of leaves leads to it. */
+	if (err || (r->c->res.problems == before && !claimed_twice(r)))
 		return err;
 	info->flags |= RI_XATTR;
 	r->claims.nr = 0;
@@ -362,7 +386,7 @@ static int claim_inode(struct lnkfs_repair *r, struct lnkfs_rinode *info,
 	}
 	if (err || info->flags & RI_GONE)
 		return err;
-	info->flags &= (u16)~RI_MORE;
+	info->flags &= (u16)~(RI_MORE | RI_FOREIGN);
 	if (S_ISREG(ci->mode) && !(info->flags & RI_QUOTA) && claimed(r) > ci->blocks)
 		info->flags |= RI_MORE;
 	/* That it claims a block does not make less of another that is in doubt. */
