@@ -5,8 +5,10 @@
  * on full volumes; deletion in steps; damaged blocks.
  */
 #include <dirent.h>
+#include <time.h>
 
 #include "fixture.h"
+#include "repair.h"
 #include "xattr.h"
 
 #ifdef TEST_XATTR_COLLIDE
@@ -830,6 +832,45 @@ static void test_damage(void)
 	}
 }
 
+/* Anybody may give his file so many that a repair must not compare each with all. */
+static void test_repair_many(void)
+{
+	struct lnkfs_xattr_key key = { .space = LNKFS_XATTR_USER };
+	struct lnkfs_repair_result done;
+	u32 i, many = 40000;
+	char name[16];
+	clock_t began;
+	lnkfs_tx tx;
+
+	volume_make(&v, 64 * MIB, 12);
+	memset(&ci, 0, sizeof(ci));
+	ci.area = area;
+	REQUIRE(!lnkfs_inode_load(fs, fs->root_ino, 0, &ci));
+	key.name = name;
+	for (i = 0; i < many; i++) {
+		key.name_len = (u8)sprintf(name, "%u", i);
+		lnkfs_tx_begin(&tx, &v, lnkfs_xattr_set_credits(fs, &ci, key.name_len, 1));
+		REQUIRE(!lnkfs_xattr_set(&tx, fs, &ci, &key, "v", 1, LNKFS_XS_CREATE));
+		REQUIRE(!lnkfs_inode_store(&tx, fs, &ci));
+		lnkfs_tx_end(&tx);
+		lnkfs_volume_commit(&v);
+	}
+	REQUIRE(!lnkfs_cache_drop(&v));
+	v.dev.mem[(ci.xattr_block << 12) + offsetof(struct lnkfs_xattr_block, x_pad1)] ^= 1;
+	v.strict = false;
+	began = clock();
+	REQUIRE(!lnkfs_repair_volume(&v, NULL, NULL, false, &done));
+	CHECK((clock() - began) / CLOCKS_PER_SEC < 10);
+	REQUIRE(!lnkfs_cache_drop(&v));
+	volume_check(&v, NULL);
+	REQUIRE(!lnkfs_inode_load(fs, fs->root_ino, 0, &ci));
+	for (i = 0; i < many; i += 100) {
+		key.name_len = (u8)sprintf(name, "%u", i);
+		CHECK_EQ(lnkfs_xattr_get(fs, &ci, &key, other, 1), 1);
+	}
+	volume_done(&v);
+}
+
 static const struct tap_test tests[] = {
 	{ "limits of names and values", test_limits },
 	{ "small attributes stand in the record", test_inline },
@@ -843,6 +884,7 @@ static const struct tap_test tests[] = {
 	{ "a full volume", test_nospace },
 	{ "the head of a tree is marked free", test_head_marked_free },
 	{ "damaged blocks do no harm", test_damage },
+	{ "a repair of many attributes", test_repair_many },
 };
 
 #else

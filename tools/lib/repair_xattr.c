@@ -15,7 +15,9 @@
  * @name: the name
  * @len: length of the value
  * @value: the value
+ * @hash: of space and name
  * @next: list
+ * @same: list of those with the same place in the table
  */
 struct attr {
 	u8 space;
@@ -23,7 +25,9 @@ struct attr {
 	char name[LNKFS_NAME_LEN];
 	u32 len;
 	u8 *value;
+	u64 hash;
 	struct attr *next;
+	struct attr *same;
 };
 
 /**
@@ -34,6 +38,9 @@ struct attr {
  * @lost: attributes that could not be read
  * @attrs: those that could be
  * @tail: end of their list
+ * @nr: how many
+ * @table: they by their hashes
+ * @size: places in it, a power of 2, or 0
  */
 struct xwalk {
 	struct lnkfs_repair *r;
@@ -42,6 +49,9 @@ struct xwalk {
 	u64 lost;
 	struct attr *attrs;
 	struct attr **tail;
+	u64 nr;
+	struct attr **table;
+	u64 size;
 };
 
 static bool may_have(const struct xwalk *w, const struct lnkfs_xattr_key *key, const u8 *value,
@@ -63,22 +73,52 @@ static bool may_have(const struct xwalk *w, const struct lnkfs_xattr_key *key, c
 	}
 }
 
-static bool have(const struct xwalk *w, const struct lnkfs_xattr_key *key)
+static bool have(const struct xwalk *w, const struct lnkfs_xattr_key *key, u64 hash)
 {
-	const struct attr *a;
+	const struct attr *a = w->size ? w->table[hash & (w->size - 1)] : NULL;
 
-	for (a = w->attrs; a; a = a->next)
+	for (; a; a = a->same)
 		if (a->space == key->space && a->name_len == key->name_len &&
 		    !memcmp(a->name, key->name, a->name_len))
 			return true;
 	return false;
 }
 
+static void put(struct attr **table, u64 size, struct attr *a)
+{
+	a->same = table[a->hash & (size - 1)];
+	table[a->hash & (size - 1)] = a;
+}
+
+/* Add to the list and to the table, which gets as many places as there are attributes. */
+static int enter(struct xwalk *w, struct attr *a)
+{
+	u64 size = w->size ? 2 * w->size : 64;
+	struct attr **table, *old;
+
+	if (w->nr == w->size) {
+		table = calloc(size, sizeof(struct attr *));
+		if (!table)
+			return -ENOMEM;
+		for (old = w->attrs; old; old = old->next)
+			put(table, size, old);
+		free(w->table);
+		w->table = table;
+		w->size = size;
+	}
+	put(w->table, w->size, a);
+	*w->tail = a;
+	w->tail = &a->next;
+	w->nr++;
+	return 0;
+}
+
 static int keep(struct xwalk *w, const struct lnkfs_xattr_key *key, const u8 *value, u32 len)
 {
+	u64 hash = lnkfs_xattr_hash(w->r->fs, key);
 	struct attr *a;
 
-	if (!may_have(w, key, value, len) || have(w, key)) {
+	if (!may_have(w, key, value, len) || have(w, key, hash)) {
 		w->lost++;
 		return 0;
 	}
@@ -94,9 +134,12 @@ static int keep(struct xwalk *w, const struct lnkfs_xattr_key *key, const u8 *va
 	memcpy(a->name, key->name, key->name_len);
 	memcpy(a->value, value, len);
 	a->len = len;
-	*w->tail = a;
-	w->tail = &a->next;
-	return 0;
+	a->hash = hash;
+	if (!enter(w, a))
+		return 0;
+	free(a->value);
+	free(a);
+	return -ENOMEM;
 }
 
 static int note_once(struct xwalk *w, u64 block)
@@ -229,6 +272,7 @@ static void end_walk(struct xwalk *w)
 		free(a->value);
 		free(a);
 	}
+	free(w->table);
 	lnkfs_salvage_end(&w->s);
 }
 
