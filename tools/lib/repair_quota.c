@@ -42,15 +42,21 @@ struct old_file {
 	struct lnkfs_qimage new;
 };
 
-/* A block of the file, whose checksum need not be right. */
+/* A block of the file, whose checksum need not be right. The extents are in order. */
 static bool read_lblk(struct old_file *f, u64 lblk, void *data)
 {
 	const struct lnkfs_ext *x;
-	u64 i;
+	u64 low = 0, high = f->map.nr;
 
-	for (i = 0; i < f->map.nr; i++) {
-		x = &f->map.x[i];
-		if (lblk >= x->lblk && lblk - x->lblk < x->len)
+	while (low < high) {
+		u64 mid = low + (high - low) / 2;
+
+		x = &f->map.x[mid];
+		if (lblk < x->lblk)
+			high = mid;
+		else if (lblk - x->lblk >= x->len)
+			low = mid + 1;
+		else
 			return !lnkfs_header_read(f->r, &f->node.ci, LNKFS_B_QUOTA,
 						  x->block + (lblk - x->lblk), data);
 	}
@@ -276,7 +282,7 @@ int lnkfs_free_quota_file(struct lnkfs_repair *r, struct lnkfs_node *node)
 	int ret;
 
 	/* Where some of its blocks are another's none is freed; the next round counts. */
-	if (info && info->flags & RI_FOREIGN)
+	if (info && info->flags & (RI_FOREIGN | RI_TWICE))
 		lnkfs_ext_init(&node->ci);
 	do {
 		lnkfs_tx_begin(&tx, r->v, 0);
