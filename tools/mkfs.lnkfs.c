@@ -624,8 +624,7 @@ static void refuse_as_source(const struct options *o, const struct stat *device)
 
 	if (!strcmp(o->source, "-") ? fstat(STDIN_FILENO, &st) : stat(o->source, &st))
 		return;
-	if ((st.st_dev == device->st_dev && st.st_ino == device->st_ino) ||
-	    (S_ISBLK(st.st_mode) && S_ISBLK(device->st_mode) && st.st_rdev == device->st_rdev))
+	if (lnkfs_same_file(&st, device))
 		fail(o->device, "is what the files are to be read from");
 }
 

@@ -425,8 +425,7 @@ static int add_found(struct tree *t, const char *name, const struct stat *st)
 	ssize_t len;
 	int err;
 
-	if (S_ISREG(st->st_mode) && st->st_dev == t->volume.st_dev &&
-	    st->st_ino == t->volume.st_ino)
+	if (S_ISREG(st->st_mode) && lnkfs_same_file(&t->volume, st))
 		return -EBUSY;
 	err = link_seen(t, st, &seen);
 	if (err)

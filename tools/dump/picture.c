@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "dump.h"
 
@@ -158,17 +157,6 @@ static void draw(struct dump *d, FILE *f, const struct map *m)
 	fprintf(f, "</svg>\n");
 }
 
-/* Is @path the volume itself? It is never written. */
-static bool is_volume(const struct dump *d, const char *path)
-{
-	struct stat a, b;
-
-	if (stat(path, &a) || fstat(d->v->dev.fd, &b))
-		return false;
-	return (a.st_dev == b.st_dev && a.st_ino == b.st_ino) ||
-	       (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev);
-}
-
 /**
  * dump_picture() - draw a map of the volume
  * @d: run
@@ -185,7 +173,8 @@ int dump_picture(struct dump *d, const char *path)
 	FILE *f;
 	u32 g;
 
-	if (is_volume(d, path))
+	/* The volume is never written. */
+	if (lnkfs_dev_is(&d->v->dev, path))
 		return -EBUSY;
 	while ((fs->blocks + m.per_cell - 1) / m.per_cell > MAX_CELLS)
 		m.per_cell *= 2;

@@ -15,8 +15,14 @@
 
 #include "volume.h"
 
-/* A device has many names, and nodes in many places. */
-static bool same_backing(const struct stat *a, const struct stat *b)
+/**
+ * lnkfs_same_file() - are these the same device, or else the same file?
+ * @a: what stat(2) says
+ * @b: the same of the other one
+ *
+ * A device has many names, and nodes in many places.
+ */
+bool lnkfs_same_file(const struct stat *a, const struct stat *b)
 {
 	if (S_ISBLK(a->st_mode))
 		return S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
@@ -39,7 +45,7 @@ static bool same_name(const struct stat *file, const char *attribute)
 		line[0] = 0;
 	fclose(f);
 	line[strcspn(line, "\n")] = 0;
-	return !stat(line, &st) && same_backing(file, &st);
+	return !stat(line, &st) && lnkfs_same_file(file, &st);
 }
 
 /* What the loop device itself says, if it can be asked. */

@@ -383,11 +383,7 @@ bool lnkfs_dev_is(const struct lnkfs_dev *dev, const char *path)
 {
 	struct stat own, st;
 
-	if (fstat(dev->fd, &own) || stat(path, &st))
-		return false;
-	if (S_ISBLK(own.st_mode))
-		return S_ISBLK(st.st_mode) && own.st_rdev == st.st_rdev;
-	return own.st_dev == st.st_dev && own.st_ino == st.st_ino;
+	return !fstat(dev->fd, &own) && !stat(path, &st) && lnkfs_same_file(&own, &st);
 }
 
 /**

@@ -259,6 +259,7 @@ void lnkfs_cache_free(struct lnkfs_volume *v);
 /* in_use.c */
 bool lnkfs_find_loop(const struct stat *file, bool (*found)(const char *name, void *ctx),
 		     void *ctx, char *name, size_t len);
+bool lnkfs_same_file(const struct stat *a, const struct stat *b);
 int lnkfs_in_use(const char *path, char *by, size_t len);
 int lnkfs_open_mounted(dev_t dev, int how, char *mnt, size_t len);
 

@@ -159,8 +159,7 @@ static bool is_image(const struct copy *c, const struct stat *st)
 	int i;
 
 	for (i = 0; i < 2; i++)
-		if (dev[i] && !fstat(dev[i]->fd, &image) && image.st_dev == st->st_dev &&
-		    image.st_ino == st->st_ino)
+		if (dev[i] && !fstat(dev[i]->fd, &image) && lnkfs_same_file(&image, st))
 			return true;
 	return false;
 }
