@@ -2,9 +2,12 @@
 /*
  * Arguments that several tools take.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <uuid/uuid.h>
 
 #include "args.h"
+#include "journal.h"
 
 /**
  * args_size() - a number with an optional suffix K, M, G or T (powers of 1024)
@@ -87,4 +90,28 @@ const char *args_percent(const char *text, u32 *permille)
 		return "no more than 50% can be reserved";
 	*permille = whole * 10 + tenths;
 	return NULL;
+}
+
+/**
+ * args_journal() - the device of an external journal, or UUID= and what to look for
+ * @text: argument
+ * @path: set to the device's name
+ * @len: room in @path
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *args_journal(const char *text, char *path, size_t len)
+{
+	const char *why;
+	u8 uuid[16];
+	int err;
+
+	if (strncmp(text, "UUID=", 5)) {
+		snprintf(path, len, "%s", text);
+		return NULL;
+	}
+	if (uuid_parse(text + 5, uuid))
+		return "not a UUID";
+	err = lnkfs_journal_dev_find(uuid, path, len, &why);
+	return err == -ENODEV ? "no such journal device" : err ? why : NULL;
 }

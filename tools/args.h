@@ -10,5 +10,6 @@
 bool args_size(const char *text, u64 unit, u64 *bytes);
 bool args_u32(const char *text, u32 *value);
 const char *args_percent(const char *text, u32 *permille);
+const char *args_journal(const char *text, char *path, size_t len);
 
 #endif /* LNKFS_ARGS_H */

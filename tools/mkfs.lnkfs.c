@@ -547,24 +547,6 @@ static void discard(const struct options *o, struct lnkfs_dev *dev, u64 bytes)
 	}
 }
 
-/* The name of the external journal's device. */
-static void find_journal(struct options *o, char *path, size_t len)
-{
-	const char *why;
-	u8 uuid[16];
-	int err;
-
-	if (strncmp(o->journal, "UUID=", 5)) {
-		snprintf(path, len, "%s", o->journal);
-		return;
-	}
-	if (uuid_parse(o->journal + 5, uuid))
-		fail(o->journal, "not a UUID");
-	err = lnkfs_journal_dev_find(uuid, path, len, &why);
-	if (err)
-		fail(o->journal, "%s", err == -ENODEV ? "no such journal device" : why);
-}
-
 /*
  * A log that another volume may need is not for -f to take away: the volume that
  * is there now, if that is whose it is, is about to go.
@@ -593,7 +575,9 @@ static void open_journal(struct options *o, const struct lnkfs_dev *own,
 	const char *why;
 	int err;
 
-	find_journal(o, path, sizeof(path));
+	why = args_journal(o->journal, path, sizeof(path));
+	if (why)
+		fail(o->journal, "%s", why);
 	if (own && lnkfs_dev_is(own, path))
 		fail(path, "a volume and its external journal need two devices");
 	if (lnkfs_in_use(path, text, sizeof(text)))

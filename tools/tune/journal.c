@@ -12,9 +12,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uuid/uuid.h>
 
-#include "../probe.h"
+#include "../args.h"
 #include "tune.h"
 
 /**
@@ -35,23 +34,6 @@ static bool old_open, new_open;
 
 /* ---- external journals ---- */
 
-static void find_journal(const char *name, char *path, size_t len)
-{
-	const char *why;
-	u8 uuid[16];
-	int err;
-
-	if (strncmp(name, "UUID=", 5)) {
-		snprintf(path, len, "%s", name);
-		return;
-	}
-	if (uuid_parse(name + 5, uuid))
-		tune_fail(name, "not a UUID");
-	err = lnkfs_journal_dev_find(uuid, path, len, &why);
-	if (err)
-		tune_fail(name, "%s", err == -ENODEV ? "no such journal device" : why);
-}
-
 /* Open the journal device to be, or end the program. */
 static void open_new(struct tune *t)
 {
@@ -60,7 +42,9 @@ static void open_new(struct tune *t)
 	const char *why;
 	int err;
 
-	find_journal(t->journal, path, sizeof(path));
+	why = args_journal(t->journal, path, sizeof(path));
+	if (why)
+		tune_fail(t->journal, "%s", why);
 	if (lnkfs_dev_is(&t->v.dev, path))
 		tune_fail(path, "a volume and its external journal need two devices");
 	if (lnkfs_in_use(path, text, sizeof(text)))
