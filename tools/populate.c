@@ -605,7 +605,7 @@ static int add_dir(struct tree *t, const struct level *up, const char *name,
 	if (!err && up)
 		err = go_up(up);
 	free_names(&names);
-	return problem(t->p, t->path, err);
+	return err;
 }
 
 /* A directory that is none any more has been taken away, whatever is there now. */
@@ -646,6 +646,7 @@ static int from_directory(struct populate *p, struct lnkfs_builder *b, const str
 		err = append(&t, p->source);
 	if (!err)
 		err = add_dir(&t, NULL, p->source, st);
+	problem(p, p->source, err);
 	if (fchdir(cwd) && !err)
 		err = problem(p, ".", -errno);
 	close(cwd);

@@ -117,48 +117,54 @@ def test_directory(bs, xattrs):
         result("color" in text and "large" in text, f"{bs}: attributes", text)
 
 
-def test_swapped():
-    """A directory gives way to a symlink that leads out, while another one is copied."""
-    shutil.rmtree("race", ignore_errors=True)
-    for name in ("race/src/a", "race/src/z", "race/out"):
-        os.makedirs(name)
-    with open("race/out/secret", "w") as f:
-        f.write("secret")
-    with open("race/src/a/0", "wb") as f:
-        f.write(random.Random(4).randbytes(64 << 20))
-    for i in range(3000):
-        with open(f"race/src/a/f{i}", "w") as f:
-            f.write(str(i))
-    with subprocess.Popen([TOOLS + "/mkfs.lnkfs", "-q", "-d", "race/src", "race/vol", "100M"],
-                          stderr=subprocess.PIPE, text=True) as run:
-        while run.poll() is None and not (
-                os.path.exists("race/vol") and os.stat("race/vol").st_blocks > 10 << 11):
-            pass
-        os.rename("race/src/z", "race/z")
-        os.symlink("../out", "race/src/z")
-        error = run.communicate()[1]
-    names = tool("lnkctl", "ls", "-R", "race/vol:/z").stdout
-    result("secret" not in names, "a directory that has become a symlink is not followed", names)
-    result(run.returncode == 1 and "race/src/z: " in error, "and that is said", error)
-    shutil.rmtree("race")
-
-
-def test_moved():
-    """A directory is moved out of the source while a file in it is copied."""
+def make_race():
+    """A source with a file that takes its time."""
     shutil.rmtree("race", ignore_errors=True)
     for name in ("race/src/a", "race/src/z"):
         os.makedirs(name)
     with open("race/src/a/0", "wb") as f:
         f.write(random.Random(4).randbytes(64 << 20))
+
+
+def mkfs_while(change):
+    """Make a volume of that, and change the source while the file is copied."""
     with subprocess.Popen([TOOLS + "/mkfs.lnkfs", "-q", "-d", "race/src", "race/vol", "100M"],
                           stderr=subprocess.PIPE, text=True) as run:
         while run.poll() is None and not (
                 os.path.exists("race/vol") and os.stat("race/vol").st_blocks > 10 << 11):
             pass
-        os.rename("race/src/a", "race/a")
+        change()
         error = run.communicate()[1]
-    result(run.returncode == 1 and "race/src/a: Stale" in error,
-           "a directory that is moved meanwhile: what comes after it is not left out", error)
+    return subprocess.CompletedProcess(run.args, run.returncode, stderr=error)
+
+
+def give_way():
+    os.rename("race/src/z", "race/z")
+    os.symlink("../out", "race/src/z")
+
+
+def test_swapped():
+    """A directory gives way to a symlink that leads out, while another one is copied."""
+    make_race()
+    os.mkdir("race/out")
+    with open("race/out/secret", "w") as f:
+        f.write("secret")
+    for i in range(3000):
+        with open(f"race/src/a/f{i}", "w") as f:
+            f.write(str(i))
+    run = mkfs_while(give_way)
+    names = tool("lnkctl", "ls", "-R", "race/vol:/z").stdout
+    result("secret" not in names, "a directory that has become a symlink is not followed", names)
+    result(run.returncode == 1 and "race/src/z: " in run.stderr, "and that is said", run.stderr)
+    shutil.rmtree("race")
+
+
+def test_moved():
+    """A directory is moved out of the source while a file in it is copied."""
+    make_race()
+    run = mkfs_while(lambda: os.rename("race/src/a", "race/a"))
+    result(run.returncode == 1 and "race/src/a: Stale" in run.stderr,
+           "a directory that is moved meanwhile: what comes after it is not left out", run.stderr)
     shutil.rmtree("race")
 
 
