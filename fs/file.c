@@ -59,7 +59,6 @@ static ssize_t lnkfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 static ssize_t lnkfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	bool zeroed;
 	ssize_t ret;
 	int err;
 
@@ -78,7 +77,7 @@ static ssize_t lnkfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 		filemap_invalidate_lock(inode->i_mapping);
 		err = lnkfs_finish_truncate(inode);
 		if (!err && iocb->ki_pos > i_size_read(inode))
-			err = lnkfs_zero_eof(inode, iocb->ki_pos, &zeroed);
+			err = lnkfs_zero_eof(inode, iocb->ki_pos, NULL);
 		filemap_invalidate_unlock(inode->i_mapping);
 		if (err)
 			return err;

@@ -258,8 +258,7 @@ static void lnkfs_names_end(struct lnkfs_names *n)
 
 static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 {
-	u32 i, given = 0, used = 0;
-	u64 resume = 0;
+	u32 i, given, used = 0;
 	int err;
 
 	w->cookie = n->n_cookie;
@@ -268,25 +267,22 @@ static int lnkfs_list_names(struct lnkfs_names_walk *w, struct lnkfs_names *n)
 		if (err)
 			return err;
 		for (i = 0; i < w->count; i++) {
+			given = n->n_count;
 			err = lnkfs_give_path(w, &w->ref[i], n, &used);
-			if (err == -ERANGE && n->n_count)
-				goto full;
+			if (err == -ERANGE && given)
+				return 0;
 			if (err)
 				return err;
 			w->cookie = w->next[i];
+			/* Names after it that are not told are asked again. */
 			if (n->n_count > given)
-				resume = w->cookie;
-			given = n->n_count;
+				n->n_cookie = w->cookie;
 			if (fatal_signal_pending(current))
 				return -EINTR;
 			cond_resched();
 		}
 	} while (w->count == LNKFS_NAMES_BATCH);
 	lnkfs_names_end(n);
-	return 0;
-full:
-	/* Those after the last one that was given are not told; they are asked again. */
-	n->n_cookie = resume;
 	return 0;
 }
 

@@ -332,7 +332,7 @@ static int lnkfs_zero_tail(struct inode *inode, loff_t size, bool *written)
  * lnkfs_zero_eof() - what is past the end becomes part of the file
  * @inode: regular file
  * @to: new end of the hole that is about to appear after the present end
- * @zeroed: set when the rest of the last block has become dirty, or may have
+ * @zeroed: NULL, or set when the rest of the last block has become dirty, or may have
  *
  * A shared mapping may have left anything in memory past the end of the file,
  * up to the end of the page, and a write whose size was lost anything on the disk,
