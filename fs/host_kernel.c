@@ -325,6 +325,8 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
 	return 0;
 }
 
+static const char lnkfs_foreign_text[] = "a block to be freed is other metadata, too";
+
 /**
  * lnkfs_baccess() - declare that a block is about to be modified
  * @tx: running handle
@@ -333,11 +335,13 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
  * @type: what it is
  *
  * Return: 0, -EFSBADCRC for an inode block with a bad record (its checksum
- * must not be made right by a commit), or an error of the journal.
+ * must not be made right by a commit), -EFSCORRUPTED for a block that has been freed
+ * meanwhile, as something else, or an error of the journal.
  */
 int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_btype type)
 {
-	struct jbd2_buffer_trigger_type *trigger;
+	struct jbd2_buffer_trigger_type *trigger, *set = NULL;
+	struct journal_head *jh;
 	int err;
 
 	if (unlikely(buffer_lnkfs_bad(buf)))
@@ -346,8 +350,20 @@ int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_
 	if (err)
 		return err;
 	trigger = type == LNKFS_B_RAW ? NULL : &to_sbi(fs)->trigger[type].jbd;
-	/* The journal head stays: the running transaction has it. */
-	if (READ_ONCE(bh2jh(buf)->b_triggers) != trigger)
+	/*
+	 * The journal head stays: the running transaction has it. Only on a crafted volume,
+	 * where the block is something else, too, may that have been freed since; the memory
+	 * stays what it is until the RCU read side ends (SLAB_TYPESAFE_BY_RCU).
+	 */
+	rcu_read_lock();
+	jh = READ_ONCE(buf->b_private);
+	if (likely(jh))
+		set = READ_ONCE(jh->b_triggers);
+	rcu_read_unlock();
+	if (unlikely(!jh))
+		return lnkfs_report(fs, -EFSCORRUPTED, 0, buf->b_blocknr, "%s",
+				    lnkfs_foreign_text);
+	if (set != trigger)
 		jbd2_journal_set_triggers(buf, trigger);
 	return 0;
 }
@@ -385,8 +401,6 @@ static bool lnkfs_bforeign(struct buffer_head *bh, enum lnkfs_btype type, u64 ow
 	       (buffer_lnkfs_verified(bh) &&
 		(type == LNKFS_B_RAW || !lnkfs_bowner(bh, type, owner, gen)));
 }
-
-static const char lnkfs_foreign_text[] = "a block to be freed is other metadata, too";
 
 /**
  * lnkfs_bfreeable() - are blocks not somebody else's?
