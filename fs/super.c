@@ -119,7 +119,9 @@ static int lnkfs_super_write(struct lnkfs_sb_info *sbi, bool clean)
 	if (!__sync_dirty_buffer(bh, REQ_SYNC | (lnkfs_barrier(sbi) ? REQ_FUA : 0)) &&
 	    !buffer_write_io_error(bh))
 		return 0;
-	pr_err("lnkfs (%s): cannot write the superblock\n", sbi->sb->s_id);
+	/* Or the next reader of the device would bring back what is on the disk. */
+	set_buffer_uptodate(bh);
+	pr_err_ratelimited("lnkfs (%s): cannot write the superblock\n", sbi->sb->s_id);
 	return -EIO;
 }
 
