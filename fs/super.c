@@ -816,6 +816,13 @@ static int lnkfs_remount_rw(struct super_block *sb)
 	return 0;
 }
 
+/* fsconfig(2) need not name ro or rw: then it stays as it is. */
+static bool lnkfs_will_be_ro(const struct fs_context *fc)
+{
+	return fc->sb_flags_mask & SB_RDONLY ? fc->sb_flags & SB_RDONLY :
+					       sb_rdonly(fc->root->d_sb);
+}
+
 /**
  * lnkfs_reconfigure() - mount -o remount
  * @fc: context with the new options
@@ -825,7 +832,7 @@ int lnkfs_reconfigure(struct fs_context *fc)
 	struct super_block *sb = fc->root->d_sb;
 	struct lnkfs_sb_info *sbi = LNKFS_SB(sb);
 	struct lnkfs_mount_opts *mo = fc->fs_private;
-	bool ro = fc->sb_flags & SB_RDONLY;
+	bool ro = lnkfs_will_be_ro(fc);
 	int err;
 
 	/* remount by mount(2) would clear it: NFS's change attribute would stand still */

@@ -250,6 +250,36 @@ TEST_F(options, lazytime)
 	EXPECT_FALSE(vol_shows(&self->v, "lazytime"));
 }
 
+/* fsconfig(2) changes what it is told, which need not be ro or rw. */
+TEST_F(options, fsconfig_leaves_read_only)
+{
+	int fd;
+
+	if (!on_lnkfs())
+		SKIP(return, "ext4 makes the volume writable");
+	ASSERT_OK(vol_again(&self->v, MS_RDONLY, NULL));
+	/* Not the mount's flag is of interest, but the volume's. */
+	ASSERT_OK(mount(NULL, self->v.mnt, NULL, MS_REMOUNT | MS_BIND, NULL));
+	fd = fspick(AT_FDCWD, self->v.mnt, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(fsconfig(fd, FSCONFIG_SET_STRING, "commit", "17", 0));
+	EXPECT_OK(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
+	close(fd);
+	EXPECT_TRUE(vol_shows(&self->v, "ro"));
+	EXPECT_TRUE(vol_shows(&self->v, "commit=17"));
+	EXPECT_ERR(EROFS, create_file("f", 0644));
+	/* And so when it was writable. */
+	ASSERT_OK(vol_again(&self->v, 0, NULL));
+	fd = fspick(AT_FDCWD, self->v.mnt, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(fsconfig(fd, FSCONFIG_SET_STRING, "commit", "18", 0));
+	EXPECT_OK(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
+	close(fd);
+	EXPECT_FALSE(vol_shows(&self->v, "ro"));
+	EXPECT_TRUE(vol_shows(&self->v, "commit=18"));
+	EXPECT_OK(create_file("f", 0644));
+}
+
 /*
  * A log that has to be replayed on a device that cannot be written: refused
  * but for norecovery.
