@@ -619,6 +619,7 @@ static int lnkfs_start_writing(struct super_block *sb)
 	le32_add_cpu(&sbi->super->s_mount_count, 1);
 	if (sbi->journal_bdev)
 		sbi->super->s_journal_dev = cpu_to_le32(sbi->journal_devnum);
+	lnkfs_super_seal(sbi->super);
 	unlock_buffer(sbi->super_bh);
 	lnkfs_super_update(sbi, false);
 	return 0;
