@@ -852,8 +852,9 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		       sb->s_id);
 		return -EINVAL;
 	}
+	/* In an emergency the VFS goes ahead whatever the answer, but an error has it warn. */
 	if (lnkfs_stopped(sb))
-		return -EIO;
+		return fc->sb_flags & SB_FORCE ? 0 : -EIO;
 	err = lnkfs_check_quota_opts(sb, mo->opts);
 	if (err)
 		return err;
