@@ -319,6 +319,9 @@ static int lnkfs_mkdir(lnkfs_idmap *idmap, struct inode *dir, struct dentry *den
 static int lnkfs_symlink(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			 const char *target)
 {
+	/* symlink(2) says so itself; overlayfs passes on whatever a lower filesystem says. */
+	if (!*target)
+		return -ENOENT;
 	if (strlen(target) > LNKFS_SYMLINK_MAX)
 		return -ENAMETOOLONG;
 	return lnkfs_create_one(idmap, dir, dentry, S_IFLNK | 0777, 0, target);
