@@ -448,6 +448,7 @@ static int lnkfs_delete_inode(struct inode *inode)
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	struct lnkfs_fs *fs = LNKFS_FS(inode);
 	struct lnkfs_cinode *ci = &li->ci;
+	const bool slow = ci->fork == LNKFS_FORK_SLOW_LINK;
 	handle_t *handle;
 	int err = 0, err2;
 
@@ -459,12 +460,12 @@ static int lnkfs_delete_inode(struct inode *inode)
 		err = lnkfs_free_xattrs(inode);
 	if (err)
 		return err;
-	handle = lnkfs_begin(inode->i_sb, LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN +
-			     LNKFS_CREDITS_FREE,
-			     LNKFS_REVOKES_IFREE + LNKFS_REVOKES_SLOW_LINK);
+	handle = lnkfs_begin_inode(inode, LNKFS_CREDITS_IFREE + LNKFS_CREDITS_ORPHAN +
+				   LNKFS_CREDITS_FREE,
+				   LNKFS_REVOKES_IFREE + LNKFS_REVOKES_SLOW_LINK);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
-	if (ci->fork == LNKFS_FORK_SLOW_LINK)
+	if (slow)
 		err = lnkfs_symlink_free_slow(handle, fs, ci);
 	if (!err) {
 		err = lnkfs_ifree(handle, fs, ci->ino, ci->slots, S_ISDIR(inode->i_mode));
@@ -473,7 +474,8 @@ static int lnkfs_delete_inode(struct inode *inode)
 			lnkfs_quota_settle(inode);
 			dquot_free_inode(inode);
 			lnkfs_orphan_freed(inode);
-		} else if (ci->blocks == 0) {
+		} else if (slow) {
+			/* The body is free, and the record must not lead to it any more. */
 			lnkfs_store(handle, inode);
 		}
 	}
