@@ -78,12 +78,10 @@ bad_message() # command...: does it fail with EBADMSG?
 	LC_ALL=C "$@" 2>&1 | grep -q "Bad message" && echo yes || echo no
 }
 
-# A bad record among good ones, with errors=continue: these cannot be changed any more,
-# as they are stored in one block, and everything else can.
-error_beside()
+# An empty file, $good, whose record has that of a symlink beside it, in a block with neither
+# the root nor a directory of theirs.
+beside()
 {
-	fresh
-	$sysop mount "$dev" "$mnt" "$fstype" >/dev/null
 	mkdir "$mnt/d"
 	for i in $(seq 64); do
 		good=$mnt/d/$i
@@ -93,11 +91,25 @@ error_beside()
 	done
 	ln -s "damaged$(printf '%090d' 0)" "$mnt/d/link"
 	is "a file beside the link" "$(iblock "$mnt/d/link")" "$(iblock "$good")"
-	was=$(stat -c "%a %h %Y" "$good")
-	umount "$mnt"
+}
+
+hurt_link() # the record of the symlink that beside() made
+{
 	for at in $(/usr/bin/grep -obUa damaged000 "$img" | cut -d: -f1); do
 		poke "$at" 16
 	done
+}
+
+# A bad record among good ones, with errors=continue: these cannot be changed any more,
+# as they are stored in one block, and everything else can.
+error_beside()
+{
+	fresh
+	$sysop mount "$dev" "$mnt" "$fstype" >/dev/null
+	beside
+	was=$(stat -c "%a %h %Y" "$good")
+	umount "$mnt"
+	hurt_link
 	mount -t "$fstype" -o errors=continue "$dev" "$mnt"
 	is "a bad record beside a file: no chmod" yes "$(bad_message chmod 600 "$good")"
 	is "no further name" yes "$(bad_message ln "$good" "$mnt/name")"
@@ -108,6 +120,27 @@ error_beside()
 		"$(touch "$mnt/new" "$mnt/d/new" && mv "$mnt/d/new" "$mnt/new2" && echo yes)"
 	is "for the volume is still writable" no \
 		"$(grep " $mnt " /proc/mounts | grep -q emergency_ro && echo yes || echo no)"
+	umount "$mnt"
+}
+
+# A bad record beside that of a file which was deleted when the machine stopped: the mount
+# leaves that alone and goes on.
+orphan_beside()
+{
+	fresh
+	$sysop mount "$dev" "$mnt" "$fstype" >/dev/null
+	beside
+	exec 9<>"$good"
+	rm "$good"
+	$sysop shutdown "$mnt" 1 >/dev/null
+	exec 9>&-
+	umount "$mnt"
+	# This replays the log and leaves orphans alone.
+	is "an orphan in the log" 0 "$(try ro)"
+	hurt_link
+	mount -t "$fstype" -o errors=continue "$dev" "$mnt"
+	is "a bad record beside an orphan: the volume can be written" yes \
+		"$(touch "$mnt/new" && echo yes || echo no)"
 	umount "$mnt"
 }
 
@@ -417,6 +450,7 @@ if [ "$fstype" = lnkfs ]; then
 	unreadable_super
 	error_while_frozen
 	error_beside
+	orphan_beside
 fi
 
 dmesg | grep -E "BUG:|Oops|WARNING:|KASAN|general protection" && failed=$((failed + 1))
