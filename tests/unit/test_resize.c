@@ -478,15 +478,21 @@ static void make_pattern(void)
 		pattern[i] = (u8)(i * 7 ^ i >> 8 ^ i >> 13);
 }
 
-/* What has been made is on the device, with quota files, and as it should be. */
-static void finish(void)
+/* What has been made is on the device, and as it should be. */
+static void flush(void)
 {
-	add_quota();
 	REQUIRE(!lnkfs_cache_flush(&vol));
 	vol.sb.s_free_blocks = cpu_to_le64((u64)vol.free_blocks);
 	REQUIRE(!lnkfs_volume_write_super(&vol, true));
 	REQUIRE(!reopen());
 	REQUIRE(!check());
+}
+
+/* The same, with quota files. */
+static void finish(void)
+{
+	add_quota();
+	flush();
 }
 
 /* All that there can be, and most of it in the last part of the volume. */
@@ -1182,6 +1188,70 @@ static void test_unchecked(void)
 	done();
 }
 
+/* The first @len blocks of a directory lie in one piece, where the goal is. */
+static void gather(const char *name, u64 goal, u32 len)
+{
+	struct lnkfs_ext ext, new = { .len = len };
+	struct lnkfs_node n;
+	lnkfs_buf *from, *to;
+	lnkfs_tx tx;
+	u32 got, i;
+
+	REQUIRE(!lnkfs_image_find(&img, name, false, &n));
+	lnkfs_tx_begin(&tx, &vol, 0);
+	REQUIRE(!lnkfs_balloc(&tx, &vol.fs, goal, len, len, LNKFS_BA_META, &new.block, &got));
+	for (i = 0; i < len; i++) {
+		REQUIRE(!lnkfs_ext_lookup(&vol.fs, &n.ci, i, &ext));
+		REQUIRE(!lnkfs_bread(&vol.fs, ext.block + i - ext.lblk, LNKFS_B_DIR, n.ci.ino,
+				     n.ci.gen, &from));
+		REQUIRE(!lnkfs_bnew(&tx, &vol.fs, new.block + i, LNKFS_B_DIR, &to));
+		memcpy(lnkfs_bdata(to), lnkfs_bdata(from), vol.fs.block_size);
+		lnkfs_header_init(&vol.fs, lnkfs_bdata(to), LNKFS_B_DIR, new.block + i, n.ci.ino,
+				  n.ci.gen);
+		lnkfs_bdirty(&tx, &vol.fs, to);
+		lnkfs_bput(to);
+		lnkfs_bput(from);
+	}
+	REQUIRE(!lnkfs_ext_remove(&tx, &vol.fs, &n.ci, 0, len, U32_MAX));
+	REQUIRE(!lnkfs_ext_insert(&tx, &vol.fs, &n.ci, &new));
+	REQUIRE(!lnkfs_inode_store(&tx, &vol.fs, &n.ci));
+	lnkfs_tx_end(&tx);
+}
+
+/*
+ * Directories in one piece each, of fewer blocks than a transaction has room for: but not
+ * for those of both.
+ */
+static void test_large_dirs(void)
+{
+	static const char *const dirs[] = { "one", "two" };
+	struct lnkfs_builder *b = calloc(1, sizeof(*b));
+	char path[256];
+	u64 sum, ino;
+	u32 i, d;
+
+	make(10, 36000, 64 * MIB);
+	make_pattern();
+	REQUIRE(!lnkfs_build_begin(b, &vol));
+	put_file(b, "file", 0, 1000, 0);
+	REQUIRE(!lnkfs_build_find(b, "file", &ino));
+	for (d = 0; d < 2; d++) {
+		for (i = 0; i < 2400U + 2400 * d; i++) {
+			snprintf(path, sizeof(path), "%s/%0200u", dirs[d], i);
+			REQUIRE(!lnkfs_build_link(b, path, ino));
+		}
+	}
+	REQUIRE(!lnkfs_build_end(b));
+	free(b);
+	gather("one", 28000, 550);
+	gather("two", 32000, 1100);
+	finish();
+	sum = digest();
+	CHECK_EQ(resize(25000), 0);
+	expect(sum, 25000, "large directories");
+	done();
+}
+
 static const struct tap_test tests[] = {
 	{ "blocks of 1 KiB: sizes around groups and runs of groups", test_small_blocks },
 	{ "blocks of 4 KiB: sizes around groups and runs of groups", test_large_blocks },
@@ -1198,6 +1268,7 @@ static const struct tap_test tests[] = {
 	{ "back references stay where they are", test_stays_on },
 	{ "a volume without back references", test_without_backref },
 	{ "tracked links follow what gets another number", test_tracked },
+	{ "large directories in one piece each", test_large_dirs },
 };
 
 TAP_MAIN(tests)

@@ -10,10 +10,16 @@
 #include "shrink.h"
 #include "xattr.h"
 
-/* Blocks that are moved in one go at most. */
-static u32 most_blocks(const struct lnkfs_shrink *s)
+/*
+ * Blocks that are moved in one go at most. Those of metadata pass through the log, which
+ * may be half full by then (lnkfs_shrink_step()), and needs room for what changes with
+ * them.
+ */
+static u32 most_blocks(const struct lnkfs_shrink *s, enum lnkfs_btype type)
 {
-	return LNKFS_BOUNCE >> s->fs->block_bits;
+	u32 blocks = LNKFS_BOUNCE >> s->fs->block_bits;
+
+	return type == LNKFS_B_TYPES ? blocks : min(blocks, lnkfs_log_room(&s->r->log) / 4);
 }
 
 static int alloc(struct lnkfs_shrink *s, u32 min, u32 want, u64 *block, u32 *got)
@@ -380,10 +386,10 @@ static int move_piece(struct lnkfs_shrink *s, struct lnkfs_cinode *ci,
 		      const struct lnkfs_ext *ext)
 {
 	struct lnkfs_ext new = { .lblk = ext->lblk, .flags = ext->flags };
-	u32 got;
+	u32 most = most_blocks(s, mapped_type(s, ci)), got;
 	int err;
 
-	err = alloc(s, 1, min_t(u64, ext->len, most_blocks(s)), &new.block, &got);
+	err = alloc(s, 1, min_t(u64, ext->len, most), &new.block, &got);
 	if (err)
 		return err;
 	new.len = got;
