@@ -287,8 +287,6 @@ static int change_blocks(struct tune *t)
 		err = remove_backref(t);
 	if (err)
 		return err;
-	/* What is dirty from here on is committed at once. */
-	t->v.max_bufs = ~0u;
 	if (t->quota_off)
 		err = remove_quota(t);
 	if (!err && t->quota_on)

@@ -439,6 +439,21 @@ for i in range(1, 5000):
 refuses "no room for back references" 1 "vol: No space left on device" -O backref vol
 "$TOOLS/fsck.lnkfs" -fn vol >out 2>err
 result $? "which leaves the volume in order"
+rm vol
+
+# 140 MiB of records: memory does not grow with them.
+mkdir many
+python3 -c 'import os
+for i in range(70000):
+    os.symlink("%05d" % i + "x" * 1790, "many/%d" % i)'
+"$TOOLS/mkfs.lnkfs" -q -b 4k -d many vol 400M
+rm -r many
+mib=$(ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1 python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)' "$TOOLS/tune.lnkfs" -O quota vol)
+[ "${mib:-1000}" -lt 150 ]
+result $? "quota files for many inodes: $mib MiB of memory"
+rm vol
 
 exec 9<>clean
 flock 9

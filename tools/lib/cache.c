@@ -156,17 +156,23 @@ static int write_out(struct lnkfs_volume *v, bool all, enum lnkfs_btype type)
 	return first;
 }
 
+/* Is there no room for one more block? Those that are dirty and have to stay do not count. */
+static bool full(const struct lnkfs_volume *v)
+{
+	return v->bufs - (v->hold ? v->dirty : 0) >= v->max_bufs;
+}
+
 /* Make room for one more block; more than the bound only if all are in use. */
 static void make_room(struct lnkfs_volume *v)
 {
 	lnkfs_buf *b, *newer;
 
-	if (v->bufs < v->max_bufs)
+	if (!full(v))
 		return;
 	/* A failure is kept in dev.error, and the blocks stay dirty. */
 	if (v->dirty > v->max_bufs / 2 && !v->hold && !v->dev.error)
 		write_out(v, false, LNKFS_B_TYPES);
-	for (b = v->oldest; b && v->bufs >= v->max_bufs; b = newer) {
+	for (b = v->oldest; b && full(v); b = newer) {
 		newer = b->newer;
 		if (!b->refs && !b->dirty)
 			drop(v, b);

@@ -146,7 +146,8 @@ struct lnkfs_ocount {
  * @newest: LRU list
  * @oldest: LRU list
  * @bufs: blocks in the cache
- * @max_bufs: bound; exceeded only by blocks that are referenced
+ * @max_bufs: bound; exceeded only by blocks that are referenced, and by dirty ones
+ *	with @hold
  * @dirty: dirty blocks in the cache
  * @hold: they are written by lnkfs_cache_flush() only (lnkfs_log_commit()), and not
  *	by closing
