@@ -1252,6 +1252,24 @@ static void test_large_dirs(void)
 	done();
 }
 
+/* lost+found has been removed, which the superblock does not know; it lay past the end. */
+static void test_no_lost_found(void)
+{
+	u64 sum;
+
+	make(10, 36000, 64 * MIB);
+	fill(1);
+	vol.sb.s_lpf_ino = cpu_to_le64(35000ULL << vol.fs.slot_bits);
+	REQUIRE(!lnkfs_volume_write_super(&vol, true));
+	REQUIRE(!reopen());
+	REQUIRE(!check());
+	sum = digest();
+	CHECK_EQ(resize(14000), 0);
+	expect(sum, 14000, "without lost+found");
+	CHECK_EQ(vol.sb.s_lpf_ino, 0);
+	done();
+}
+
 static const struct tap_test tests[] = {
 	{ "blocks of 1 KiB: sizes around groups and runs of groups", test_small_blocks },
 	{ "blocks of 4 KiB: sizes around groups and runs of groups", test_large_blocks },
@@ -1269,6 +1287,7 @@ static const struct tap_test tests[] = {
 	{ "a volume without back references", test_without_backref },
 	{ "tracked links follow what gets another number", test_tracked },
 	{ "large directories in one piece each", test_large_dirs },
+	{ "a number of lost+found that is none any more", test_no_lost_found },
 };
 
 TAP_MAIN(tests)

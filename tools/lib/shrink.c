@@ -380,6 +380,19 @@ static void forget_groups(struct lnkfs_shrink *s, u32 groups)
 	}
 }
 
+/* The superblock of the smaller volume, as all are going to believe it. */
+static int cut_super(struct lnkfs_shrink *s, struct lnkfs_super_block *sb)
+{
+	const char *why;
+
+	lnkfs_resize_super(sb, s->end);
+	/* All inodes there have got other numbers: this one is of a lost+found that is gone. */
+	if (lnkfs_ino_block(s->fs, le64_to_cpu(sb->s_lpf_ino)) >= s->end)
+		sb->s_lpf_ino = 0;
+	lnkfs_super_seal(sb);
+	return lnkfs_super_check(sb, 0, s->v->dev.bytes, &why);
+}
+
 /* Cut the end off. */
 static int cut(struct lnkfs_shrink *s)
 {
@@ -388,7 +401,9 @@ static int cut(struct lnkfs_shrink *s)
 	u32 last, from, to;
 	int err;
 
-	lnkfs_resize_super(&sb, s->end);
+	err = cut_super(s, &sb);
+	if (err)
+		return err;
 	lnkfs_super_load(&new, &sb);
 	last = new.groups - 1;
 	from = lnkfs_group_size(&new, last);
