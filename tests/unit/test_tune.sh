@@ -264,6 +264,15 @@ for bs in 1024 4096; do
 		"0/tune.lnkfs: vol2: the old journal device was not found: mkfs.lnkfs -f -O journal_dev frees it"
 	"$TOOLS/fsck.lnkfs" -fn vol2 >out 2>err
 	result $? "$bs: with a volume that is in order"
+	# The log begins behind the superblock: its s_start.
+	cp away log
+	printf '\000\000\000\001' |
+		dd of=log bs=1 seek=$((bs * (1024 / bs + 1) + 28)) conv=notrunc status=none
+	refuses "$bs: a journal that a copy of the volume needs" 1 \
+		"log: this journal holds what has to be replayed; mkfs.lnkfs -f -O journal_dev frees it" \
+		-J device=log vol2
+	run -J device=away vol2
+	is "$bs: its own, and empty" "$?/$(cat err)" 0/
 	[ $bs = 1024 ] && other=4096 || other=1024
 	format log 8M -O journal_dev -b $other
 	refuses "$bs: another block size" 1 \

@@ -55,10 +55,13 @@ static void open_new(struct tune *t)
 	new_open = true;
 	if (!memcmp(new_dev.sb.s_uuid, sb->s_journal_uuid, sizeof(sb->s_journal_uuid)))
 		tune_fail(path, "the journal is there already");
-	/* One that this volume claimed before an interruption is its own. */
+	/* One that this volume claimed before an interruption is its own, and empty. */
 	if (!lnkfs_journal_dev_used(&new_dev, NULL) &&
 	    !lnkfs_journal_dev_used(&new_dev, sb->s_meta_uuid))
 		tune_fail(path, "this journal belongs to another volume; " FREES_IT);
+	/* Of a copy of this volume, perhaps, which has the same metadata UUID. */
+	if (new_dev.js.s_start)
+		tune_fail(path, "this journal holds what has to be replayed; " FREES_IT);
 	if (new_dev.sb.s_block_bits != sb->s_block_bits)
 		tune_fail(path, "the journal has blocks of %u bytes, the volume of %u",
 			  1u << new_dev.sb.s_block_bits, 1u << sb->s_block_bits);
