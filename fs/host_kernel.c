@@ -321,6 +321,8 @@ int lnkfs_bnew(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, enum lnkfs_btype ty
 	unlock_buffer(bh);
 	jbd2_journal_set_triggers(bh, type == LNKFS_B_RAW ? NULL :
 				  &sbi->trigger[type].jbd);
+	if (sbi->fast)
+		lnkfs_fast_track(tx, sbi, bh, type, true);
 	*out = bh;
 	return 0;
 }
@@ -365,6 +367,8 @@ int lnkfs_baccess(lnkfs_tx *tx, struct lnkfs_fs *fs, lnkfs_buf *buf, enum lnkfs_
 				    lnkfs_foreign_text);
 	if (set != trigger)
 		jbd2_journal_set_triggers(buf, trigger);
+	if (to_sbi(fs)->fast)
+		lnkfs_fast_track(tx, to_sbi(fs), buf, type, false);
 	return 0;
 }
 
@@ -434,8 +438,11 @@ int lnkfs_bfreeable(struct lnkfs_fs *fs, u64 block, u64 count, enum lnkfs_btype 
 /* Revoke a block; with its buffer, whose reference is put, it is forgotten as well. */
 static int lnkfs_brevoke(lnkfs_tx *tx, struct lnkfs_fs *fs, u64 block, struct buffer_head *bh)
 {
-	int err = jbd2_journal_revoke(tx, block, bh);
+	int err;
 
+	/* A record cannot revoke what the log has of the block. */
+	lnkfs_fast_lost(tx, to_sbi(fs));
+	err = jbd2_journal_revoke(tx, block, bh);
 	if (unlikely(err)) {
 		/* jbd2 has not taken the buffer when it says so */
 		if (err == -EIO && bh)

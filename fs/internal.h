@@ -64,6 +64,7 @@ struct lnkfs_trigger {
  * @log_bdev: device that the log is on
  * @log_start: its first block there
  * @log_blocks: its length
+ * @fast: fast commits, NULL without them
  * @trigger: checksum trigger for each block type
  * @opts: LNKFS_OPT_*
  * @errors: LNKFS_ERRORS_*
@@ -125,6 +126,7 @@ struct lnkfs_sb_info {
 	struct block_device *log_bdev;
 	u64 log_start;
 	u32 log_blocks;
+	struct lnkfs_fast *fast;
 	struct lnkfs_trigger trigger[LNKFS_B_TYPES];
 	unsigned int opts;
 	unsigned int errors;
@@ -370,7 +372,7 @@ void lnkfs_apply_options(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opt
 const char *lnkfs_errors_name(unsigned int errors);
 
 /* ---- journal.c ---- */
-int lnkfs_journal_open(struct lnkfs_sb_info *sbi);
+int lnkfs_journal_open(struct lnkfs_sb_info *sbi, bool *fast);
 int lnkfs_journal_close(struct lnkfs_sb_info *sbi);
 bool lnkfs_journal_dead(struct lnkfs_sb_info *sbi);
 int lnkfs_may_write(struct super_block *sb);
@@ -390,6 +392,19 @@ int lnkfs_sync_fs(struct super_block *sb, int wait);
 void lnkfs_note_tid(handle_t *handle, struct inode *inode, bool datasync);
 void lnkfs_read_tids(struct inode *inode);
 void lnkfs_note_data(handle_t *handle);
+
+/* ---- fast_commit.c ---- */
+void lnkfs_fast_track(handle_t *handle, struct lnkfs_sb_info *sbi, struct buffer_head *bh,
+		      enum lnkfs_btype type, bool fresh);
+void lnkfs_fast_lost(handle_t *handle, struct lnkfs_sb_info *sbi);
+void lnkfs_fast_quiesce(struct lnkfs_sb_info *sbi);
+void lnkfs_fast_forget(struct lnkfs_sb_info *sbi);
+int lnkfs_fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush);
+u64 lnkfs_fast_count(struct lnkfs_sb_info *sbi);
+int lnkfs_fast_open(struct lnkfs_sb_info *sbi, bool empty, tid_t next, bool *pending);
+int lnkfs_fast_mark(struct lnkfs_sb_info *sbi);
+int lnkfs_fast_replay(struct lnkfs_sb_info *sbi, bool pending);
+void lnkfs_fast_free(struct lnkfs_sb_info *sbi);
 
 /* ---- journal_dev.c ---- */
 

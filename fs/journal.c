@@ -53,7 +53,7 @@ static int lnkfs_log_find(struct lnkfs_sb_info *sbi)
 	}
 	sbi->log_bdev = sbi->sb->s_bdev;
 	sbi->log_start = sbi->fs.journal_start;
-	sbi->log_blocks = sbi->fs.journal_blocks;
+	sbi->log_blocks = sbi->fs.journal_blocks - sbi->fs.fast_blocks;
 	return 0;
 }
 
@@ -109,22 +109,22 @@ static u32 lnkfs_log_tags(const struct lnkfs_sb_info *sbi, const void *data)
 
 /*
  * How far jbd2 goes from a block of the log of which it expects that transaction; 0: it stops
- * there. What cannot be read it will report.
+ * there. -EIO: jbd2 would not go on either, and what cannot be read is not the end of the log.
  */
-static u32 lnkfs_log_step(const struct lnkfs_sb_info *sbi, u32 at, u32 *sequence)
+static int lnkfs_log_step(const struct lnkfs_sb_info *sbi, u32 at, u32 *sequence)
 {
 	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start + at, sbi->fs.block_size);
 	const journal_header_t *h;
-	u32 step = 0;
+	int step = 0;
 
 	if (!bh)
-		return 0;
+		return -EIO;
 	h = (const journal_header_t *)bh->b_data;
 	if (h->h_magic == cpu_to_be32(JBD2_MAGIC_NUMBER) &&
 	    be32_to_cpu(h->h_sequence) == *sequence) {
 		switch (be32_to_cpu(h->h_blocktype)) {
 		case JBD2_DESCRIPTOR_BLOCK:
-			step = lnkfs_log_tags(sbi, h);
+			step = (int)lnkfs_log_tags(sbi, h);
 			break;
 		case JBD2_COMMIT_BLOCK:
 			(*sequence)++;
@@ -143,39 +143,53 @@ static u32 lnkfs_log_step(const struct lnkfs_sb_info *sbi, u32 at, u32 *sequence
  * blocks of the transaction that it is in, in a log that was made to lead back to where it has
  * been for ever. And what has no checksums has not been written by us: a superblock of the log
  * that has them could be in it, for which jbd2 would be missing their driver.
+ *
+ * @next: set to the first transaction that is not there as a whole. Fast commits are judged
+ * by it: a log that cannot be read must not seem to end before that.
  */
-static bool lnkfs_log_plausible(const struct lnkfs_sb_info *sbi, const journal_superblock_t *jsb)
+static int lnkfs_log_plausible(const struct lnkfs_sb_info *sbi, const journal_superblock_t *jsb,
+			       tid_t *next)
 {
 	bool sealed = (be32_to_cpu(jsb->s_feature_incompat) & LNKFS_LOG_SET) == LNKFS_LOG_SET;
 	u32 ring = be32_to_cpu(jsb->s_maxlen) - 1, at = be32_to_cpu(jsb->s_start);
-	u32 sequence = be32_to_cpu(jsb->s_sequence), seen, step;
+	u32 sequence = be32_to_cpu(jsb->s_sequence), seen;
+	int step;
 
-	for (seen = 0; seen <= ring; seen += step) {
+	for (seen = 0; seen <= ring; seen += (u32)step) {
 		step = lnkfs_log_step(sbi, at, &sequence);
-		if (!step)
-			return true;
+		*next = sequence;
+		if (step < 0)
+			pr_err("lnkfs (%s): cannot read the journal\n", sbi->sb->s_id);
+		if (step <= 0)
+			return step;
 		if (!sealed) {
 			pr_err("lnkfs (%s): the journal has no checksums\n", sbi->sb->s_id);
-			return false;
+			return -EFSCORRUPTED;
 		}
-		at = 1 + (at - 1 + step) % ring;
+		at = 1 + (at - 1 + (u32)step) % ring;
 		cond_resched();
 	}
 	pr_err("lnkfs (%s): the journal has no end\n", sbi->sb->s_id);
-	return false;
+	return -EFSCORRUPTED;
 }
 
-/* Does the log hold transactions to replay? Read without jbd2. */
-static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
+/*
+ * Does the log hold transactions to replay, or the area behind it fast commits (@fast) to be
+ * applied? Read without jbd2.
+ */
+static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty, bool *fast)
 {
 	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start, sbi->fs.block_size);
 	journal_superblock_t *jsb;
+	tid_t next;
 	int err = 0;
 
 	*dirty = false;
+	*fast = false;
 	if (!bh)
 		return -EIO;
 	jsb = (journal_superblock_t *)bh->b_data;
+	next = be32_to_cpu(jsb->s_sequence);
 	*dirty = jsb->s_start != 0;
 	if (!lnkfs_log_super_sound(sbi, jsb)) {
 		pr_err("lnkfs (%s): the journal's superblock is not valid\n",
@@ -185,9 +199,11 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 		pr_err("lnkfs (%s): the journal device is not used by this volume\n",
 		       sbi->sb->s_id);
 		err = -EINVAL;
-	} else if (*dirty && !lnkfs_log_plausible(sbi, jsb)) {
-		err = -EFSCORRUPTED;
+	} else if (*dirty) {
+		err = lnkfs_log_plausible(sbi, jsb, &next);
 	}
+	if (!err)
+		err = lnkfs_fast_open(sbi, !*dirty, next, fast);
 	brelse(bh);
 	return err;
 }
@@ -195,6 +211,7 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 /**
  * lnkfs_journal_open() - open the journal and replay it
  * @sbi: volume being mounted; only the superblock has been read so far
+ * @fast: set if lnkfs_fast_replay() has to be called
  *
  * With norecovery the volume stays without a journal (and read-only), and the
  * device of an external one is left alone.
@@ -202,13 +219,14 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
  * Return: 0, -EROFS when the log has to be replayed and a device cannot be
  * written, what lnkfs_journal_dev_open() says, or an error of the journal.
  */
-int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
+int lnkfs_journal_open(struct lnkfs_sb_info *sbi, bool *fast)
 {
 	struct super_block *sb = sbi->sb;
 	journal_t *journal;
 	bool dirty;
 	int err;
 
+	*fast = false;
 	lnkfs_init_triggers(sbi);
 	if (sbi->opts & LNKFS_OPT_NORECOVERY && lnkfs_ext_journal(sbi)) {
 		pr_warn("lnkfs (%s): the journal has not been looked at\n", sb->s_id);
@@ -217,7 +235,8 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 	err = lnkfs_log_find(sbi);
 	if (err)
 		return err;
-	err = lnkfs_journal_dirty(sbi, &dirty);
+	err = lnkfs_journal_dirty(sbi, &dirty, fast);
+	dirty |= *fast;
 	if (sbi->opts & LNKFS_OPT_NORECOVERY) {
 		if (err || dirty)
 			pr_warn("lnkfs (%s): the journal has not been replayed\n", sb->s_id);
@@ -248,7 +267,9 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 
 	if (dirty)
 		pr_info("lnkfs (%s): recovering the journal\n", sb->s_id);
-	err = lnkfs_journal_load(journal);
+	err = *fast ? lnkfs_fast_mark(sbi) : 0;
+	if (!err)
+		err = lnkfs_journal_load(journal);
 	if (err) {
 		pr_err("lnkfs (%s): cannot load the journal (%d)\n", sb->s_id, err);
 		goto fail;
@@ -305,6 +326,7 @@ int lnkfs_journal_close(struct lnkfs_sb_info *sbi)
 	}
 	err2 = jbd2_journal_destroy(sbi->journal);
 	sbi->journal = NULL;
+	lnkfs_fast_forget(sbi);
 	return err ? err : err2;
 }
 
@@ -607,6 +629,8 @@ static int lnkfs_fsync_commit(struct inode *inode, int datasync)
 	if (sb_rdonly(sb))
 		return 0;
 	tid = datasync ? READ_ONCE(li->datasync_tid) : READ_ONCE(li->sync_tid);
+	if (!lnkfs_fast_commit(sbi, tid, S_ISREG(inode->i_mode)))
+		return 0;
 	flush = lnkfs_barrier(sbi) && lnkfs_needs_flush(sbi, tid);
 	err = lnkfs_wait_tid(sb, tid);
 	if (flush) {

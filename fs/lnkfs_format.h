@@ -35,6 +35,8 @@
 #define LNKFS_MAGIC_XATTR	0x41584b4c	/* "LKXA" extended attributes */
 #define LNKFS_MAGIC_QUOTA	0x55514b4c	/* "LKQU" block of a quota file */
 #define LNKFS_MAGIC_NAMES	0x4d4e4b4c	/* "LKNM" root of a group's back references */
+#define LNKFS_MAGIC_FAST_HEAD	0x48464b4c	/* "LKFH" head of the area for fast commits */
+#define LNKFS_MAGIC_FAST	0x43464b4c	/* "LKFC" record of a fast commit */
 #define LNKFS_SLOT_MAGIC	0x534c		/* "LS"   inode slot */
 
 /* Geometry. */
@@ -60,14 +62,14 @@
  * unknown ro_compat bit allows read-only mounts, an unknown incompat bit
  * refuses the mount.
  */
-#define LNKFS_COMPAT_FAST_COMMIT	0x00000001	/* reserved */
 #define LNKFS_COMPAT_SUPP		0
 #define LNKFS_RO_COMPAT_QUOTA		0x00000001	/* usage is kept in quota files */
 #define LNKFS_RO_COMPAT_BACKREF		0x00000002	/* inodes know their names */
 #define LNKFS_RO_COMPAT_SUPP		0x00000003	/* of these, those known */
 #define LNKFS_INCOMPAT_JOURNAL_DEV	0x00000001	/* no volume, but the journal of one */
 #define LNKFS_INCOMPAT_EXT_JOURNAL	0x00000002	/* the journal is on another device */
-#define LNKFS_INCOMPAT_SUPP		0x00000002	/* of a volume */
+#define LNKFS_INCOMPAT_FAST_COMMIT	0x00000004	/* changes may be durable before a commit */
+#define LNKFS_INCOMPAT_SUPP		0x00000006	/* of a volume */
 
 /* s_quota_ino */
 #define LNKFS_QUOTA_USER	0
@@ -129,7 +131,7 @@ struct lnkfs_super_block {
 	/* 098 */ __le64 s_lpf_ino;		/* lost+found, or 0 */
 	/* 0a0 */ __le64 s_journal_start;	/* first block of the internal journal */
 	/* 0a8 */ __le32 s_journal_blocks;	/* its length in blocks */
-	/* 0ac */ __le32 s_fc_blocks;		/* of these set aside for fast commits: 0 */
+	/* 0ac */ __le32 s_fc_blocks;		/* the last of these: area for fast commits */
 	/* 0b0 */ __u8	 s_journal_uuid[16];	/* of an external journal, else zero */
 	/* 0c0 */ __u8	 s_hash_seed[16];	/* siphash key of the directory hash */
 	/* 0d0 */ __le32 s_max_links;		/* EMLINK above */
@@ -517,6 +519,71 @@ struct lnkfs_xattr_block {
 	/* 40 */ __u8	x_data[];
 };
 LNKFS_SIZE_CHECK(lnkfs_xattr_block, 64);
+
+/*
+ * Fast commits: the last s_fc_blocks of the internal journal, behind jbd2's log, which ends
+ * before them. The first block is a head, records are behind it, one after the other, each
+ * at the beginning of a block. Those of a transaction are numbered from 0 and begin behind
+ * the head; a record counts only if all before it do, and if the transaction is the first
+ * that the log does not hold whole.
+ */
+#define LNKFS_MIN_FAST_BLOCKS	16
+#define LNKFS_MAX_FAST_BLOCKS	4096
+#define LNKFS_FAST_RECORD_MAX	16384	/* bytes; at least one block */
+#define LNKFS_FAST_CHANGED_MAX	64	/* blocks that the records of a transaction change */
+
+/**
+ * struct lnkfs_fast_head - first block of the area; zeroes until it is written
+ */
+struct lnkfs_fast_head {
+	/* 00 */ struct lnkfs_block_header f_header;
+	/* 28 */ __le32	f_replay;	/* transaction whose records are being applied, 0: none */
+	/* 2c */ __le32	f_pad;
+};
+LNKFS_SIZE_CHECK(lnkfs_fast_head, 48);
+
+/**
+ * struct lnkfs_fast_record - what a transaction has changed since its record before
+ *
+ * The checksum in the header is that of r_bytes. Behind this r_count changes of blocks,
+ * without gaps; the rest of the last block is zero.
+ */
+struct lnkfs_fast_record {
+	/* 00 */ struct lnkfs_block_header r_header;
+	/* 28 */ __le32	r_tid;		/* transaction */
+	/* 2c */ __le32	r_number;	/* of the record, from 0 */
+	/* 30 */ __le32	r_bytes;	/* length, this included */
+	/* 34 */ __le32	r_count;	/* changed blocks */
+};
+LNKFS_SIZE_CHECK(lnkfs_fast_record, 56);
+
+/* c_kind */
+#define LNKFS_FAST_HEADER	0	/* a block that has a header */
+#define LNKFS_FAST_INODES	1	/* an inode block */
+#define LNKFS_FAST_RAW		2	/* body of a slow symlink */
+/* c_flags */
+#define LNKFS_FAST_FRESH	0x01	/* all zeroes before this change */
+
+/**
+ * struct lnkfs_fast_change - head of the changes of a block, followed by c_ranges ranges
+ */
+struct lnkfs_fast_change {
+	/* 00 */ __le64	c_block;
+	/* 08 */ __le32	c_checksum;	/* after the change: h_checksum, or crc32c(seed) of it all */
+	/* 0c */ __le16	c_ranges;
+	/* 0e */ __u8	c_kind;		/* LNKFS_FAST_* */
+	/* 0f */ __u8	c_flags;
+};
+LNKFS_SIZE_CHECK(lnkfs_fast_change, 16);
+
+/**
+ * struct lnkfs_fast_range - bytes of a block, in ascending order; followed by them
+ */
+struct lnkfs_fast_range {
+	/* 00 */ __le16	g_offset;	/* multiple of 8 */
+	/* 02 */ __le16	g_bytes;	/* multiple of 8, not 0 */
+};
+LNKFS_SIZE_CHECK(lnkfs_fast_range, 4);
 
 /**
  * struct lnkfs_names_block - root of the back references of a group: of the names

@@ -130,6 +130,7 @@ static int lnkfs_grow_handle(struct lnkfs_sb_info *sbi, const struct lnkfs_super
 		return PTR_ERR(handle);
 	/* New blocks are to be on the disk before the commit. */
 	lnkfs_note_data(handle);
+	lnkfs_fast_lost(handle, sbi);
 	err = jbd2_journal_get_write_access(handle, bh);
 	*logged = !err;
 	if (!err) {

@@ -234,6 +234,7 @@ static int lnkfs_freeze_fs(struct super_block *sb)
 	jbd2_journal_lock_updates(sbi->journal);
 	err = jbd2_journal_flush(sbi->journal, 0);
 	jbd2_journal_unlock_updates(sbi->journal);
+	lnkfs_fast_quiesce(sbi);
 	if (!err) {
 		lnkfs_super_update(sbi, true);
 		/* Not after an error: what could not be written is in memory only. */
@@ -257,6 +258,7 @@ static void lnkfs_release_sbi(struct lnkfs_sb_info *sbi)
 	lnkfs_discard_stop(sbi);
 	lnkfs_busy_free_all(sbi);
 	xa_destroy(&sbi->orphans);
+	lnkfs_fast_free(sbi);
 	brelse(sbi->super_bh);
 	lnkfs_groups_free(&sbi->fs);
 }
@@ -513,6 +515,7 @@ static int lnkfs_super_replayed(struct lnkfs_sb_info *sbi)
 	if (!err && (es->s_block_bits != sbi->fs.block_bits ||
 		     le64_to_cpu(es->s_journal_start) != start ||
 		     le32_to_cpu(es->s_journal_blocks) != sbi->fs.journal_blocks ||
+		     le32_to_cpu(es->s_fc_blocks) != sbi->fs.fast_blocks ||
 		     le32_to_cpu(es->s_feature_incompat) & ~LNKFS_INCOMPAT_SUPP)) {
 		why = "of another volume";
 		err = -EFSCORRUPTED;
@@ -716,6 +719,7 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	struct lnkfs_mount_opts *mo = fc->fs_private;
 	struct lnkfs_sb_info *sbi;
 	struct inode *root;
+	bool fast;
 	int err;
 
 	sbi = lnkfs_alloc_sbi(sb);
@@ -740,11 +744,13 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (!err)
 		err = lnkfs_discard_start(sbi, mo);
 	if (!err)
-		err = lnkfs_journal_open(sbi);
+		err = lnkfs_journal_open(sbi, &fast);
 	if (err)
 		goto fail;
 	lnkfs_apply_options(sbi, mo);
 	err = lnkfs_super_replayed(sbi);
+	if (!err && sbi->journal)
+		err = lnkfs_fast_replay(sbi, fast);
 	if (err)
 		goto fail_journal;
 	err = lnkfs_load_groups(sbi);
@@ -878,6 +884,7 @@ int lnkfs_reconfigure(struct fs_context *fc)
 		jbd2_journal_lock_updates(sbi->journal);
 		err = jbd2_journal_flush(sbi->journal, 0);
 		jbd2_journal_unlock_updates(sbi->journal);
+		lnkfs_fast_quiesce(sbi);
 		if (err) {
 			/* It stays writable, as far as the journal goes. */
 			lnkfs_quota_on(sb);

@@ -105,6 +105,7 @@ LNKFS_SYSFS(orphans, "%lu", lnkfs_count_orphans(sbi));
 LNKFS_SYSFS(journal_blocks, "%u", sbi->fs.journal_blocks);
 LNKFS_SYSFS(journal_free_blocks, "%lu", lnkfs_journal_free(sbi));
 LNKFS_SYSFS(journal_sequence, "%u", sbi->journal ? READ_ONCE(sbi->journal->j_commit_sequence) : 0);
+LNKFS_SYSFS(fast_commits, "%llu", lnkfs_fast_count(sbi));
 
 /* KiB that the device has been given to write since it came up. */
 static u64 lnkfs_device_kib(struct lnkfs_sb_info *sbi)
@@ -210,6 +211,7 @@ static const struct attribute *const lnkfs_attrs[] = {
 	ATTR(free_blocks), ATTR(busy_blocks), ATTR(delayed_allocation_blocks),
 	ATTR(pool_blocks), ATTR(reserved_blocks), ATTR(used_inodes), ATTR(free_inode_slots),
 	ATTR(orphans), ATTR(journal_blocks), ATTR(journal_free_blocks), ATTR(journal_sequence),
+	ATTR(fast_commits),
 	ATTR(session_write_kbytes), ATTR(lifetime_write_kbytes),
 	ATTR(errors), ATTR(error_count),
 	ATTR(first_error_time), ATTR(first_error_func), ATTR(first_error_line),

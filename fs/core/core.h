@@ -137,6 +137,7 @@ struct lnkfs_names_lane {
  * @root_ino: root directory
  * @journal_start: first block of the internal journal
  * @journal_blocks: its length; 0: the journal is on another device
+ * @fast_blocks: the last of these, set aside for fast commits, or 0
  * @alloc_end: only blocks before this one are allocated; nothing less than @blocks
  *	unless a tool is about to make the volume smaller
  * @dir_group: group in which the last directory was placed
@@ -164,6 +165,7 @@ struct lnkfs_fs {
 	u64 root_ino;
 	u64 journal_start;
 	u32 journal_blocks;
+	u32 fast_blocks;
 	u64 alloc_end;
 	u32 dir_group;
 	lnkfs_group_table group;
@@ -322,11 +324,66 @@ u32 lnkfs_group_of(const struct lnkfs_fs *fs, u64 block);
 u64 lnkfs_group_map_block(const struct lnkfs_fs *fs, u32 group, enum lnkfs_btype type);
 u64 lnkfs_gdesc_block(const struct lnkfs_fs *fs, u32 group);
 
+/* ---- fast.c: records of fast commits ---- */
+
+/**
+ * struct lnkfs_fast_writer - a record being made
+ * @fs: volume
+ * @data: room for it
+ * @room: bytes
+ * @used: of these
+ * @count: changed blocks in it
+ * @scratch: room for a block
+ */
+struct lnkfs_fast_writer {
+	const struct lnkfs_fs *fs;
+	u8 *data;
+	u32 room;
+	u32 used;
+	u32 count;
+	u8 *scratch;
+};
+
+/**
+ * struct lnkfs_fast_item - a change of a block, out of a record
+ * @block: the block
+ * @checksum: of the whole block, after it, sealed; of one with a header the header's
+ * @ranges: how many
+ * @kind: LNKFS_FAST_*
+ * @fresh: the block was all zeroes before
+ * @bytes: the ranges
+ */
+struct lnkfs_fast_item {
+	u64 block;
+	u32 checksum;
+	u32 ranges;
+	u32 kind;
+	bool fresh;
+	const u8 *bytes;
+};
+
+void lnkfs_fast_begin(struct lnkfs_fast_writer *w, const struct lnkfs_fs *fs, u8 *data,
+		      u32 room, u8 *scratch);
+int lnkfs_fast_add(struct lnkfs_fast_writer *w, u64 block, enum lnkfs_btype type, bool fresh,
+		   void *old, const void *new);
+u32 lnkfs_fast_end(struct lnkfs_fast_writer *w, u64 block, u32 tid, u32 number);
+u32 lnkfs_fast_check(const struct lnkfs_fs *fs, const void *data, u32 room, u64 block,
+		     u32 *tid, u32 *number);
+int lnkfs_fast_next(const struct lnkfs_fs *fs, const void *data, u32 *pos,
+		    struct lnkfs_fast_item *item);
+void lnkfs_fast_apply(const struct lnkfs_fs *fs, const struct lnkfs_fast_item *item, void *image);
+int lnkfs_fast_finish(const struct lnkfs_fs *fs, const struct lnkfs_fast_item *last, void *image,
+		      enum lnkfs_btype *type);
+void lnkfs_fast_head_make(const struct lnkfs_fs *fs, void *data, u64 block, u32 replay);
+u32 lnkfs_fast_head_read(const struct lnkfs_fs *fs, const void *data, u64 block);
+
 /* ---- verify.c: checksums and verifiers ---- */
 
 #define LNKFS_ANY_OWNER	(~0ULL)	/* tools only: check neither owner nor generation */
 
 u32 lnkfs_magic_of(enum lnkfs_btype type);
+enum lnkfs_btype lnkfs_type_of_magic(u32 magic);
+u32 lnkfs_crc_around(u32 seed, const void *data, u32 at, u32 len);
 void lnkfs_header_init(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype type,
 		       u64 block, u64 owner, u32 gen);
 int lnkfs_verify_block(const struct lnkfs_fs *fs, const void *data, enum lnkfs_btype type,

@@ -156,6 +156,7 @@ static void load_geometry(struct lnkfs_fs *fs, const struct lnkfs_super_block *s
 	fs->root_ino = le64_to_cpu(sb->s_root_ino);
 	fs->journal_start = le64_to_cpu(sb->s_journal_start);
 	fs->journal_blocks = le32_to_cpu(sb->s_journal_blocks);
+	fs->fast_blocks = le32_to_cpu(sb->s_fc_blocks);
 }
 
 /**
@@ -180,8 +181,23 @@ static const char *check_ext_journal(const struct lnkfs_super_block *sb)
 {
 	if (sb->s_journal_start || sb->s_journal_blocks || sb->s_fc_blocks)
 		return "journal both inside and outside";
+	if (le32_to_cpu(sb->s_feature_incompat) & LNKFS_INCOMPAT_FAST_COMMIT)
+		return "fast commits to an external journal";
 	if (!memchr_inv(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid)))
 		return "external journal without a UUID";
+	return NULL;
+}
+
+static const char *check_fast(const struct lnkfs_fs *fs, const struct lnkfs_super_block *sb)
+{
+	u32 len = fs->fast_blocks;
+
+	if (!(le32_to_cpu(sb->s_feature_incompat) & LNKFS_INCOMPAT_FAST_COMMIT))
+		return len ? "fast commit area without its feature" : NULL;
+	if (len < LNKFS_MIN_FAST_BLOCKS)
+		return "fast commit area too small";
+	if (len > LNKFS_MAX_FAST_BLOCKS || fs->journal_blocks - LNKFS_MIN_JOURNAL_BLOCKS < len)
+		return "fast commit area too large";
 	return NULL;
 }
 
@@ -202,9 +218,7 @@ static const char *check_journal(const struct lnkfs_fs *fs, const struct lnkfs_s
 		return "journal over group metadata";
 	if (lnkfs_group_of(fs, start + len - 1) != group)
 		return "journal not within one group";
-	if (le32_to_cpu(sb->s_fc_blocks) >= len)
-		return "fast commit area too large";
-	return NULL;
+	return check_fast(fs, sb);
 }
 
 /* Could this be an inode of the volume? */

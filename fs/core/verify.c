@@ -43,6 +43,22 @@ u32 lnkfs_magic_of(enum lnkfs_btype type)
 }
 
 /**
+ * lnkfs_type_of_magic() - the kind of block that has a magic number
+ * @magic: the number
+ *
+ * Return: the kind, LNKFS_B_TYPES when there is none.
+ */
+enum lnkfs_btype lnkfs_type_of_magic(u32 magic)
+{
+	enum lnkfs_btype type;
+
+	for (type = 0; type < LNKFS_B_TYPES; type++)
+		if (lnkfs_magic_of(type) && lnkfs_magic_of(type) == magic)
+			break;
+	return type;
+}
+
+/**
  * lnkfs_header_init() - write the header of a new metadata block
  * @fs: volume
  * @data: the block
@@ -68,8 +84,14 @@ void lnkfs_header_init(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype t
 	h->h_pad = 0;
 }
 
-/* crc32c of @len bytes with the four at @at taken as zero. */
-static u32 crc_around(u32 seed, const void *data, u32 at, u32 len)
+/**
+ * lnkfs_crc_around() - checksum of something that contains it
+ * @seed: to begin with
+ * @data: what
+ * @at: where the checksum is; its four bytes count as zeroes
+ * @len: bytes of @data
+ */
+u32 lnkfs_crc_around(u32 seed, const void *data, u32 at, u32 len)
 {
 	const __le32 zero = 0;
 	u32 crc;
@@ -82,8 +104,8 @@ static u32 crc_around(u32 seed, const void *data, u32 at, u32 len)
 
 static u32 header_crc(const struct lnkfs_fs *fs, const void *data)
 {
-	return crc_around(fs->csum_seed, data,
-			  offsetof(struct lnkfs_block_header, h_checksum), fs->block_size);
+	return lnkfs_crc_around(fs->csum_seed, data,
+				offsetof(struct lnkfs_block_header, h_checksum), fs->block_size);
 }
 
 static const struct lnkfs_slot *slot_at(const void *data, u32 slot)
@@ -96,8 +118,9 @@ static u32 slot_crc(const struct lnkfs_fs *fs, const void *data, u64 block, u32 
 	__le64 number = cpu_to_le64((block << fs->slot_bits) + slot);
 	u32 seed = lnkfs_crc32c(fs->csum_seed, &number, sizeof(number));
 
-	return crc_around(seed, slot_at(data, slot), offsetof(struct lnkfs_slot, sl_checksum),
-			  count * LNKFS_SLOT_SIZE);
+	return lnkfs_crc_around(seed, slot_at(data, slot),
+				offsetof(struct lnkfs_slot, sl_checksum),
+				count * LNKFS_SLOT_SIZE);
 }
 
 /*

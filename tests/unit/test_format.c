@@ -235,6 +235,14 @@ DAMAGE(d_j_wrap, sb->s_journal_start = cpu_to_le64(~0ULL - 10))
 DAMAGE(d_j_meta, sb->s_journal_start = cpu_to_le64(lnkfs_group_first(&v.fs, 1) + 3))
 DAMAGE(d_j_cross, sb->s_journal_start = cpu_to_le64(lnkfs_group_first(&v.fs, 1) - 5))
 DAMAGE(d_fc, sb->s_fc_blocks = sb->s_journal_blocks)
+DAMAGE(d_fc_all, sb->s_fc_blocks = sb->s_journal_blocks;
+       sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT))
+DAMAGE(d_fc_huge, sb->s_fc_blocks = cpu_to_le32(0xfffffff0);
+       sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT))
+DAMAGE(d_fc_none, sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT))
+DAMAGE(d_fc_ext, sb->s_journal_start = 0; sb->s_journal_blocks = 0;
+       sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT |
+					     LNKFS_INCOMPAT_EXT_JOURNAL))
 
 static void bad_superblocks(void)
 {
@@ -268,7 +276,11 @@ static void bad_superblocks(void)
 	CHECK(check(d_j_wrap, "journal outside the volume"));
 	CHECK(check(d_j_meta, "journal over group metadata"));
 	CHECK(check(d_j_cross, "journal not within one group"));
-	CHECK(check(d_fc, "fast commit area too large"));
+	CHECK(check(d_fc, "fast commit area without its feature"));
+	CHECK(check(d_fc_all, "fast commit area too large"));
+	CHECK(check(d_fc_huge, "fast commit area too large"));
+	CHECK(check(d_fc_none, "fast commit area too small"));
+	CHECK(check(d_fc_ext, "fast commits to an external journal"));
 
 	sb = v.sb;
 	lnkfs_super_seal(&sb);

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records of fast commits: what changed in blocks since a moment before, word by word, to be
+ * applied to blocks that are as they were at that moment. Who makes them, and when they
+ * count, is the host's business.
+ */
+#include "core.h"
+
+#define WORD	sizeof(u64)
+
+/* The kind of a block on disk. */
+static u8 kind_of(enum lnkfs_btype type)
+{
+	if (type == LNKFS_B_INODE)
+		return LNKFS_FAST_INODES;
+	return type == LNKFS_B_RAW ? LNKFS_FAST_RAW : LNKFS_FAST_HEADER;
+}
+
+/**
+ * lnkfs_fast_begin() - begin a record
+ * @w: set up
+ * @fs: volume
+ * @data: room for the record
+ * @room: bytes of it
+ * @scratch: room for a block
+ */
+void lnkfs_fast_begin(struct lnkfs_fast_writer *w, const struct lnkfs_fs *fs, u8 *data,
+		      u32 room, u8 *scratch)
+{
+	w->fs = fs;
+	w->data = data;
+	w->room = room;
+	w->used = sizeof(struct lnkfs_fast_record);
+	w->count = 0;
+	w->scratch = scratch;
+}
+
+static u64 word_at(const void *data, u32 at)
+{
+	return *(const u64 *)((const u8 *)data + at);
+}
+
+/* The end of a run of words from @at on, which are all different, or all the same. */
+static u32 run_end(const void *old, const void *new, u32 at, u32 size, bool different)
+{
+	while (at < size && (word_at(old, at) != word_at(new, at)) == different)
+		at += WORD;
+	return at;
+}
+
+/* Behind what is used at @at: what differs, in ranges. Returns the end, 0: no room. */
+static u32 add_ranges(struct lnkfs_fast_writer *w, u32 at, const void *old, const void *new,
+		      u16 *ranges)
+{
+	u32 size = w->fs->block_size, from, to;
+	struct lnkfs_fast_range range;
+
+	for (to = 0, *ranges = 0;;) {
+		from = run_end(old, new, to, size, false);
+		if (from == size)
+			return at;
+		to = run_end(old, new, from, size, true);
+		if (at + sizeof(range) + (to - from) > w->room)
+			return 0;
+		range.g_offset = cpu_to_le16((u16)from);
+		range.g_bytes = cpu_to_le16((u16)(to - from));
+		memcpy(w->data + at, &range, sizeof(range));
+		memcpy(w->data + at + sizeof(range), (const u8 *)new + from, to - from);
+		at += (u32)sizeof(range) + to - from;
+		(*ranges)++;
+	}
+}
+
+static void apply_ranges(void *image, const u8 *from, u32 ranges)
+{
+	struct lnkfs_fast_range range;
+
+	for (; ranges; ranges--) {
+		memcpy(&range, from, sizeof(range));
+		from += sizeof(range);
+		memcpy((u8 *)image + le16_to_cpu(range.g_offset), from, le16_to_cpu(range.g_bytes));
+		from += le16_to_cpu(range.g_bytes);
+	}
+}
+
+/* What a header's checksum should be: it covers all of the block. */
+static u32 header_crc(const struct lnkfs_fs *fs, const void *data, u32 bytes)
+{
+	return lnkfs_crc_around(fs->csum_seed, data,
+				offsetof(struct lnkfs_block_header, h_checksum), bytes);
+}
+
+/* What a record says of a block that is complete, but for its checksums. */
+static u32 block_sum(const struct lnkfs_fast_writer *w, const void *data, enum lnkfs_btype type,
+		     u64 block)
+{
+	const struct lnkfs_fs *fs = w->fs;
+
+	if (kind_of(type) == LNKFS_FAST_HEADER)
+		return header_crc(fs, data, fs->block_size);
+	if (type == LNKFS_B_INODE) {
+		memcpy(w->scratch, data, fs->block_size);
+		lnkfs_seal_block(fs, w->scratch, type, block);
+		data = w->scratch;
+	}
+	return lnkfs_crc32c(fs->csum_seed, data, fs->block_size);
+}
+
+/**
+ * lnkfs_fast_add() - add what has changed in a block
+ * @w: record
+ * @block: the block
+ * @type: what it is
+ * @fresh: @old is all zeroes, and whoever applies the change has to begin with that
+ * @old: as it was; becomes what it is
+ * @new: as it is
+ *
+ * A block that has not changed is left out, unless it is fresh.
+ *
+ * Return: 0, or -E2BIG with record and @old as they were.
+ */
+int lnkfs_fast_add(struct lnkfs_fast_writer *w, u64 block, enum lnkfs_btype type, bool fresh,
+		   void *old, const void *new)
+{
+	struct lnkfs_fast_change c = {
+		.c_block = cpu_to_le64(block),
+		.c_kind = kind_of(type),
+		.c_flags = fresh ? LNKFS_FAST_FRESH : 0,
+	};
+	u16 ranges;
+	u32 end;
+
+	if (w->used + sizeof(c) > w->room)
+		return -E2BIG;
+	end = add_ranges(w, w->used + (u32)sizeof(c), old, new, &ranges);
+	if (!end)
+		return -E2BIG;
+	if (!fresh && !ranges)
+		return 0;
+	apply_ranges(old, w->data + w->used + sizeof(c), ranges);
+	c.c_checksum = cpu_to_le32(block_sum(w, new, type, block));
+	c.c_ranges = cpu_to_le16(ranges);
+	memcpy(w->data + w->used, &c, sizeof(c));
+	w->used = end;
+	w->count++;
+	return 0;
+}
+
+static void make_header(const struct lnkfs_fs *fs, struct lnkfs_block_header *h, u32 magic,
+			u64 block)
+{
+	memset(h, 0, sizeof(*h));
+	h->h_magic = cpu_to_le32(magic);
+	h->h_blocknr = cpu_to_le64(block);
+	h->h_fsid = cpu_to_le64(fs->fsid);
+}
+
+static bool header_right(const struct lnkfs_fs *fs, const struct lnkfs_block_header *h, u32 magic,
+			 u64 block)
+{
+	return le32_to_cpu(h->h_magic) == magic && le64_to_cpu(h->h_blocknr) == block &&
+	       le64_to_cpu(h->h_fsid) == fs->fsid;
+}
+
+/**
+ * lnkfs_fast_end() - end a record
+ * @w: record
+ * @block: the first of the blocks that it is going to
+ * @tid: transaction
+ * @number: of the record in it
+ *
+ * Return: its length in bytes, a multiple of the block size.
+ */
+u32 lnkfs_fast_end(struct lnkfs_fast_writer *w, u64 block, u32 tid, u32 number)
+{
+	struct lnkfs_fast_record *r = (void *)w->data;
+	u32 size = w->fs->block_size, bytes = (w->used + size - 1) / size * size;
+
+	make_header(w->fs, &r->r_header, LNKFS_MAGIC_FAST, block);
+	r->r_tid = cpu_to_le32(tid);
+	r->r_number = cpu_to_le32(number);
+	r->r_bytes = cpu_to_le32(w->used);
+	r->r_count = cpu_to_le32(w->count);
+	r->r_header.h_checksum = cpu_to_le32(header_crc(w->fs, r, w->used));
+	memset(w->data + w->used, 0, bytes - w->used);
+	return bytes;
+}
+
+/**
+ * lnkfs_fast_check() - is there a record?
+ * @fs: volume
+ * @data: what was read, at least a block
+ * @room: bytes of it
+ * @block: where that is
+ * @tid: set to its transaction
+ * @number: set to its number
+ *
+ * Return: its length in bytes, a multiple of the block size; 0 when there is none, or not
+ * all of it in @data.
+ */
+u32 lnkfs_fast_check(const struct lnkfs_fs *fs, const void *data, u32 room, u64 block,
+		     u32 *tid, u32 *number)
+{
+	const struct lnkfs_fast_record *r = data;
+	u32 bytes = le32_to_cpu(r->r_bytes), size = fs->block_size;
+
+	if (!header_right(fs, &r->r_header, LNKFS_MAGIC_FAST, block) || bytes < sizeof(*r) ||
+	    bytes > min_t(u32, room, LNKFS_FAST_RECORD_MAX) ||
+	    le32_to_cpu(r->r_header.h_checksum) != header_crc(fs, data, bytes))
+		return 0;
+	*tid = le32_to_cpu(r->r_tid);
+	*number = le32_to_cpu(r->r_number);
+	return (bytes + size - 1) / size * size;
+}
+
+/* The end of the ranges that begin at @pos of a record, 0 if they make no sense. */
+static u32 ranges_end(const struct lnkfs_fs *fs, const u8 *data, u32 pos, u32 end, u32 ranges)
+{
+	struct lnkfs_fast_range range;
+	u32 last = 0, offset, bytes;
+
+	for (; ranges; ranges--) {
+		if (end - pos < sizeof(range))
+			return 0;
+		memcpy(&range, data + pos, sizeof(range));
+		pos += (u32)sizeof(range);
+		offset = le16_to_cpu(range.g_offset);
+		bytes = le16_to_cpu(range.g_bytes);
+		if (!bytes || (offset | bytes) % WORD || offset < last ||
+		    offset + bytes > fs->block_size || bytes > end - pos)
+			return 0;
+		last = offset + bytes;
+		pos += bytes;
+	}
+	return pos;
+}
+
+/* Is a block one that an operation on the volume can change? */
+static bool may_change(const struct lnkfs_fs *fs, u64 block)
+{
+	return block < fs->blocks && block != (u64)LNKFS_SUPER_OFFSET >> fs->block_bits &&
+	       (block < fs->journal_start || block - fs->journal_start >= fs->journal_blocks);
+}
+
+/**
+ * lnkfs_fast_next() - the next change of a record
+ * @fs: volume
+ * @data: a record that lnkfs_fast_check() knows
+ * @pos: 0 at first
+ * @item: set to it
+ *
+ * Return: 1, 0 at the end, -EFSCORRUPTED.
+ */
+int lnkfs_fast_next(const struct lnkfs_fs *fs, const void *data, u32 *pos,
+		    struct lnkfs_fast_item *item)
+{
+	const struct lnkfs_fast_record *r = data;
+	u32 end = le32_to_cpu(r->r_bytes), after;
+	struct lnkfs_fast_change c;
+
+	if (!*pos)
+		*pos = sizeof(*r);
+	if (*pos == end)
+		return 0;
+	if (end - *pos < sizeof(c))
+		return -EFSCORRUPTED;
+	memcpy(&c, (const u8 *)data + *pos, sizeof(c));
+	*pos += (u32)sizeof(c);
+	item->block = le64_to_cpu(c.c_block);
+	item->checksum = le32_to_cpu(c.c_checksum);
+	item->ranges = le16_to_cpu(c.c_ranges);
+	item->kind = c.c_kind;
+	item->fresh = c.c_flags & LNKFS_FAST_FRESH;
+	item->bytes = (const u8 *)data + *pos;
+	after = ranges_end(fs, data, *pos, end, item->ranges);
+	if (!after || item->kind > LNKFS_FAST_RAW || !may_change(fs, item->block))
+		return -EFSCORRUPTED;
+	*pos = after;
+	return 1;
+}
+
+/* What kind of block an image is; LNKFS_B_TYPES: none. */
+static enum lnkfs_btype type_of(const struct lnkfs_fs *fs, u32 kind, const void *image, u64 block)
+{
+	const struct lnkfs_block_header *h = image;
+	u32 magic = le32_to_cpu(h->h_magic);
+
+	if (kind == LNKFS_FAST_INODES)
+		return LNKFS_B_INODE;
+	if (kind == LNKFS_FAST_RAW)
+		return LNKFS_B_RAW;
+	return header_right(fs, h, magic, block) ? lnkfs_type_of_magic(magic) : LNKFS_B_TYPES;
+}
+
+/**
+ * lnkfs_fast_apply() - change a block as a record says
+ * @fs: volume
+ * @item: what lnkfs_fast_next() said
+ * @image: the block as it was, or as it became when this was done before
+ *
+ * Only after the last change of a block it is what it has to be (lnkfs_fast_finish()).
+ */
+void lnkfs_fast_apply(const struct lnkfs_fs *fs, const struct lnkfs_fast_item *item, void *image)
+{
+	if (item->fresh)
+		memset(image, 0, fs->block_size);
+	apply_ranges(image, item->bytes, item->ranges);
+}
+
+/**
+ * lnkfs_fast_finish() - all changes of a block have been applied
+ * @fs: volume
+ * @last: the last one
+ * @image: the block; sealed
+ * @type: set to what it is now
+ *
+ * Return: 0, -EFSCORRUPTED, or -EFSBADCRC when it has not become what it was to become.
+ */
+int lnkfs_fast_finish(const struct lnkfs_fs *fs, const struct lnkfs_fast_item *last, void *image,
+		      enum lnkfs_btype *type)
+{
+	u32 sum;
+
+	*type = type_of(fs, last->kind, image, last->block);
+	if (*type == LNKFS_B_TYPES)
+		return -EFSCORRUPTED;
+	lnkfs_seal_block(fs, image, *type, last->block);
+	if (last->kind == LNKFS_FAST_HEADER)
+		sum = header_crc(fs, image, fs->block_size);
+	else
+		sum = lnkfs_crc32c(fs->csum_seed, image, fs->block_size);
+	return sum == last->checksum ? 0 : -EFSBADCRC;
+}
+
+/**
+ * lnkfs_fast_head_make() - make the head of the area for fast commits
+ * @fs: volume
+ * @data: a block, overwritten
+ * @block: where it is going
+ * @replay: transaction whose records are being applied, 0: none
+ */
+void lnkfs_fast_head_make(const struct lnkfs_fs *fs, void *data, u64 block, u32 replay)
+{
+	struct lnkfs_fast_head *f = data;
+
+	memset(data, 0, fs->block_size);
+	make_header(fs, &f->f_header, LNKFS_MAGIC_FAST_HEAD, block);
+	f->f_replay = cpu_to_le32(replay);
+	f->f_header.h_checksum = cpu_to_le32(header_crc(fs, data, fs->block_size));
+}
+
+/**
+ * lnkfs_fast_head_read() - the transaction whose records are being applied
+ * @fs: volume
+ * @data: first block of the area
+ * @block: where it is
+ *
+ * Return: 0 when there is none, as when nobody has ever written it.
+ */
+u32 lnkfs_fast_head_read(const struct lnkfs_fs *fs, const void *data, u64 block)
+{
+	const struct lnkfs_fast_head *f = data;
+
+	if (!header_right(fs, &f->f_header, LNKFS_MAGIC_FAST_HEAD, block) ||
+	    le32_to_cpu(f->f_header.h_checksum) != header_crc(fs, data, fs->block_size))
+		return 0;
+	return le32_to_cpu(f->f_replay);
+}
