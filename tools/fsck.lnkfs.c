@@ -216,7 +216,7 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 	if (!err && (log->err || log->damaged || log->bad_blocks))
 		err = lnkfs_volume_mark_error(v);
 	if (!err)
-		err = lnkfs_log_reset(log);
+		err = lnkfs_log_reset(log, &v->fs);
 	return err;
 }
 
@@ -330,8 +330,11 @@ static int lose_journal(struct lnkfs_volume *v, const struct options *o, bool *c
 /* What replaying has found, or would. */
 static int tell_replay(const struct options *o, const struct lnkfs_log *log, bool keep)
 {
-	printf("%s: journal: %u transactions %s\n", o->device, log->commits,
-	       keep ? "taken into account, not replayed" : "replayed");
+	const char *what = keep ? "taken into account, not replayed" : "replayed";
+
+	printf("%s: journal: %u transactions %s\n", o->device, log->commits, what);
+	if (log->fast)
+		printf("%s: journal: %u fast commits %s\n", o->device, log->fast, what);
 	if (log->bad_blocks)
 		printf("%s: journal: %u blocks with a wrong checksum left out\n", o->device,
 		       log->bad_blocks);
@@ -366,7 +369,7 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 		return complain(FSCK_ERROR, o->device, "external journal: %s; -j names its device",
 				why ? why : strerror(-err));
 	}
-	if (!err && !log->start) {
+	if (!err && !lnkfs_log_pending(log)) {
 		*checkable = true;
 		return log->err ? clear_error(v, o, log) : FSCK_OK;
 	}

@@ -44,7 +44,8 @@ static const char usage_text[] =
 	"  -n                  write nothing, print what would be made\n"
 	"  -O [^]FEATURE,...   what the volume has (^: has not): backref, inodes know\n"
 	"                      their names (default); quota, the usage of users,\n"
-	"                      groups and projects is kept\n"
+	"                      groups and projects is kept; fast_commit, fsync of\n"
+	"                      small changes is one write\n"
 	"  -O journal_dev      make a journal device, no filesystem\n"
 	"  -q                  print nothing but errors\n"
 	"  -U UUID             UUID (default: random)\n"
@@ -184,6 +185,8 @@ static void parse_features(struct options *o, char *text)
 			o->quota = on;
 		else if (!strcmp(name, "backref"))
 			o->format.no_backref = !on;
+		else if (!strcmp(name, "fast_commit"))
+			o->format.fast_commit = on;
 		else if (!strcmp(one, "journal_dev"))
 			o->journal_dev = true;
 		else

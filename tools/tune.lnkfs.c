@@ -116,6 +116,7 @@ static void check_wishes(const struct tune *t)
 {
 	const struct lnkfs_fs *fs = &t->v.fs;
 	u64 journal = t->journal_bytes >> fs->block_bits;
+	u32 least = LNKFS_MIN_JOURNAL_BLOCKS + fs->fast_blocks;
 	const char *missing;
 
 	if ((t->set_reserved || t->set_permille) && reserve_wanted(t) > fs->blocks / 2)
@@ -124,9 +125,8 @@ static void check_wishes(const struct tune *t)
 	missing = lnkfs_defopt_orphaned(t->opts_on, types_wanted(t));
 	if (missing)
 		tune_fail(missing, "the volume has no quota files for it (-O quota)");
-	if (t->journal_bytes && journal < LNKFS_MIN_JOURNAL_BLOCKS)
-		tune_fail(t->device, "journal too small (%u blocks are the least)",
-			  LNKFS_MIN_JOURNAL_BLOCKS);
+	if (t->journal_bytes && journal < least)
+		tune_fail(t->device, "journal too small (%u blocks are the least)", least);
 	if (journal > fs->group_blocks)
 		tune_fail(t->device, "journal too large (it must fit into one group)");
 	if (t->journal_now && !lnkfs_ext_journal(&t->v))

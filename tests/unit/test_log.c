@@ -225,7 +225,7 @@ static void test_replay(void)
 		CHECK_EQ(byte_of(blocks[0], 9), 0x11);
 		CHECK_EQ(byte_of(blocks[1], 9), 0x33);
 		CHECK_EQ(byte_of(blocks[2], 3), ((const u8 *)&magic)[3]);
-		CHECK_EQ(lnkfs_log_reset(&log), 0);
+		CHECK_EQ(lnkfs_log_reset(&log, &vol.fs), 0);
 		lnkfs_log_free(&log);
 		CHECK_EQ(open_log(&log), 0);
 		CHECK_EQ(log.start, 0);
@@ -382,7 +382,7 @@ static void check_end(const char *what, u32 commits, bool damaged, u32 newest)
 		printf("# %s\n", what);
 	/* No number is used again that a commit block in the log has. */
 	next = (damaged ? newest : log.sequence + commits) + 1;
-	CHECK_EQ(lnkfs_log_reset(&log), 0);
+	CHECK_EQ(lnkfs_log_reset(&log, &vol.fs), 0);
 	lnkfs_log_free(&log);
 	CHECK_EQ(open_log(&log), 0);
 	CHECK_EQ(log.sequence, next);
@@ -579,7 +579,7 @@ static void commit_and_lose(const u64 *blocks, u32 n)
 	CHECK_EQ(log.nr_entries, n + 2);
 	CHECK_EQ(lnkfs_log_replay(&log, &vol.dev), 0);
 	CHECK_EQ(wrong_blocks(blocks, n), 0);
-	CHECK_EQ(lnkfs_log_reset(&log), 0);
+	CHECK_EQ(lnkfs_log_reset(&log, &vol.fs), 0);
 	lnkfs_log_free(&log);
 }
 

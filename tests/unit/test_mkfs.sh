@@ -142,7 +142,19 @@ is "journal blocks" "$(field a.img 168 4)" 1536
 start=$(field a.img 160 8)
 is "journal superblock" "$(od -An -tx1 -j $((start * 4096)) -N 8 a.img | tr -d ' ')" c03b399800000004
 is "journal length" "$(od -An -tu4 --endian=big -j $((start * 4096 + 16)) -N 4 a.img | tr -d ' ')" 1536
+is "no fast commits by default" "$(field a.img 172 4) $(field a.img 20 4)" "0 0"
 refuses "journal too small" "journal too small" -f -J size=4 a.img
+works "room for fast commits" -f -O fast_commit -J size=8 a.img
+is "their blocks, of the journal's, feature" \
+	"$(field a.img 172 4) $(field a.img 168 4) $(field a.img 20 4)" "256 2048 4"
+start=$(field a.img 160 8)
+is "journal length" "$(od -An -tu4 --endian=big -j $((start * 4096 + 16)) -N 4 a.img | tr -d ' ')" 1792
+works "beside the smallest journal" -f -O fast_commit b.img
+is "their blocks, of the journal's" "$(field b.img 172 4) $(field b.img 168 4)" "160 1440"
+works "without them" -f -O fast_commit -O ^fast_commit b.img
+is "feature" "$(field b.img 172 4) $(field b.img 20 4)" "0 0"
+refuses "no room for fast commits" "journal too small for fast commits" -f -O fast_commit \
+	-b 4096 -J size=5M b.img
 refuses "journal too large" "journal too large" -f -J size=200 a.img
 refuses "journal of no size" "not a size" -f -J size=0 a.img
 refuses "a size and a blank" "not a size" -f a.img "64 "

@@ -824,7 +824,7 @@ static int recover(void)
 		if (!err)
 			err = lnkfs_log_replay(&log, &vol.dev);
 		if (!err)
-			err = lnkfs_log_reset(&log);
+			err = lnkfs_log_reset(&log, &vol.fs);
 	}
 	lnkfs_log_free(&log);
 	return err ? err : reopen();

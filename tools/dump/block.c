@@ -383,6 +383,8 @@ int dump_journal(struct dump *d)
 	out_s64(o, "errno", log->err);
 	out_hex(o, "feature_incompat", log->incompat);
 	out_u64(o, "transactions", log->commits);
+	if (log->fast_blocks)
+		out_u64(o, "fast_commits", log->fast);
 	if (log->damaged)
 		out_u64(o, "damaged", log->sequence + log->commits);
 	out_list(o, "log");

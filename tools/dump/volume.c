@@ -76,6 +76,8 @@ static void show_geometry(struct dump *d)
 	}
 	out_u64(o, "journal_start", le64_to_cpu(sb->s_journal_start));
 	out_u64(o, "journal_blocks", le32_to_cpu(sb->s_journal_blocks));
+	if (sb->s_fc_blocks)
+		out_u64(o, "fast_commit_blocks", le32_to_cpu(sb->s_fc_blocks));
 	if (memchr_inv(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid)))
 		out_uuid(o, "journal_uuid", sb->s_journal_uuid);
 	if (sb->s_journal_dev)

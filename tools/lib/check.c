@@ -220,8 +220,7 @@ static void check_super_copy(struct lnkfs_fsck *c, u64 byte, u64 blocknr)
 	}
 	if (!lnkfs_super_same(&sb, main))
 		lnkfs_problem_safe(c, "superblock at byte %" PRIu64 " is not this volume's", byte);
-	if (sb.s_fc_blocks || (sb.s_journal_blocks &&
-			       memchr_inv(sb.s_journal_uuid, 0, sizeof(sb.s_journal_uuid))))
+	if (sb.s_journal_blocks && memchr_inv(sb.s_journal_uuid, 0, sizeof(sb.s_journal_uuid)))
 		lnkfs_problem_safe(c, "superblock at byte %" PRIu64
 				   ": fields of a journal that it has not", byte);
 	if (sb.s_pad1 || memchr_inv(sb.s_reserved, 0, sizeof(sb.s_reserved)))

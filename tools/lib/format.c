@@ -101,12 +101,30 @@ static int plan_size(const struct lnkfs_format *f, u64 device_bytes, u32 *bits, 
 	return 0;
 }
 
+/*
+ * Room for the fast commits of a transaction: an eighth of the journal, up to 1 MiB. @len: of
+ * the journal, which the smallest one has it in addition to.
+ */
+static u32 fast_area(const struct lnkfs_format *f, const struct lnkfs_fs *fs, u64 *len)
+{
+	u32 area = min_t(u32, (u32)*len / 8, (1u << 20) >> fs->block_bits);
+
+	if (*len - area >= LNKFS_MIN_JOURNAL_BLOCKS)
+		return area;
+	if (f->journal_bytes || *len + area > max_journal(fs))
+		return 0;
+	*len += area;
+	return area;
+}
+
 static const char *plan_journal(const struct lnkfs_format *f, const struct lnkfs_fs *fs,
 				struct lnkfs_super_block *sb)
 {
 	u64 len = f->journal_bytes >> fs->block_bits;
-	u32 group = journal_group(fs);
+	u32 group = journal_group(fs), fast;
 
+	if (f->ext_journal && f->fast_commit)
+		return "fast commits need a journal inside the volume";
 	if (f->ext_journal) {
 		sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL);
 		memcpy(sb->s_journal_uuid, f->journal_uuid, sizeof(sb->s_journal_uuid));
@@ -119,6 +137,13 @@ static const char *plan_journal(const struct lnkfs_format *f, const struct lnkfs
 		return "journal too small (1280 blocks are the least)";
 	if (len > max_journal(fs))
 		return "journal too large (it must fit into one group)";
+	if (f->fast_commit) {
+		fast = fast_area(f, fs, &len);
+		if (!fast)
+			return "journal too small for fast commits";
+		sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT);
+		sb->s_fc_blocks = cpu_to_le32(fast);
+	}
 	sb->s_journal_start = cpu_to_le64(lnkfs_group_first(fs, group) +
 					  lnkfs_group_size(fs, group) - len);
 	sb->s_journal_blocks = cpu_to_le32((u32)len);

@@ -31,6 +31,7 @@
  * @gid: its group
  * @quota_types: quota files to make: bits 1 << LNKFS_QUOTA_*
  * @no_backref: inodes do not know their names
+ * @fast_commit: fsync may do without a commit
  * @no_root: make no root directory (unit tests of the layers below)
  * @progress: called with done and total groups, or NULL
  */
@@ -55,6 +56,7 @@ struct lnkfs_format {
 	u32 gid;
 	u32 quota_types;
 	bool no_backref;
+	bool fast_commit;
 	bool no_root;
 	void (*progress)(u64 done, u64 total);
 };

@@ -36,7 +36,7 @@ int lnkfs_image_open(struct lnkfs_image *img, const char *path, const char **why
 		err = 0;
 	if (err && log_why)
 		*why = log_why;
-	if (!err && img->log.start) {
+	if (!err && lnkfs_log_pending(&img->log)) {
 		err = lnkfs_log_collect(&img->log, &img->v.fs);
 		if (!err)
 			img->v.dev.overlay = &img->log;

@@ -12,11 +12,11 @@
 #include "journal.h"
 
 /*
- * Make an empty log. All of the area is zeroed: blocks of an older log there
- * could be taken for a continuation of the new one. Checksums and the other
+ * Make an empty log, and behind it an empty area for fast commits. All is zeroed: blocks of
+ * an older log there could be taken for a continuation of the new one. Checksums and the other
  * features are set by jbd2 when the volume is first mounted.
  */
-static int make_log(struct lnkfs_dev *dev, u32 bits, u64 start, u32 blocks,
+static int make_log(struct lnkfs_dev *dev, u32 bits, u64 start, u32 blocks, u32 fast_blocks,
 		    const u8 uuid[16], const u8 *user)
 {
 	u32 size = 1u << bits;
@@ -32,7 +32,7 @@ static int make_log(struct lnkfs_dev *dev, u32 bits, u64 start, u32 blocks,
 	js->h_magic = cpu_to_be32(JBD2_MAGIC_NUMBER);
 	js->h_blocktype = cpu_to_be32(JBD2_SUPERBLOCK_V2);
 	js->s_blocksize = cpu_to_be32(size);
-	js->s_maxlen = cpu_to_be32(blocks);
+	js->s_maxlen = cpu_to_be32(blocks - fast_blocks);
 	js->s_first = cpu_to_be32(1);
 	js->s_sequence = cpu_to_be32(1);
 	memcpy(js->s_uuid, uuid, sizeof(js->s_uuid));
@@ -56,7 +56,7 @@ int lnkfs_journal_format(struct lnkfs_volume *v)
 	const u8 *uuid = v->sb.s_meta_uuid;
 
 	return make_log(&v->dev, v->fs.block_bits, v->fs.journal_start, v->fs.journal_blocks,
-			uuid, uuid);
+			v->fs.fast_blocks, uuid, uuid);
 }
 
 /**
@@ -111,7 +111,7 @@ int lnkfs_journal_dev_plan(const struct lnkfs_format *f, u64 device_bytes,
 static int make_dev_log(struct lnkfs_dev *dev, const struct lnkfs_super_block *sb, const u8 *user)
 {
 	int err = make_log(dev, sb->s_block_bits, le64_to_cpu(sb->s_journal_start),
-			   le32_to_cpu(sb->s_journal_blocks), sb->s_uuid, user);
+			   le32_to_cpu(sb->s_journal_blocks), 0, sb->s_uuid, user);
 
 	return err ? err : lnkfs_dev_sync(dev);
 }
@@ -358,7 +358,7 @@ static bool same_volume(const struct lnkfs_super_block *a, const struct lnkfs_su
 {
 	return !memcmp(a->s_meta_uuid, b->s_meta_uuid, sizeof(a->s_meta_uuid)) &&
 	       a->s_block_bits == b->s_block_bits && a->s_journal_start == b->s_journal_start &&
-	       a->s_journal_blocks == b->s_journal_blocks &&
+	       a->s_journal_blocks == b->s_journal_blocks && a->s_fc_blocks == b->s_fc_blocks &&
 	       a->s_feature_incompat == b->s_feature_incompat;
 }
 
@@ -404,9 +404,12 @@ static int adopt_super(struct lnkfs_volume *v, struct lnkfs_log *log, const char
 static int open_log(struct lnkfs_volume *v, struct lnkfs_dev *dev, u64 offset, u32 blocks,
 		    struct lnkfs_log *log, const char **why)
 {
-	int err = lnkfs_log_open(log, dev, offset, blocks, v->fs.block_size, why);
+	int err = lnkfs_log_open(log, dev, offset, blocks - v->fs.fast_blocks, v->fs.block_size,
+				 why);
 
-	return !err && log->start ? adopt_super(v, log, why) : err;
+	if (!err && log->start)
+		err = adopt_super(v, log, why);
+	return err ? err : lnkfs_log_fast_scan(log, &v->fs, why);
 }
 
 /**
@@ -460,10 +463,15 @@ bool lnkfs_volume_log_empty(struct lnkfs_volume *v, const char *journal)
 	const char *why;
 	bool empty;
 
-	if (!lnkfs_ext_journal(v))
-		return !lnkfs_log_open(&log, &v->dev, v->fs.journal_start << v->fs.block_bits,
-				       v->fs.journal_blocks, v->fs.block_size, &why) &&
-		       !log.start && !log.err;
+	if (!lnkfs_ext_journal(v)) {
+		empty = !lnkfs_log_open(&log, &v->dev, v->fs.journal_start << v->fs.block_bits,
+					v->fs.journal_blocks - v->fs.fast_blocks,
+					v->fs.block_size, &why) &&
+			!log.start && !log.err && !lnkfs_log_fast_scan(&log, &v->fs, &why) &&
+			!log.fast;
+		lnkfs_log_free(&log);
+		return empty;
+	}
 	if (open_ext_journal(v, journal, 0, &j, &why))
 		return true;
 	empty = !j.js.s_start && !j.js.s_errno;

@@ -297,6 +297,7 @@ static int walk_descriptor(struct lnkfs_log *log, const u8 *data, u32 at, u32 se
 		e.block = (u64)be32_to_cpu(tag.t_blocknr_high) << 32 | be32_to_cpu(tag.t_blocknr);
 		e.at = log_after(log, at, ++*blocks);
 		e.sequence = sequence;
+		e.image = NULL;
 		e.escaped = be32_to_cpu(tag.t_flags) & JBD2_FLAG_ESCAPE;
 		err = log_block(log, e.at, copy);
 		if (err)
@@ -490,6 +491,45 @@ static void keep_newest(struct lnkfs_log *log)
 	log->nr_entries = kept;
 }
 
+/* The first entry at or after a block. */
+static u64 find_entry(const struct lnkfs_log *log, u64 block)
+{
+	u64 low = 0, high = log->nr_entries;
+
+	while (low < high) {
+		u64 mid = low + (high - low) / 2;
+
+		if (log->entries[mid].block < block)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The newest copies of blocks are those that fast commits have made. */
+static int add_images(struct lnkfs_log *log)
+{
+	struct lnkfs_log_entry *more;
+	u32 i;
+
+	for (i = 0; i < log->nr_images; i++) {
+		u64 at = find_entry(log, log->images[i].last.block);
+
+		if (at == log->nr_entries || log->entries[at].block != log->images[i].last.block) {
+			more = grow(log->entries, log->nr_entries, &log->max_entries, sizeof(*more));
+			if (!more)
+				return -ENOMEM;
+			log->entries = more;
+			memmove(more + at + 1, more + at, (log->nr_entries++ - at) * sizeof(*more));
+			more[at] = (struct lnkfs_log_entry){ .block = log->images[i].last.block };
+		}
+		log->entries[at].sequence = log->fast_tid;
+		log->entries[at].image = log->images[i].data;
+	}
+	return 0;
+}
+
 /**
  * lnkfs_log_collect() - find out what replaying writes
  * @log: a log that has been scanned
@@ -512,13 +552,15 @@ int lnkfs_log_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 	log->nr_entries = 0;
 	log->nr_revokes = 0;
 	err = lnkfs_log_walk(log, &ops, &c);
-	if (err || !log->nr_entries)
+	if (err)
 		return err;
-	qsort(log->entries, log->nr_entries, sizeof(*log->entries), cmp_entry);
+	if (log->nr_entries)
+		qsort(log->entries, log->nr_entries, sizeof(*log->entries), cmp_entry);
 	if (log->nr_revokes)
 		qsort(log->revokes, log->nr_revokes, sizeof(*log->revokes), cmp_revoke);
 	keep_newest(log);
-	return 0;
+	err = lnkfs_log_fast_collect(log, fs);
+	return err ? err : add_images(log);
 }
 
 /**
@@ -530,27 +572,16 @@ int lnkfs_log_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 int lnkfs_log_read(struct lnkfs_log *log, const struct lnkfs_log_entry *e, void *data)
 {
 	const __be32 magic = cpu_to_be32(JBD2_MAGIC_NUMBER);
-	int err = log_block(log, e->at, data);
+	int err;
 
+	if (e->image) {
+		memcpy(data, e->image, log->block_size);
+		return 0;
+	}
+	err = log_block(log, e->at, data);
 	if (!err && e->escaped)
 		memcpy(data, &magic, sizeof(magic));
 	return err;
-}
-
-/* The first entry at or after a block. */
-static u64 find_entry(const struct lnkfs_log *log, u64 block)
-{
-	u64 low = 0, high = log->nr_entries;
-
-	while (low < high) {
-		u64 mid = low + (high - low) / 2;
-
-		if (log->entries[mid].block < block)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
 }
 
 /**
@@ -630,9 +661,11 @@ int lnkfs_log_write_head(struct lnkfs_log *log, void *data, u64 offset)
 /**
  * lnkfs_log_reset() - make the log empty, after it has been replayed
  * @log: log, its device open for writing
+ * @fs: its volume
  */
-int lnkfs_log_reset(struct lnkfs_log *log)
+int lnkfs_log_reset(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 {
+	u32 last = log->damaged ? log->newest : log->sequence + log->commits;
 	u8 *data = malloc(log->block_size);
 	struct jbd2_super *js = (void *)data;
 	int err;
@@ -642,12 +675,18 @@ int lnkfs_log_reset(struct lnkfs_log *log)
 	err = log_block(log, 0, data);
 	if (!err) {
 		js->s_start = 0;
-		/* What is behind a damaged transaction must not be taken for new ones. */
-		js->s_sequence = cpu_to_be32((log->damaged ? log->newest :
-					      log->sequence + log->commits) + 1);
+		/*
+		 * What is behind a damaged transaction must not be taken for new ones, nor
+		 * fast commits for those of a later one.
+		 */
+		if (log->fast_there && (s32)(log->fast_tid - last) > 0)
+			last = log->fast_tid;
+		js->s_sequence = cpu_to_be32(last + 1);
 		js->s_errno = 0;
 		err = lnkfs_log_write_head(log, data, log->offset);
 	}
+	if (!err)
+		err = lnkfs_log_fast_end(log, fs);
 	free(data);
 	return err;
 }
@@ -656,7 +695,7 @@ int lnkfs_log_reset(struct lnkfs_log *log)
  * lnkfs_log_resize() - let an empty log have another length, or beginning
  * @log: empty log, its device open for writing
  * @offset: byte at which the journal begins from now on
- * @blocks: its length, head included
+ * @blocks: its length, head and area for fast commits included
  *
  * Writes the head only, which goes on with the sequence of the log: so what older
  * transactions have left in blocks that stay within the log is never taken for
@@ -675,7 +714,7 @@ int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks)
 		return -ENOMEM;
 	err = log_block(log, 0, data);
 	if (!err) {
-		js->s_maxlen = cpu_to_be32(blocks);
+		js->s_maxlen = cpu_to_be32(blocks - log->fast_blocks);
 		memcpy(data + JBD2_HEAD_AT, &none, sizeof(none));
 		err = lnkfs_log_write_head(log, data, offset);
 	}
@@ -689,6 +728,7 @@ int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks)
  */
 void lnkfs_log_free(struct lnkfs_log *log)
 {
+	lnkfs_log_fast_free(log);
 	free(log->entries);
 	free(log->revokes);
 	log->entries = NULL;

@@ -13,12 +13,24 @@
  * @at: block of the journal that holds it
  * @sequence: its transaction
  * @escaped: its first four bytes are jbd2's magic number and zeroed in the log
+ * @image: what it becomes by fast commits, or NULL: then it is in the log
  */
 struct lnkfs_log_entry {
 	u64 block;
 	u32 at;
 	u32 sequence;
 	bool escaped;
+	const u8 *image;
+};
+
+/**
+ * struct lnkfs_log_image - a block that fast commits change
+ * @last: their last change of it
+ * @data: the block as it is after the log and them
+ */
+struct lnkfs_log_image {
+	struct lnkfs_fast_item last;
+	u8 *data;
 };
 
 /**
@@ -57,6 +69,14 @@ struct lnkfs_log_revoke {
  * @revokes: revoked blocks, by block
  * @nr_revokes: how many
  * @max_revokes: room
+ * @fast_blocks: blocks of the area for fast commits, its head included; 0: there is none
+ * @fast_data: what is in it
+ * @fast_marked: its head says that they are being applied
+ * @fast_there: there are some, if only of an old transaction
+ * @fast_tid: their transaction
+ * @fast: how many have to be applied, in the end (lnkfs_log_fast_scan())
+ * @images: the blocks that they change (lnkfs_log_collect())
+ * @nr_images: how many
  */
 struct lnkfs_log {
 	struct lnkfs_dev *dev;
@@ -81,7 +101,24 @@ struct lnkfs_log {
 	struct lnkfs_log_revoke *revokes;
 	u64 nr_revokes;
 	u64 max_revokes;
+	u32 fast_blocks;
+	u8 *fast_data;
+	bool fast_marked;
+	bool fast_there;
+	u32 fast_tid;
+	u32 fast;
+	struct lnkfs_log_image *images;
+	u32 nr_images;
 };
+
+/**
+ * lnkfs_log_pending() - is there anything to be replayed?
+ * @log: a log opened by lnkfs_volume_log_open()
+ */
+static inline bool lnkfs_log_pending(const struct lnkfs_log *log)
+{
+	return log->start || log->fast;
+}
 
 /**
  * struct lnkfs_log_ops - what lnkfs_log_walk() calls; each may be NULL and
@@ -106,9 +143,15 @@ int lnkfs_log_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs);
 int lnkfs_log_read(struct lnkfs_log *log, const struct lnkfs_log_entry *e, void *data);
 int lnkfs_log_patch(struct lnkfs_log *log, u64 off, void *buf, size_t len);
 int lnkfs_log_replay(struct lnkfs_log *log, struct lnkfs_dev *to);
-int lnkfs_log_reset(struct lnkfs_log *log);
+int lnkfs_log_reset(struct lnkfs_log *log, const struct lnkfs_fs *fs);
 int lnkfs_log_resize(struct lnkfs_log *log, u64 offset, u32 blocks);
 void lnkfs_log_free(struct lnkfs_log *log);
+
+/* fastlog.c */
+int lnkfs_log_fast_scan(struct lnkfs_log *log, const struct lnkfs_fs *fs, const char **why);
+int lnkfs_log_fast_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs);
+int lnkfs_log_fast_end(struct lnkfs_log *log, const struct lnkfs_fs *fs);
+void lnkfs_log_fast_free(struct lnkfs_log *log);
 
 /* logwrite.c */
 u32 lnkfs_log_room(const struct lnkfs_log *log);

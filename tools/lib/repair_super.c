@@ -11,8 +11,8 @@
 static bool has_leftovers(const struct lnkfs_super_block *sb)
 {
 	return sb->s_pad1 || memchr_inv(sb->s_reserved, 0, sizeof(sb->s_reserved)) ||
-	       sb->s_fc_blocks || (sb->s_journal_blocks &&
-				   memchr_inv(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid)));
+	       (sb->s_journal_blocks &&
+		memchr_inv(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid)));
 }
 
 static bool super_bad(struct lnkfs_repair *r, u64 byte, u64 block)
@@ -41,7 +41,6 @@ int lnkfs_repair_supers(struct lnkfs_repair *r)
 	/* The primary is written already, as this repair began. */
 	if (has_leftovers(sb)) {
 		sb->s_pad1 = 0;
-		sb->s_fc_blocks = 0;
 		if (sb->s_journal_blocks)
 			memset(sb->s_journal_uuid, 0, sizeof(sb->s_journal_uuid));
 		memset(sb->s_reserved, 0, sizeof(sb->s_reserved));

@@ -28,7 +28,7 @@ int lnkfs_resize_open(struct lnkfs_resize *r, struct lnkfs_volume *v, const char
 				    LNKFS_DEV_EXCL | LNKFS_DEV_WRITE, &r->log, &r->why);
 	if (err)
 		return err;
-	if (r->log.start || r->log.err ||
+	if (lnkfs_log_pending(&r->log) || r->log.err ||
 	    le16_to_cpu(v->sb.s_state) != LNKFS_STATE_CLEAN) {
 		r->why = "it was not unmounted cleanly, or has errors";
 		return -EBUSY;

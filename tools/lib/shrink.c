@@ -209,8 +209,8 @@ static int switch_journal(struct lnkfs_shrink *s, u64 start, u32 len)
 		err = lnkfs_dev_sync(&v->dev);
 	lnkfs_log_free(&s->r->log);
 	if (!err)
-		err = lnkfs_log_open(&s->r->log, &v->dev, start << s->fs->block_bits, len,
-				     s->fs->block_size, &why);
+		err = lnkfs_log_open(&s->r->log, &v->dev, start << s->fs->block_bits,
+				     len - s->fs->fast_blocks, s->fs->block_size, &why);
 	return err;
 }
 

@@ -200,7 +200,7 @@ static bool add_journal(const struct lnkfs_shrink *s, u64 end, struct estimate *
 	if (!s->fs->journal_blocks || stop <= end)
 		return true;
 	len = min(s->fs->journal_blocks, e->longest);
-	if (len < LNKFS_MIN_JOURNAL_BLOCKS)
+	if (len < LNKFS_MIN_JOURNAL_BLOCKS + s->fs->fast_blocks)
 		return false;
 	e->used -= stop - max(start, end);
 	e->free -= len;

@@ -23,7 +23,7 @@ bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_supe
 	       a->s_root_ino == b->s_root_ino &&
 	       !memcmp(a->s_quota_ino, b->s_quota_ino, sizeof(a->s_quota_ino)) &&
 	       a->s_journal_start == b->s_journal_start &&
-	       a->s_journal_blocks == b->s_journal_blocks &&
+	       a->s_journal_blocks == b->s_journal_blocks && a->s_fc_blocks == b->s_fc_blocks &&
 	       a->s_feature_incompat == b->s_feature_incompat &&
 	       a->s_feature_ro_compat == b->s_feature_ro_compat &&
 	       !memcmp(a->s_journal_uuid, b->s_journal_uuid, sizeof(a->s_journal_uuid));
@@ -31,12 +31,13 @@ bool lnkfs_super_same(const struct lnkfs_super_block *a, const struct lnkfs_supe
 
 static void take_journal(struct lnkfs_super_block *to, const struct lnkfs_super_block *from)
 {
-	const __le32 ext = cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL);
+	const __le32 ext = cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL | LNKFS_INCOMPAT_FAST_COMMIT);
 
 	to->s_feature_incompat &= ~ext;
 	to->s_feature_incompat |= from->s_feature_incompat & ext;
 	to->s_journal_start = from->s_journal_start;
 	to->s_journal_blocks = from->s_journal_blocks;
+	to->s_fc_blocks = from->s_fc_blocks;
 	memcpy(to->s_journal_uuid, from->s_journal_uuid, sizeof(to->s_journal_uuid));
 }
 
@@ -153,7 +154,7 @@ static u32 votes(const struct ballot *b, const struct lnkfs_super_block *sb)
 static bool journal_there(struct lnkfs_volume *v, const struct lnkfs_super_block *sb)
 {
 	u64 at = le64_to_cpu(sb->s_journal_start) << sb->s_block_bits;
-	u32 blocks = le32_to_cpu(sb->s_journal_blocks);
+	u32 blocks = le32_to_cpu(sb->s_journal_blocks) - le32_to_cpu(sb->s_fc_blocks);
 	struct jbd2_super js;
 	struct lnkfs_log log;
 	const char *why;
@@ -268,7 +269,7 @@ static void mend_fields(struct lnkfs_super_block *sb, u32 bits, u64 device_block
 	sb->s_default_opts &= cpu_to_le32(LNKFS_DEFOPT_ALL);
 	sb->s_label[LNKFS_LABEL_LEN - 1] = 0;
 	sb->s_last_mounted[sizeof(sb->s_last_mounted) - 1] = 0;
-	if (sb->s_journal_blocks)
+	if (!(sb->s_feature_incompat & cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT)))
 		sb->s_fc_blocks = 0;
 }
 

@@ -94,7 +94,7 @@ static int open_old(struct tune *t, const char **why)
 
 static int check_empty(struct lnkfs_log *log, const char **why)
 {
-	if (!log->start && !log->err)
+	if (!lnkfs_log_pending(log) && !log->err)
 		return 0;
 	*why = "the journal holds what has to be replayed";
 	return -EUCLEAN;
@@ -118,7 +118,10 @@ int tune_journal_prepare(struct tune *t, const char **why)
 		open_new(t);
 	if (!lnkfs_ext_journal(&t->v)) {
 		err = lnkfs_volume_log_open(&t->v, NULL, 0, &log, why);
-		return err ? err : check_empty(&log, why);
+		if (!err)
+			err = check_empty(&log, why);
+		lnkfs_log_free(&log);
+		return err;
 	}
 	err = open_old(t, why);
 	if (!err && !old_open && (t->quota_on || t->quota_off ||
@@ -176,7 +179,10 @@ int tune_commit(struct tune *t)
 
 	if (err == -ENODEV)
 		return lnkfs_volume_flush(&t->v);
-	return err ? err : lnkfs_log_commit(&log, &t->v, false);
+	if (!err)
+		err = lnkfs_log_commit(&log, &t->v, false);
+	lnkfs_log_free(&log);
+	return err;
 }
 
 /**
@@ -195,9 +201,13 @@ int tune_step(void *tune)
 
 	if (!t->batch) {
 		err = open_log(t, &log);
+		if (err == -ENODEV)
+			return err;
+		if (!err)
+			t->batch = lnkfs_log_room(&log) / 2;
+		lnkfs_log_free(&log);
 		if (err)
 			return err;
-		t->batch = lnkfs_log_room(&log) / 2;
 	}
 	return t->v.dirty > t->batch ? tune_commit(t) : 0;
 }
@@ -358,8 +368,13 @@ static int change_over(struct tune *t, const struct area *to)
 	u32 ext = cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL);
 
 	sb->s_feature_incompat &= ~ext;
-	if (t->journal)
+	if (t->journal) {
 		sb->s_feature_incompat |= ext;
+		/* Fast commits are for journals inside. */
+		sb->s_feature_incompat &= ~cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT);
+		sb->s_fc_blocks = 0;
+		v->fs.fast_blocks = 0;
+	}
 	memcpy(sb->s_journal_uuid, t->journal ? new_dev.sb.s_uuid : none, sizeof(none));
 	sb->s_journal_dev = cpu_to_le32(t->journal ? lnkfs_journal_dev_number(&new_dev) : 0);
 	sb->s_journal_start = cpu_to_le64(to->start);
@@ -376,12 +391,14 @@ static int resize_in_place(struct tune *t, const struct area *old, const struct 
 	u64 old_end = old->start + old->len, new_end = new->start + new->len;
 	u64 offset = new->start << v->fs.block_bits;
 	bool head_last = new->start == old->start && new->len > old->len;
+	bool opened;
 	struct lnkfs_log log;
 	const char *why;
 	int err;
 
 	err = tune_commit(t);
-	if (!err)
+	opened = !err;
+	if (opened)
 		err = lnkfs_volume_log_open(v, NULL, 0, &log, &why);
 	if (!err && new->start < old->start)
 		err = zero_blocks(v, new->start, old->start - new->start);
@@ -395,6 +412,8 @@ static int resize_in_place(struct tune *t, const struct area *old, const struct 
 		err = change_over(t, new);
 	if (!err && head_last)
 		err = lnkfs_log_resize(&log, offset, new->len);
+	if (opened)
+		lnkfs_log_free(&log);
 	if (!err && new_end < old_end)
 		err = free_blocks(t, new_end, old_end - new_end);
 	return err;

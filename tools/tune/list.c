@@ -82,11 +82,10 @@ static void list_features(const struct lnkfs_super_block *sb)
 	u32 ro_compat = le32_to_cpu(sb->s_feature_ro_compat);
 	u32 compat = le32_to_cpu(sb->s_feature_compat);
 
-	bits_line("Features:", (ro_compat & 3) | (incompat & 3) << 2 | (compat & 1) << 4, names,
-		  ARRAY_SIZE(names));
-	if (incompat & ~3u || ro_compat & ~3u || compat & ~1u)
+	bits_line("Features:", (ro_compat & 3) | (incompat & 7) << 2, names, ARRAY_SIZE(names));
+	if (incompat & ~7u || ro_compat & ~3u || compat)
 		printf("%-26s%#x incompat, %#x ro_compat, %#x compat\n", "Unknown features:",
-		       incompat & ~3u, ro_compat & ~3u, compat & ~1u);
+		       incompat & ~7u, ro_compat & ~3u, compat);
 }
 
 static const char *state_name(const struct lnkfs_super_block *sb)
