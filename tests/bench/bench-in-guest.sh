@@ -23,6 +23,7 @@ make_volume() # PEER
 	case $1 in
 	tmpfs) ;;
 	lnkfs) mkfs.lnkfs -q -f "$dev" ;;
+	lnkfs-fast) mkfs.lnkfs -q -f -O fast_commit "$dev" ;;
 	# nothing is left to be done by the kernel after the first mount
 	ext4)  mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$dev" ;;
 	xfs)   mkfs.xfs -q -f "$dev" ;;
@@ -39,7 +40,7 @@ group() # GROUP [NAME=VALUE...]
 		[ "$1" != io ] || [ "$peer" != tmpfs ] || continue
 		step "$* $peer"
 		if ! make_volume "$peer" ||
-		   ! "$in/phases" "$peer" "$peer" "$dev" "$mnt" "$@"; then
+		   ! "$in/phases" "$peer" "${peer%-fast}" "$dev" "$mnt" "$@"; then
 			failed=1
 			printf 'N\t%s\t%s\t%s\t%s\n' "$peer" "$*" "$1" "failed"
 			umount "$mnt" 2>/dev/null
@@ -53,7 +54,7 @@ command_on() # PEER LABEL COUNT COMMAND...
 	local peer=$1 label=$2 n=$3
 	shift 3
 	step "$label $peer"
-	"$in/phases" "$peer" "$peer" "$dev" "$mnt" command n="$n" label="$label" cold=1 -- "$@" && return
+	"$in/phases" "$peer" "${peer%-fast}" "$dev" "$mnt" command n="$n" label="$label" cold=1 -- "$@" && return
 	failed=1
 	printf 'N\t%s\tcommand\t%s\tfailed\n' "$peer" "$label"
 	[ "$peer" = tmpfs ] || umount "$mnt" 2>/dev/null
@@ -162,7 +163,7 @@ fio_jobs()
 modprobe -aq crc32c-intel jbd2 libcrc32c
 for peer in $BENCH_PEERS; do
 	case $peer in
-	lnkfs) insmod /lnkfs/lnkfs.ko ;;
+	lnkfs|lnkfs-fast) grep -qw lnkfs /proc/filesystems || insmod /lnkfs/lnkfs.ko ;;
 	*)     modprobe -q "$peer" || grep -qw "$peer" /proc/filesystems ;;
 	esac || { echo "bench: this kernel has no $peer" >&2; exit 1; }
 done

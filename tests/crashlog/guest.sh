@@ -25,6 +25,7 @@ record() # SEED COUNT
 	# Transactions that nobody asks for, too.
 	mount -t lnkfs -o commit=1 "$dm" $mnt || die "cannot mount"
 	"$here/crashops" $mnt crashlog /out/ledger "$1" "$2" || die "the workload failed"
+	cat /sys/fs/lnkfs/*/fast_commits >/out/fast
 	umount $mnt || die "cannot unmount"
 	"$here/crashdm" remove crashlog || die "cannot remove the device"
 	fsck.lnkfs -fn "$DISK0" || die "the volume is not clean"

@@ -69,6 +69,7 @@ bool img_same(struct img *a, const struct img *b);
  * @build: puts the files there
  * @quota: it has quota files
  * @logged: the last changes are in the journal only
+ * @fast: it has an area for fast commits
  * @fast_max: s_fast_symlink_max, ~0: default
  */
 struct recipe {
@@ -78,6 +79,7 @@ struct recipe {
 	void (*build)(struct lnkfs_volume *v);
 	bool quota;
 	bool logged;
+	bool fast;
 	u32 fast_max;
 };
 

@@ -687,6 +687,10 @@ const struct recipe recipes[] = {
 	  .logged = true },
 	{ .name = "journal4", .bits = 12, .bytes = 16 * MIB, .build = small, .fast_max = ~0u,
 	  .logged = true },
+	{ .name = "fast1", .bits = 10, .bytes = 8 * MIB, .build = small, .fast_max = ~0u,
+	  .fast = true },
+	{ .name = "fast4", .bits = 12, .bytes = 24 * MIB, .build = small, .fast_max = ~0u,
+	  .fast = true },
 };
 
 const u32 nr_recipes = ARRAY_SIZE(recipes);
@@ -754,6 +758,7 @@ void recipe_make(const struct recipe *r, struct img *img)
 	struct lnkfs_format f = {
 		.block_bits = r->bits,
 		.fast_symlink_max = r->fast_max,
+		.fast_commit = r->fast,
 		.label = "a label",
 		.uuid = "user's own uuid",
 		.meta_uuid = "its metadata uid",

@@ -156,7 +156,7 @@ void case_random(struct hcase *c)
 		free(text);
 	}
 	fclose(f);
-	if (!chance(LOG_ONE_IN))
+	if (!chance(c->v->r->fast ? 2 : LOG_ONE_IN))
 		c->log = 1 + chance(1000000);
 	c->run = chance(1u << 31);
 }
@@ -226,10 +226,14 @@ void case_make(const struct hcase *c, struct img *img)
 		img_new(&next, "next", c->v->img.bytes);
 		img_copy(&next, &c->v->img);
 		damage_apply(&d, &next);
-		img_extents(&next);
-		log_write(img->path, &next);
+		if (c->v->cat.vol.v.fs.fast_blocks && c->log % 2) {
+			hostfast_make(c->v, img, &next, c->log);
+		} else {
+			img_extents(&next);
+			log_write(img->path, &next);
+			hostlog_make(c->v, img, c->log);
+		}
 		img_close(&next);
-		hostlog_make(c->v, img, c->log);
 	} else {
 		damage_apply(&d, img);
 	}

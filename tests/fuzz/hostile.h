@@ -7,7 +7,7 @@
  *
  * RECIPE is the sound volume, the damages are those of tests/fsck/apply.c. LOG is 0, or
  * the seed of a log that brings the damages when it is replayed, and is broken itself
- * (hostlog.c). RUN is the seed of what is done with the volume.
+ * (hostlog.c), or of fast commits (hostfast.c): where there can be some, and it is odd. RUN is the seed of what is done with the volume.
  */
 #ifndef LNKFS_FUZZ_HOSTILE_H
 #define LNKFS_FUZZ_HOSTILE_H
@@ -44,6 +44,9 @@ void attack_put(FILE *f, const struct volume *v);
 
 /* ---- hostlog.c ---- */
 void hostlog_make(const struct volume *v, struct img *img, u64 seed);
+
+/* ---- hostfast.c ---- */
+void hostfast_make(const struct volume *v, struct img *img, const struct img *next, u64 seed);
 
 /* ---- in the guest: mount.c, exercise.c, stages.c, watch.c ---- */
 

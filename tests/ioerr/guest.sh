@@ -188,13 +188,14 @@ scenario()
 		case $a in
 		-k) k=-k ;;
 		external) mkfs=(-J "device=$journal") ;;
+		fast) mkfs=(-O fast_commit) ;;
 		esac
 	done
 	seed=$((seed + 1))
 	label="$name (seed $seed)"
 	rm -f $ledger
 	heal
-	if [ ${#mkfs[@]} != 0 ]; then
+	if [ "${mkfs[0]:-}" = -J ]; then
 		# Who syncs it first is told of errors of the scenario before.
 		sync $journal 2>/dev/null
 		ok "format the journal" mkfs.lnkfs -q -f -b "$bs" -O journal_dev $journal
@@ -269,6 +270,10 @@ if long; then
 			scenario "data cannot be written" $bs $errors data rw -k
 			scenario "writes fail every other second" $bs $errors flip any
 			scenario "writes are lost" $bs $errors drop lost
+			scenario "all writes fail, fast commits" $bs $errors writes ro fast
+			scenario "the device is dead, fast commits" $bs $errors dead ro fast
+			scenario "the journal's blocks fail, fast commits" $bs $errors journal ro fast
+			scenario "writes fail every other second, fast commits" $bs $errors flip any fast
 			scenario "the journal device is dead" $bs $errors journal-device ro external
 			scenario "the journal device cannot be written" $bs $errors journal-writes ro external
 			scenario "the volume of a journal device is dead" $bs $errors dead ro external
@@ -279,7 +284,7 @@ else
 	scenario "data cannot be written" 4096 continue data rw -k
 	scenario "metadata cannot be written" 4096 remount-ro meta any
 fi
-for part in errseq reads gone ahead quiet replace orphans refused; do
+for part in errseq reads gone ahead quiet replace orphans refused fast; do
 	! chosen $part || . "$here/$part.sh"
 done
 dmsetup remove --noudevsync vol

@@ -55,7 +55,8 @@ make_fs() # block size
 	xfs)
 		mkfs.xfs -q -f -b "size=$1" "$LNKFS_DEV" ;;
 	*)
-		"mkfs.$FSTYPE" -q -f -b "$1" "$LNKFS_DEV" ;;
+		# shellcheck disable=SC2086
+		"mkfs.$FSTYPE" -q -f -b "$1" ${LNKFS_MKFS_OPTIONS:-} "$LNKFS_DEV" ;;
 	esac
 }
 

@@ -88,8 +88,8 @@ static inline int vol_mkfs(const char *dev, const char *options)
 		snprintf(cmd, sizeof(cmd), "TEST_DIR=1 TEST_DEV=1 QA_CHECK_FS=1 "
 			 "mkfs.xfs -q -f -b size=%s %s %s", bs ? bs : "4096", options, dev);
 	else
-		snprintf(cmd, sizeof(cmd), "mkfs.lnkfs -q -f -b %s %s %s",
-			 bs ? bs : "4096", options, dev);
+		snprintf(cmd, sizeof(cmd), "mkfs.lnkfs -q -f -b %s %s %s %s", bs ? bs : "4096",
+			 getenv("LNKFS_MKFS_OPTIONS") ?: "", options, dev);
 	return system(cmd);
 }
 
