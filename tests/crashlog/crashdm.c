@@ -19,7 +19,8 @@ static int fail(const char *what)
  * dm-log-writes logs a flush, and the writes before it, when it has ended. Of two under
  * way at once the later one may end first, and then stands in the log before writes that
  * it has made durable: a commit before its data. Where the device below has no cache,
- * flushes end as they begin. They are recorded all the same.
+ * flushes end as they begin, unless the task loses its processor in between: there is
+ * one processor, and the kernel is booted with preempt=none. They are recorded all the same.
  */
 static int disable_cache(const char *dev)
 {
