@@ -40,9 +40,11 @@ struct lnkfs_fast_slot {
  * @start: first block of the area
  * @blocks: those behind its head
  * @marked: the head says that records are being applied
+ * @pending: records have to be applied when the log has been replayed
  * @found: transaction of the first record, before recovery
  * @there: there is such a record
  * @empty: the log was empty then
+ * @next: the first transaction that it did not hold whole
  * @lock: protects the following
  * @wanted: how many transactions more are to be followed; 0: nothing is kept
  * @after: only transactions after this one have been followed from their beginning
@@ -55,9 +57,8 @@ struct lnkfs_fast_slot {
  * @write_lock: one record at a time; protects the following
  * @record: room for a record
  * @scratch: room for a block
- * @written: the transaction of the last record
- * @number: of the next record in it
- * @used: blocks of the area that its records take
+ * @last: the last record; none has been written with the number ~0
+ * @used: blocks of the area that the records of its transaction take
  * @begun: counts looks at the running transaction
  * @done: the last one whose outcome is durable
  * @flushed: the last one after which data were flushed, too
@@ -67,9 +68,11 @@ struct lnkfs_fast {
 	u64 start;
 	u32 blocks;
 	bool marked;
+	bool pending;
 	tid_t found;
 	bool there;
 	bool empty;
+	tid_t next;
 
 	spinlock_t lock;
 	u32 wanted;
@@ -84,8 +87,7 @@ struct lnkfs_fast {
 	struct mutex write_lock;
 	u8 *record;
 	u8 *scratch;
-	tid_t written;
-	u32 number;
+	struct lnkfs_fast_id last;
 	u32 used;
 	atomic_t begun;
 	int done;
@@ -439,14 +441,19 @@ static int fast_put(struct lnkfs_sb_info *sbi, tid_t tid, struct lnkfs_fast_writ
 {
 	struct lnkfs_fast *fast = sbi->fast;
 	u64 block = fast->start + 1 + fast->used;
-	u32 blocks = lnkfs_fast_end(w, block, tid, fast->number) >> sbi->fs.block_bits;
+	struct lnkfs_fast_id id = {
+		.tid = tid,
+		.number = fast->last.number + 1,
+		.before = fast->last.sum,
+	};
+	u32 blocks = lnkfs_fast_end(w, block, &id) >> sbi->fs.block_bits;
 	int err = -ENOSPC;
 
 	if (blocks <= fast->blocks - fast->used)
 		err = fast_write(sbi, block, fast->record, blocks, flush);
 	if (!err) {
+		fast->last = id;
 		fast->used += blocks;
-		fast->number++;
 		fast->count++;
 	}
 	return err;
@@ -466,9 +473,8 @@ static int fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush)
 	/* A record counts only behind what was committed before. */
 	if (before && jbd2_log_wait_commit(sbi->journal, before))
 		return 1;
-	if (fast->written != tid) {
-		fast->written = tid;
-		fast->number = 0;
+	if (fast->last.tid != tid) {
+		fast->last = (struct lnkfs_fast_id){ .tid = tid, .number = ~0u };
 		fast->used = 0;
 	}
 	if (!fast_look(sbi, tid, &w, &flush, &look))
@@ -517,7 +523,7 @@ int lnkfs_fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush)
 	seen = atomic_read(&fast->begun);
 	mutex_lock(&fast->write_lock);
 	/* Somebody else may have looked after that, and have written what we wait for. */
-	if (fast->written != tid || fast->done - seen <= 0 || (flush && fast->flushed - seen <= 0))
+	if (fast->last.tid != tid || fast->done - seen <= 0 || (flush && fast->flushed - seen <= 0))
 		ret = fast_commit(sbi, tid, flush);
 	mutex_unlock(&fast->write_lock);
 	return ret;
@@ -534,22 +540,11 @@ u64 lnkfs_fast_count(struct lnkfs_sb_info *sbi)
 
 /* ---- recovery ---- */
 
-/* How many of @blocks blocks does a record say, in its first, that it takes? */
-static u32 fast_length(struct lnkfs_sb_info *sbi, u32 blocks)
-{
-	const struct lnkfs_fast_record *r = (const void *)sbi->fast->record;
-	u32 bytes = min_t(u32, le32_to_cpu(r->r_bytes), LNKFS_FAST_RECORD_MAX);
-
-	if (le32_to_cpu(r->r_header.h_magic) != LNKFS_MAGIC_FAST)
-		return 1;
-	return clamp_t(u32, DIV_ROUND_UP(bytes, sbi->fs.block_size), 1, blocks);
-}
-
 /*
  * Read what may be a record into the room for one: what is behind it may be unreadable.
  * Returns its length in blocks, 0 where there is none, or an error.
  */
-static int fast_read(struct lnkfs_sb_info *sbi, u32 at, tid_t *tid, u32 *number)
+static int fast_read(struct lnkfs_sb_info *sbi, u32 at, struct lnkfs_fast_id *id)
 {
 	struct lnkfs_fast *fast = sbi->fast;
 	u32 blocks = min_t(u32, LNKFS_FAST_RECORD_MAX >> sbi->fs.block_bits, fast->blocks - at), i;
@@ -564,10 +559,10 @@ static int fast_read(struct lnkfs_sb_info *sbi, u32 at, tid_t *tid, u32 *number)
 		memcpy(fast->record + ((size_t)i << sbi->fs.block_bits), bh->b_data, bh->b_size);
 		brelse(bh);
 		if (!i)
-			blocks = fast_length(sbi, blocks);
+			blocks = lnkfs_fast_blocks(&sbi->fs, fast->record, blocks);
 	}
 	return (int)(lnkfs_fast_check(&sbi->fs, fast->record, blocks << sbi->fs.block_bits,
-				      fast->start + 1 + at, tid, number) >> sbi->fs.block_bits);
+				      fast->start + 1 + at, id) >> sbi->fs.block_bits);
 }
 
 static struct lnkfs_fast *fast_alloc(struct lnkfs_sb_info *sbi)
@@ -576,7 +571,7 @@ static struct lnkfs_fast *fast_alloc(struct lnkfs_sb_info *sbi)
 
 	if (!fast)
 		return NULL;
-	fast->start = sbi->fs.journal_start + sbi->fs.journal_blocks - sbi->fs.fast_blocks;
+	fast->start = lnkfs_fast_area(&sbi->fs);
 	fast->blocks = sbi->fs.fast_blocks - 1;
 	fast->record = kvmalloc(LNKFS_FAST_RECORD_MAX, GFP_KERNEL);
 	fast->scratch = kmalloc(sbi->fs.block_size, GFP_KERNEL);
@@ -589,66 +584,96 @@ static struct lnkfs_fast *fast_alloc(struct lnkfs_sb_info *sbi)
 	return sbi->fast;
 }
 
+/* The head and the first record of the area. */
+static int fast_open(struct lnkfs_sb_info *sbi, u32 *replay)
+{
+	struct lnkfs_fast *fast = sbi->fast;
+	struct buffer_head *bh = sb_bread(sbi->sb, fast->start);
+	struct lnkfs_fast_id id;
+	int ret;
+
+	if (!bh)
+		return -EIO;
+	ret = lnkfs_fast_head_read(&sbi->fs, bh->b_data, fast->start, replay);
+	brelse(bh);
+	if (ret) {
+		pr_err("lnkfs (%s): the head of the fast commits is damaged\n", sbi->sb->s_id);
+		return ret;
+	}
+	ret = fast_read(sbi, 0, &id);
+	if (ret < 0)
+		return ret;
+	fast->there = ret && lnkfs_fast_follows(&id, NULL);
+	if (fast->there)
+		fast->found = id.tid;
+	return 0;
+}
+
 /**
  * lnkfs_fast_open() - look for fast commits that may have to be applied
  * @sbi: volume being mounted, before its log is replayed; nothing without the feature
+ * @first: the oldest transaction that the log holds
+ * @next: the first that it does not hold whole; for an empty log, as @first, that which it
+ *	goes on with, or one behind it
  * @empty: the log is empty
- * @next: the first transaction that the log does not hold whole; for an empty log, or one
- *	behind it
- * @pending: set if there are some
  *
  * Return: 0, -ENOMEM, -EIO, or -EFSCORRUPTED.
  */
-int lnkfs_fast_open(struct lnkfs_sb_info *sbi, bool empty, tid_t next, bool *pending)
+int lnkfs_fast_open(struct lnkfs_sb_info *sbi, tid_t first, tid_t next, bool empty)
 {
 	struct lnkfs_fast *fast;
-	struct buffer_head *bh;
 	tid_t replay;
-	u32 number;
-	int ret;
+	int err, due;
 
-	*pending = false;
 	if (!sbi->fs.fast_blocks)
 		return 0;
 	fast = fast_alloc(sbi);
 	if (!fast)
 		return -ENOMEM;
-	bh = sb_bread(sbi->sb, fast->start);
-	if (!bh)
-		return -EIO;
-	replay = lnkfs_fast_head_read(&sbi->fs, bh->b_data, fast->start);
-	brelse(bh);
-	ret = fast_read(sbi, 0, &fast->found, &number);
-	if (ret < 0)
-		return ret;
-	fast->there = ret && !number;
+	err = fast_open(sbi, &replay);
+	if (err)
+		return err;
 	fast->empty = empty;
+	fast->next = next;
 	fast->marked = replay;
 	if (replay && (!fast->there || fast->found != replay)) {
 		pr_err("lnkfs (%s): fast commits that were being applied are gone\n", sbi->sb->s_id);
 		return -EFSCORRUPTED;
 	}
-	*pending = fast->marked ||
-		   (fast->there && (fast->found == next || (empty && fast->found == next + 1)));
+	due = fast->there ? lnkfs_fast_due(fast->found, first, next, empty, replay) : 0;
+	if (due < 0) {
+		pr_err("lnkfs (%s): the journal ends before the fast commits\n", sbi->sb->s_id);
+		return due;
+	}
+	fast->pending = due;
 	return 0;
 }
 
 /**
+ * lnkfs_fast_pending() - are there fast commits to be applied?
+ * @sbi: volume being mounted, after lnkfs_fast_open()
+ */
+bool lnkfs_fast_pending(const struct lnkfs_sb_info *sbi)
+{
+	return sbi->fast && sbi->fast->pending;
+}
+
+/**
  * lnkfs_fast_mark() - the log is about to be replayed
- * @sbi: volume being mounted, with fast commits that are pending
+ * @sbi: volume being mounted
  *
- * The log will not say any more afterwards how far it had come; so the area has to, until
- * its records have been applied.
+ * The log will not say any more afterwards how far it had come: so the area has to say that
+ * its records count, until they have been applied; or that they do not, if it did before.
  *
  * Return: 0, -EIO or -ENOMEM.
  */
 int lnkfs_fast_mark(struct lnkfs_sb_info *sbi)
 {
-	int err = 0;
+	struct lnkfs_fast *fast = sbi->fast;
 
-	if (!sbi->fast->marked)
-		err = fast_mark(sbi, sbi->fast->found);
-	return err;
+	if (!fast || fast->pending == fast->marked)
+		return 0;
+	return fast_mark(sbi, fast->pending ? fast->found : 0);
 }
 
 /**
@@ -766,21 +791,21 @@ static int fast_store_all(struct lnkfs_sb_info *sbi, journal_t *journal,
 
 static int fast_replay(struct lnkfs_sb_info *sbi, journal_t *journal, u32 *records)
 {
-	struct lnkfs_fast *fast = sbi->fast;
 	struct fast_image *image;
-	u32 at = 0, nr = 0, number;
+	struct lnkfs_fast_id id, last;
+	u32 at = 0, nr = 0;
 	int ret, err = 0;
-	tid_t tid;
 
 	image = kcalloc(LNKFS_FAST_CHANGED_MAX, sizeof(*image), GFP_KERNEL);
 	if (!image || !fast_room(sbi))
 		err = -ENOMEM;
 	for (*records = 0; !err; (*records)++) {
-		ret = fast_read(sbi, at, &tid, &number);
+		ret = fast_read(sbi, at, &id);
 		if (ret < 0)
 			err = ret;
-		if (ret <= 0 || tid != fast->found || number != *records)
+		if (ret <= 0 || !lnkfs_fast_follows(&id, *records ? &last : NULL))
 			break;
+		last = id;
 		err = fast_apply(sbi, image, &nr);
 		at += (u32)ret;
 	}
@@ -792,10 +817,17 @@ static int fast_replay(struct lnkfs_sb_info *sbi, journal_t *journal, u32 *recor
 	return err;
 }
 
+/* Has jbd2 found what was seen before? It goes on with the second number behind that. */
+static bool fast_agreed(const struct lnkfs_sb_info *sbi)
+{
+	const struct lnkfs_fast *fast = sbi->fast;
+
+	return fast->empty || sbi->journal->j_transaction_sequence == fast->next + 1;
+}
+
 /**
  * lnkfs_fast_replay() - apply the fast commits to what the log has brought
  * @sbi: volume being mounted, its journal loaded, its size known
- * @pending: what lnkfs_fast_open() said
  *
  * Durable on return, and may be repeated after a crash, until the area says that nothing is
  * being applied.
@@ -803,24 +835,19 @@ static int fast_replay(struct lnkfs_sb_info *sbi, journal_t *journal, u32 *recor
  * Return: 0, -ENOMEM, -EIO, -EFSCORRUPTED, -EFSBADCRC (the blocks are not as the records
  * expect them), or an error of the journal.
  */
-int lnkfs_fast_replay(struct lnkfs_sb_info *sbi, bool pending)
+int lnkfs_fast_replay(struct lnkfs_sb_info *sbi)
 {
 	struct lnkfs_fast *fast = sbi->fast;
 	u32 records = 0;
 	int err = 0;
-	bool apply;
 
-	if (!fast || !fast->there)
+	if (!fast || !fast->pending)
 		return 0;
-	apply = fast->marked || (pending && fast->empty);
-	/* jbd2 knows best what it found whole: it goes on with the second number behind that. */
-	if (!apply && !fast->empty && fast->found == sbi->journal->j_transaction_sequence - 1) {
-		apply = true;
-		err = pending ? 0 : fast_mark(sbi, fast->found);
-	}
-	if (!err && apply)
+	if (!fast_agreed(sbi))
+		err = -EFSCORRUPTED;
+	if (!err)
 		err = fast_replay(sbi, sbi->journal, &records);
-	if (!err && (apply || pending))
+	if (!err)
 		err = fast_mark(sbi, 0);
 	if (err)
 		pr_err("lnkfs (%s): cannot apply the fast commits (%d)\n", sbi->sb->s_id, err);

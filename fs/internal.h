@@ -372,7 +372,7 @@ void lnkfs_apply_options(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opt
 const char *lnkfs_errors_name(unsigned int errors);
 
 /* ---- journal.c ---- */
-int lnkfs_journal_open(struct lnkfs_sb_info *sbi, bool *fast);
+int lnkfs_journal_open(struct lnkfs_sb_info *sbi);
 int lnkfs_journal_close(struct lnkfs_sb_info *sbi);
 bool lnkfs_journal_dead(struct lnkfs_sb_info *sbi);
 int lnkfs_may_write(struct super_block *sb);
@@ -401,9 +401,10 @@ void lnkfs_fast_quiesce(struct lnkfs_sb_info *sbi);
 void lnkfs_fast_forget(struct lnkfs_sb_info *sbi);
 int lnkfs_fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush);
 u64 lnkfs_fast_count(struct lnkfs_sb_info *sbi);
-int lnkfs_fast_open(struct lnkfs_sb_info *sbi, bool empty, tid_t next, bool *pending);
+int lnkfs_fast_open(struct lnkfs_sb_info *sbi, tid_t first, tid_t next, bool empty);
+bool lnkfs_fast_pending(const struct lnkfs_sb_info *sbi);
 int lnkfs_fast_mark(struct lnkfs_sb_info *sbi);
-int lnkfs_fast_replay(struct lnkfs_sb_info *sbi, bool pending);
+int lnkfs_fast_replay(struct lnkfs_sb_info *sbi);
 void lnkfs_fast_free(struct lnkfs_sb_info *sbi);
 
 /* ---- journal_dev.c ---- */

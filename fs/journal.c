@@ -107,31 +107,85 @@ static u32 lnkfs_log_tags(const struct lnkfs_sb_info *sbi, const void *data)
 	return blocks;
 }
 
-/*
- * How far jbd2 goes from a block of the log of which it expects that transaction; 0: it stops
- * there. -EIO: jbd2 would not go on either, and what cannot be read is not the end of the log.
- */
-static int lnkfs_log_step(const struct lnkfs_sb_info *sbi, u32 at, u32 *sequence)
+/* What jbd2 begins the checksums of a log with. */
+static u32 lnkfs_log_seed(const journal_superblock_t *jsb)
 {
-	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start + at, sbi->fs.block_size);
+	return lnkfs_crc32c(~0u, jsb->s_uuid, sizeof(jsb->s_uuid));
+}
+
+/*
+ * Does a commit block count for jbd2? For newer ones also if only its head is there, with
+ * zeroes behind: it is written when all that it commits is durable.
+ */
+static bool lnkfs_commit_right(const struct lnkfs_sb_info *sbi, u32 seed, const void *data)
+{
+	const u32 at = offsetof(struct commit_header, h_chksum);
+	u32 sum = be32_to_cpu(((const struct commit_header *)data)->h_chksum[0]);
+	u32 bytes = sizeof(struct commit_header), crc;
+
+	if (sum == lnkfs_crc_around(seed, data, at, sbi->fs.block_size))
+		return true;
+	if (!LNKFS_JBD2_PARTIAL_COMMIT)
+		return false;
+	crc = lnkfs_crc_around(seed, data, at, bytes);
+	return sum == lnkfs_crc32c(crc, page_address(ZERO_PAGE(0)), sbi->fs.block_size - bytes);
+}
+
+/* A descriptor block, or one of revokes. */
+static bool lnkfs_tail_right(const struct lnkfs_sb_info *sbi, u32 seed, const void *data)
+{
+	u32 at = sbi->fs.block_size - sizeof(struct jbd2_journal_block_tail);
+	const struct jbd2_journal_block_tail *tail = data + at;
+
+	return be32_to_cpu(tail->t_checksum) ==
+	       lnkfs_crc_around(seed, data, at, sbi->fs.block_size);
+}
+
+/**
+ * struct lnkfs_log_walk - a walk over the log, as jbd2's
+ * @at: block
+ * @sequence: transaction that jbd2 expects
+ * @sealed: the log has checksums
+ * @seed: what they begin with
+ * @right: none has been wrong so far
+ */
+struct lnkfs_log_walk {
+	u32 at;
+	u32 sequence;
+	bool sealed;
+	u32 seed;
+	bool right;
+};
+
+/*
+ * How far jbd2 goes from a block of the log; 0: it stops there. -EIO: jbd2 would not go on
+ * either, and what cannot be read is not the end of the log. A wrong checksum does not always
+ * stop it.
+ */
+static int lnkfs_log_step(const struct lnkfs_sb_info *sbi, struct lnkfs_log_walk *w)
+{
+	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start + w->at,
+					 sbi->fs.block_size);
 	const journal_header_t *h;
 	int step = 0;
+	u32 type;
 
 	if (!bh)
 		return -EIO;
 	h = (const journal_header_t *)bh->b_data;
+	type = be32_to_cpu(h->h_blocktype);
 	if (h->h_magic == cpu_to_be32(JBD2_MAGIC_NUMBER) &&
-	    be32_to_cpu(h->h_sequence) == *sequence) {
-		switch (be32_to_cpu(h->h_blocktype)) {
-		case JBD2_DESCRIPTOR_BLOCK:
-			step = (int)lnkfs_log_tags(sbi, h);
-			break;
-		case JBD2_COMMIT_BLOCK:
-			(*sequence)++;
-			fallthrough;
-		case JBD2_REVOKE_BLOCK:
+	    be32_to_cpu(h->h_sequence) == w->sequence) {
+		if (type == JBD2_COMMIT_BLOCK) {
 			step = 1;
-			break;
+			if (!w->sealed || lnkfs_commit_right(sbi, w->seed, h))
+				w->sequence++;
+			else
+				w->right = false;
+		} else if (type == JBD2_DESCRIPTOR_BLOCK || type == JBD2_REVOKE_BLOCK) {
+			step = type == JBD2_REVOKE_BLOCK ? 1 : (int)lnkfs_log_tags(sbi, h);
+			if (w->sealed && !lnkfs_tail_right(sbi, w->seed, h))
+				w->right = false;
 		}
 	}
 	brelse(bh);
@@ -150,23 +204,29 @@ static int lnkfs_log_step(const struct lnkfs_sb_info *sbi, u32 at, u32 *sequence
 static int lnkfs_log_plausible(const struct lnkfs_sb_info *sbi, const journal_superblock_t *jsb,
 			       tid_t *next)
 {
-	bool sealed = (be32_to_cpu(jsb->s_feature_incompat) & LNKFS_LOG_SET) == LNKFS_LOG_SET;
-	u32 ring = be32_to_cpu(jsb->s_maxlen) - 1, at = be32_to_cpu(jsb->s_start);
-	u32 sequence = be32_to_cpu(jsb->s_sequence), seen;
+	struct lnkfs_log_walk w = {
+		.at = be32_to_cpu(jsb->s_start),
+		.sequence = be32_to_cpu(jsb->s_sequence),
+		.sealed = (be32_to_cpu(jsb->s_feature_incompat) & LNKFS_LOG_SET) == LNKFS_LOG_SET,
+		.seed = lnkfs_log_seed(jsb),
+		.right = true,
+	};
+	u32 ring = be32_to_cpu(jsb->s_maxlen) - 1, seen;
 	int step;
 
 	for (seen = 0; seen <= ring; seen += (u32)step) {
-		step = lnkfs_log_step(sbi, at, &sequence);
-		*next = sequence;
+		step = lnkfs_log_step(sbi, &w);
+		if (w.right)
+			*next = w.sequence;
 		if (step < 0)
 			pr_err("lnkfs (%s): cannot read the journal\n", sbi->sb->s_id);
 		if (step <= 0)
 			return step;
-		if (!sealed) {
+		if (!w.sealed) {
 			pr_err("lnkfs (%s): the journal has no checksums\n", sbi->sb->s_id);
 			return -EFSCORRUPTED;
 		}
-		at = 1 + (at - 1 + (u32)step) % ring;
+		w.at = 1 + (w.at - 1 + (u32)step) % ring;
 		cond_resched();
 	}
 	pr_err("lnkfs (%s): the journal has no end\n", sbi->sb->s_id);
@@ -174,10 +234,10 @@ static int lnkfs_log_plausible(const struct lnkfs_sb_info *sbi, const journal_su
 }
 
 /*
- * Does the log hold transactions to replay, or the area behind it fast commits (@fast) to be
+ * Does the log hold transactions to replay, or the area behind it fast commits to be
  * applied? Read without jbd2.
  */
-static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty, bool *fast)
+static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty)
 {
 	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start, sbi->fs.block_size);
 	journal_superblock_t *jsb;
@@ -185,7 +245,6 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty, bool *fas
 	int err = 0;
 
 	*dirty = false;
-	*fast = false;
 	if (!bh)
 		return -EIO;
 	jsb = (journal_superblock_t *)bh->b_data;
@@ -203,7 +262,8 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty, bool *fas
 		err = lnkfs_log_plausible(sbi, jsb, &next);
 	}
 	if (!err)
-		err = lnkfs_fast_open(sbi, !*dirty, next, fast);
+		err = lnkfs_fast_open(sbi, be32_to_cpu(jsb->s_sequence), next, !*dirty);
+	*dirty |= lnkfs_fast_pending(sbi);
 	brelse(bh);
 	return err;
 }
@@ -211,7 +271,6 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty, bool *fas
 /**
  * lnkfs_journal_open() - open the journal and replay it
  * @sbi: volume being mounted; only the superblock has been read so far
- * @fast: set if lnkfs_fast_replay() has to be called
  *
  * With norecovery the volume stays without a journal (and read-only), and the
  * device of an external one is left alone.
@@ -219,14 +278,13 @@ static int lnkfs_journal_dirty(struct lnkfs_sb_info *sbi, bool *dirty, bool *fas
  * Return: 0, -EROFS when the log has to be replayed and a device cannot be
  * written, what lnkfs_journal_dev_open() says, or an error of the journal.
  */
-int lnkfs_journal_open(struct lnkfs_sb_info *sbi, bool *fast)
+int lnkfs_journal_open(struct lnkfs_sb_info *sbi)
 {
 	struct super_block *sb = sbi->sb;
 	journal_t *journal;
 	bool dirty;
 	int err;
 
-	*fast = false;
 	lnkfs_init_triggers(sbi);
 	if (sbi->opts & LNKFS_OPT_NORECOVERY && lnkfs_ext_journal(sbi)) {
 		pr_warn("lnkfs (%s): the journal has not been looked at\n", sb->s_id);
@@ -235,8 +293,7 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi, bool *fast)
 	err = lnkfs_log_find(sbi);
 	if (err)
 		return err;
-	err = lnkfs_journal_dirty(sbi, &dirty, fast);
-	dirty |= *fast;
+	err = lnkfs_journal_dirty(sbi, &dirty);
 	if (sbi->opts & LNKFS_OPT_NORECOVERY) {
 		if (err || dirty)
 			pr_warn("lnkfs (%s): the journal has not been replayed\n", sb->s_id);
@@ -267,7 +324,7 @@ int lnkfs_journal_open(struct lnkfs_sb_info *sbi, bool *fast)
 
 	if (dirty)
 		pr_info("lnkfs (%s): recovering the journal\n", sb->s_id);
-	err = *fast ? lnkfs_fast_mark(sbi) : 0;
+	err = lnkfs_fast_mark(sbi);
 	if (!err)
 		err = lnkfs_journal_load(journal);
 	if (err) {

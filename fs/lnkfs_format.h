@@ -554,8 +554,10 @@ struct lnkfs_fast_record {
 	/* 2c */ __le32	r_number;	/* of the record, from 0 */
 	/* 30 */ __le32	r_bytes;	/* length, this included */
 	/* 34 */ __le32	r_count;	/* changed blocks */
+	/* 38 */ __le32	r_before;	/* checksum of the record before, of the first 0 */
+	/* 3c */ __le32	r_pad;
 };
-LNKFS_SIZE_CHECK(lnkfs_fast_record, 56);
+LNKFS_SIZE_CHECK(lnkfs_fast_record, 64);
 
 /* c_kind */
 #define LNKFS_FAST_HEADER	0	/* a block that has a header */

@@ -719,7 +719,6 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	struct lnkfs_mount_opts *mo = fc->fs_private;
 	struct lnkfs_sb_info *sbi;
 	struct inode *root;
-	bool fast;
 	int err;
 
 	sbi = lnkfs_alloc_sbi(sb);
@@ -744,13 +743,13 @@ int lnkfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (!err)
 		err = lnkfs_discard_start(sbi, mo);
 	if (!err)
-		err = lnkfs_journal_open(sbi, &fast);
+		err = lnkfs_journal_open(sbi);
 	if (err)
 		goto fail;
 	lnkfs_apply_options(sbi, mo);
 	err = lnkfs_super_replayed(sbi);
 	if (!err && sbi->journal)
-		err = lnkfs_fast_replay(sbi, fast);
+		err = lnkfs_fast_replay(sbi);
 	if (err)
 		goto fail_journal;
 	err = lnkfs_load_groups(sbi);

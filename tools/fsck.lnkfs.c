@@ -286,21 +286,26 @@ static void want_person(const struct options *o)
  * A transaction is damaged: what it held is lost, and what came after it makes no sense
  * without. Or single blocks are. That is a person's to decide: jbd2 does not go on either.
  *
+ * @why: what is wrong with the area for fast commits, if anything is.
+ *
  * Return: the log is not to be touched.
  */
-static bool keep_damaged(const struct options *o, const struct lnkfs_log *log)
+static bool keep_damaged(const struct options *o, const struct lnkfs_log *log, const char *why)
 {
-	if (!log->damaged && !log->bad_blocks)
+	if (!log->damaged && !log->bad_blocks && !log->fast_damaged)
 		return o->mode == NO_CHANGE;
+	if (log->fast_damaged)
+		printf("%s: journal: %s\n", o->device, why);
 	if (log->damaged)
 		printf("%s: journal: damaged, transactions %u to %u are lost\n", o->device,
 		       log->sequence + log->commits, log->newest);
-	else
+	else if (log->bad_blocks)
 		printf("%s: journal: %u blocks with a wrong checksum are lost\n", o->device,
 		       log->bad_blocks);
 	want_person(o);
-	return !ask(o, log->damaged ? "Replay what comes before that, and drop the rest" :
-		    "Replay the others");
+	if (log->damaged)
+		return !ask(o, "Replay what comes before that, and drop the rest");
+	return !ask(o, log->bad_blocks ? "Replay the others" : "Replay what there is");
 }
 
 /*
@@ -338,7 +343,7 @@ static int tell_replay(const struct options *o, const struct lnkfs_log *log, boo
 	if (log->bad_blocks)
 		printf("%s: journal: %u blocks with a wrong checksum left out\n", o->device,
 		       log->bad_blocks);
-	if (!log->bad_blocks && !log->damaged)
+	if (!log->bad_blocks && !log->damaged && !log->fast_damaged)
 		return FSCK_OK;
 	return keep ? FSCK_UNCORRECTED : FSCK_CORRECTED;
 }
@@ -369,6 +374,9 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 		return complain(FSCK_ERROR, o->device, "external journal: %s; -j names its device",
 				why ? why : strerror(-err));
 	}
+	/* All but the fast commits can be believed. */
+	if (err == -EFSCORRUPTED && log->fast_damaged)
+		err = 0;
 	if (!err && !lnkfs_log_pending(log)) {
 		*checkable = true;
 		return log->err ? clear_error(v, o, log) : FSCK_OK;
@@ -376,7 +384,7 @@ static int recover(struct lnkfs_volume *v, const struct options *o, struct lnkfs
 	if (!err)
 		err = lnkfs_log_collect(log, &v->fs);
 	if (!err)
-		keep = keep_damaged(o, log);
+		keep = keep_damaged(o, log, why);
 	if (!err && !keep)
 		err = replay(v, log);
 	if (err == -EFSCORRUPTED || err == -EFSBADCRC)

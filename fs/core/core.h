@@ -345,6 +345,20 @@ struct lnkfs_fast_writer {
 };
 
 /**
+ * struct lnkfs_fast_id - which record it is
+ * @tid: transaction
+ * @number: of the record in it, from 0
+ * @before: checksum of the record before it, of the first 0
+ * @sum: its own
+ */
+struct lnkfs_fast_id {
+	u32 tid;
+	u32 number;
+	u32 before;
+	u32 sum;
+};
+
+/**
  * struct lnkfs_fast_item - a change of a block, out of a record
  * @block: the block
  * @checksum: of the whole block, after it, sealed; of one with a header the header's
@@ -362,20 +376,25 @@ struct lnkfs_fast_item {
 	const u8 *bytes;
 };
 
+bool lnkfs_may_journal(const struct lnkfs_fs *fs, u64 block);
+u64 lnkfs_fast_area(const struct lnkfs_fs *fs);
+int lnkfs_fast_due(u32 tid, u32 first, u32 next, bool empty, bool marked);
 void lnkfs_fast_begin(struct lnkfs_fast_writer *w, const struct lnkfs_fs *fs, u8 *data,
 		      u32 room, u8 *scratch);
 int lnkfs_fast_add(struct lnkfs_fast_writer *w, u64 block, enum lnkfs_btype type, bool fresh,
 		   void *old, const void *new);
-u32 lnkfs_fast_end(struct lnkfs_fast_writer *w, u64 block, u32 tid, u32 number);
+u32 lnkfs_fast_end(struct lnkfs_fast_writer *w, u64 block, struct lnkfs_fast_id *id);
+u32 lnkfs_fast_blocks(const struct lnkfs_fs *fs, const void *data, u32 max);
 u32 lnkfs_fast_check(const struct lnkfs_fs *fs, const void *data, u32 room, u64 block,
-		     u32 *tid, u32 *number);
+		     struct lnkfs_fast_id *id);
+bool lnkfs_fast_follows(const struct lnkfs_fast_id *id, const struct lnkfs_fast_id *last);
 int lnkfs_fast_next(const struct lnkfs_fs *fs, const void *data, u32 *pos,
 		    struct lnkfs_fast_item *item);
 void lnkfs_fast_apply(const struct lnkfs_fs *fs, const struct lnkfs_fast_item *item, void *image);
 int lnkfs_fast_finish(const struct lnkfs_fs *fs, const struct lnkfs_fast_item *last, void *image,
 		      enum lnkfs_btype *type);
 void lnkfs_fast_head_make(const struct lnkfs_fs *fs, void *data, u64 block, u32 replay);
-u32 lnkfs_fast_head_read(const struct lnkfs_fs *fs, const void *data, u64 block);
+int lnkfs_fast_head_read(const struct lnkfs_fs *fs, const void *data, u64 block, u32 *replay);
 
 /* ---- verify.c: checksums and verifiers ---- */
 

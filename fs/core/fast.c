@@ -8,6 +8,57 @@
 
 #define WORD	sizeof(u64)
 
+/**
+ * lnkfs_may_journal() - can an operation on the volume change a block by way of the journal?
+ * @fs: volume
+ * @block: any number
+ *
+ * Not the superblock, and nothing of the journal itself.
+ */
+bool lnkfs_may_journal(const struct lnkfs_fs *fs, u64 block)
+{
+	return block < fs->blocks && block != (u64)LNKFS_SUPER_OFFSET >> fs->block_bits &&
+	       (block < fs->journal_start || block - fs->journal_start >= fs->journal_blocks);
+}
+
+/**
+ * lnkfs_fast_area() - the first block of the area, its head
+ * @fs: volume with room for fast commits
+ */
+u64 lnkfs_fast_area(const struct lnkfs_fs *fs)
+{
+	return fs->journal_start + fs->journal_blocks - fs->fast_blocks;
+}
+
+/**
+ * lnkfs_fast_due() - do the records of a transaction count?
+ * @tid: the transaction
+ * @first: the oldest that the log holds
+ * @next: the first that it does not hold whole; @first and @next of an empty log are what it
+ *	goes on with
+ * @empty: it is empty
+ * @marked: the head of the area says that they are being applied
+ *
+ * In an empty log either nothing has been committed since it was flushed, or the volume was
+ * mounted then: jbd2 begins with the number behind the one that it has found.
+ *
+ * Records that are being applied count until the head says something else: mounts that come to
+ * nothing move the numbers on. Not if the log has their transaction, which has committed after
+ * all, or is the one that applies them.
+ *
+ * Return: 1; 0; -EFSCORRUPTED when they are being applied, but the log ends before that.
+ */
+int lnkfs_fast_due(u32 tid, u32 first, u32 next, bool empty, bool marked)
+{
+	s32 ahead = (s32)(tid - next);
+
+	if (!marked)
+		return !ahead || (empty && ahead == 1);
+	if (ahead > (empty ? 1 : 0))
+		return -EFSCORRUPTED;
+	return empty || !ahead || (s32)(tid - first) < 0;
+}
+
 /* The kind of a block on disk. */
 static u8 kind_of(enum lnkfs_btype type)
 {
@@ -166,24 +217,45 @@ static bool header_right(const struct lnkfs_fs *fs, const struct lnkfs_block_hea
  * lnkfs_fast_end() - end a record
  * @w: record
  * @block: the first of the blocks that it is going to
- * @tid: transaction
- * @number: of the record in it
+ * @id: which it is; its checksum is set
  *
  * Return: its length in bytes, a multiple of the block size.
  */
-u32 lnkfs_fast_end(struct lnkfs_fast_writer *w, u64 block, u32 tid, u32 number)
+u32 lnkfs_fast_end(struct lnkfs_fast_writer *w, u64 block, struct lnkfs_fast_id *id)
 {
 	struct lnkfs_fast_record *r = (void *)w->data;
 	u32 size = w->fs->block_size, bytes = (w->used + size - 1) / size * size;
 
 	make_header(w->fs, &r->r_header, LNKFS_MAGIC_FAST, block);
-	r->r_tid = cpu_to_le32(tid);
-	r->r_number = cpu_to_le32(number);
+	r->r_tid = cpu_to_le32(id->tid);
+	r->r_number = cpu_to_le32(id->number);
 	r->r_bytes = cpu_to_le32(w->used);
 	r->r_count = cpu_to_le32(w->count);
-	r->r_header.h_checksum = cpu_to_le32(header_crc(w->fs, r, w->used));
+	r->r_before = cpu_to_le32(id->before);
+	r->r_pad = 0;
+	id->sum = header_crc(w->fs, r, w->used);
+	r->r_header.h_checksum = cpu_to_le32(id->sum);
 	memset(w->data + w->used, 0, bytes - w->used);
 	return bytes;
+}
+
+/**
+ * lnkfs_fast_blocks() - how many blocks does what may be a record say that it takes?
+ * @fs: volume
+ * @data: its first block
+ * @max: those that there are, at least 1
+ *
+ * Return: 1 to @max.
+ */
+u32 lnkfs_fast_blocks(const struct lnkfs_fs *fs, const void *data, u32 max)
+{
+	const struct lnkfs_fast_record *r = data;
+	u32 bytes = min_t(u32, le32_to_cpu(r->r_bytes), LNKFS_FAST_RECORD_MAX);
+	u32 blocks = (bytes + fs->block_size - 1) >> fs->block_bits;
+
+	if (le32_to_cpu(r->r_header.h_magic) != LNKFS_MAGIC_FAST || !blocks)
+		return 1;
+	return min(blocks, max);
 }
 
 /**
@@ -192,14 +264,13 @@ u32 lnkfs_fast_end(struct lnkfs_fast_writer *w, u64 block, u32 tid, u32 number)
  * @data: what was read, at least a block
  * @room: bytes of it
  * @block: where that is
- * @tid: set to its transaction
- * @number: set to its number
+ * @id: set to which it is
  *
  * Return: its length in bytes, a multiple of the block size; 0 when there is none, or not
  * all of it in @data.
  */
 u32 lnkfs_fast_check(const struct lnkfs_fs *fs, const void *data, u32 room, u64 block,
-		     u32 *tid, u32 *number)
+		     struct lnkfs_fast_id *id)
 {
 	const struct lnkfs_fast_record *r = data;
 	u32 bytes = le32_to_cpu(r->r_bytes), size = fs->block_size;
@@ -208,9 +279,26 @@ u32 lnkfs_fast_check(const struct lnkfs_fs *fs, const void *data, u32 room, u64 
 	    bytes > min_t(u32, room, LNKFS_FAST_RECORD_MAX) ||
 	    le32_to_cpu(r->r_header.h_checksum) != header_crc(fs, data, bytes))
 		return 0;
-	*tid = le32_to_cpu(r->r_tid);
-	*number = le32_to_cpu(r->r_number);
+	id->tid = le32_to_cpu(r->r_tid);
+	id->number = le32_to_cpu(r->r_number);
+	id->before = le32_to_cpu(r->r_before);
+	id->sum = le32_to_cpu(r->r_header.h_checksum);
 	return (bytes + size - 1) / size * size;
+}
+
+/**
+ * lnkfs_fast_follows() - is a record the next one?
+ * @id: which it is
+ * @last: the one before it; NULL: is it the first of its transaction?
+ *
+ * What it changes is what that one has left: another one of the same number, of a volume that
+ * has been brought back to what it was, will not do.
+ */
+bool lnkfs_fast_follows(const struct lnkfs_fast_id *id, const struct lnkfs_fast_id *last)
+{
+	if (!last)
+		return !id->number && !id->before;
+	return id->tid == last->tid && id->number == last->number + 1 && id->before == last->sum;
 }
 
 /* The end of the ranges that begin at @pos of a record, 0 if they make no sense. */
@@ -233,13 +321,6 @@ static u32 ranges_end(const struct lnkfs_fs *fs, const u8 *data, u32 pos, u32 en
 		pos += bytes;
 	}
 	return pos;
-}
-
-/* Is a block one that an operation on the volume can change? */
-static bool may_change(const struct lnkfs_fs *fs, u64 block)
-{
-	return block < fs->blocks && block != (u64)LNKFS_SUPER_OFFSET >> fs->block_bits &&
-	       (block < fs->journal_start || block - fs->journal_start >= fs->journal_blocks);
 }
 
 /**
@@ -273,7 +354,7 @@ int lnkfs_fast_next(const struct lnkfs_fs *fs, const void *data, u32 *pos,
 	item->fresh = c.c_flags & LNKFS_FAST_FRESH;
 	item->bytes = (const u8 *)data + *pos;
 	after = ranges_end(fs, data, *pos, end, item->ranges);
-	if (!after || item->kind > LNKFS_FAST_RAW || !may_change(fs, item->block))
+	if (!after || item->kind > LNKFS_FAST_RAW || !lnkfs_may_journal(fs, item->block))
 		return -EFSCORRUPTED;
 	*pos = after;
 	return 1;
@@ -354,15 +435,20 @@ void lnkfs_fast_head_make(const struct lnkfs_fs *fs, void *data, u64 block, u32 
  * @fs: volume
  * @data: first block of the area
  * @block: where it is
+ * @replay: set to it; 0 when there is none, as when nobody has ever written the head
  *
- * Return: 0 when there is none, as when nobody has ever written it.
+ * Return: 0, or -EFSCORRUPTED: nobody knows.
  */
-u32 lnkfs_fast_head_read(const struct lnkfs_fs *fs, const void *data, u64 block)
+int lnkfs_fast_head_read(const struct lnkfs_fs *fs, const void *data, u64 block, u32 *replay)
 {
 	const struct lnkfs_fast_head *f = data;
 
+	*replay = 0;
+	if (!memchr_inv(data, 0, fs->block_size))
+		return 0;
 	if (!header_right(fs, &f->f_header, LNKFS_MAGIC_FAST_HEAD, block) ||
 	    le32_to_cpu(f->f_header.h_checksum) != header_crc(fs, data, fs->block_size))
-		return 0;
-	return le32_to_cpu(f->f_replay);
+		return -EFSCORRUPTED;
+	*replay = le32_to_cpu(f->f_replay);
+	return 0;
 }

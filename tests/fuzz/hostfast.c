@@ -15,6 +15,7 @@
  * @mem: the image
  * @tid: transaction of the records
  * @at: where each begins, in blocks of the area
+ * @id: which it is
  * @nr: how many
  */
 struct hostfast {
@@ -23,13 +24,9 @@ struct hostfast {
 	u8 *mem;
 	u32 tid;
 	u32 at[RECORDS];
+	struct lnkfs_fast_id id[RECORDS];
 	u32 nr;
 };
-
-static u64 area(const struct hostfast *h)
-{
-	return h->fs->journal_start + h->fs->journal_blocks - h->fs->fast_blocks;
-}
 
 static u8 *block_at(const struct hostfast *h, u64 block)
 {
@@ -38,7 +35,7 @@ static u8 *block_at(const struct hostfast *h, u64 block)
 
 static struct lnkfs_fast_record *record(const struct hostfast *h, u32 n)
 {
-	return (void *)block_at(h, area(h) + h->at[n]);
+	return (void *)block_at(h, lnkfs_fast_area(h->fs) + h->at[n]);
 }
 
 /* Is the length that a record says still one that it can have? */
@@ -110,10 +107,15 @@ static u64 add_record(struct hostfast *h, const struct img *next, u64 block)
 		if (lnkfs_fast_add(&w, block, type_of(h, new, block), fresh, old, new))
 			break;
 	}
-	len = lnkfs_fast_end(&w, area(h) + at, h->tid, h->nr) >> fs->block_bits;
+	h->id[h->nr] = (struct lnkfs_fast_id){
+		.tid = h->tid,
+		.number = h->nr,
+		.before = h->nr ? h->id[h->nr - 1].sum : 0,
+	};
+	len = lnkfs_fast_end(&w, lnkfs_fast_area(fs) + at, &h->id[h->nr]) >> fs->block_bits;
 	if (at + len > fs->fast_blocks || h->nr + 1 == RECORDS)
 		return fs->blocks;
-	memcpy(block_at(h, area(h) + at), data, (size_t)len << fs->block_bits);
+	memcpy(block_at(h, lnkfs_fast_area(fs) + at), data, (size_t)len << fs->block_bits);
 	h->at[h->nr++] = at;
 	h->at[h->nr] = at + len;
 	return block;
@@ -151,7 +153,7 @@ static void change_block(struct hostfast *h, u32 n)
 	struct lnkfs_fast_change *c = (void *)(record(h, n) + 1);
 	const struct lnkfs_fs *fs = h->fs;
 	u64 blocks[] = {
-		0, (u64)LNKFS_SUPER_OFFSET >> fs->block_bits, fs->journal_start, area(h),
+		0, (u64)LNKFS_SUPER_OFFSET >> fs->block_bits, fs->journal_start, lnkfs_fast_area(fs),
 		fs->blocks, ~0ULL, ~0ULL >> fs->block_bits, fs->blocks - 1,
 		object_block(&h->v->cat, pick(h->v)), object_block(&h->v->cat, pick(h->v)),
 	};
@@ -171,12 +173,26 @@ static void repeat(struct hostfast *h, u32 n)
 
 	memmove(record(h, n), record(h, other), h->fs->block_size);
 	record(h, n)->r_number = cpu_to_le32(n);
-	record(h, n)->r_header.h_blocknr = cpu_to_le64(area(h) + h->at[n]);
+	record(h, n)->r_header.h_blocknr = cpu_to_le64(lnkfs_fast_area(h->fs) + h->at[n]);
 }
 
 static void mark(struct hostfast *h, u32 n)
 {
-	lnkfs_fast_head_make(h->fs, block_at(h, area(h)), area(h), chance(4) ? h->tid : n + 1);
+	u64 area = lnkfs_fast_area(h->fs);
+	u8 *head = block_at(h, area);
+
+	lnkfs_fast_head_make(h->fs, head, area, chance(4) ? h->tid : n + 1);
+	if (!chance(8))
+		head[chance(64)] ^= 1;
+}
+
+/* Each names the one before it again, from some record on. */
+static void chain(struct hostfast *h, u32 n)
+{
+	for (n = max(n, 1u); n < h->nr && sensible(h, n - 1) && sensible(h, n); n++) {
+		record(h, n)->r_before = record(h, n - 1)->r_header.h_checksum;
+		seal(h, n);
+	}
 }
 
 /* What the block must be afterwards is what it will be: the checksum is that of an attacker. */
@@ -234,5 +250,7 @@ void hostfast_make(const struct volume *v, struct img *img, const struct img *ne
 			make_fit(&h, n);
 		if (chance(8))
 			seal(&h, n);
+		if (chance(4))
+			chain(&h, n);
 	}
 }

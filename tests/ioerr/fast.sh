@@ -8,9 +8,9 @@ fast_field() # NAME: of the superblock
 	dump.lnkfs $vol super | sed -n "s/^  $1: //p"
 }
 
-fast_table() # error|flakey: of the area for fast commits
+fast_table() # error|flakey|late: of the area for fast commits; late: behind the first record
 {
-	local bs blocks start len
+	local bs blocks start len good
 	bs=$(fast_field block_size)
 	blocks=$(fast_field fast_commit_blocks)
 	len=$((blocks * bs / 512))
@@ -18,6 +18,11 @@ fast_table() # error|flakey: of the area for fast commits
 	echo "0 $start linear $DISK0 0"
 	case $1 in
 	error) echo "$start $len error" ;;
+	late)
+		good=$((2 * bs / 512))
+		echo "$start $good linear $DISK0 $start"
+		echo "$((start + good)) $((len - good)) error"
+		;;
 	*) echo "$start $len flakey $DISK0 $start 0 3600 1 error_writes" ;;
 	esac
 	[ $((start + len)) = "$sectors" ] ||
@@ -48,7 +53,7 @@ fast_there() # LAST
 fast_begin()
 {
 	mkfs.lnkfs -q -f -O fast_commit $vol && bad=$(fast_table flakey) &&
-		unread=$(fast_table error) && mount -t lnkfs -o commit=300 $vol $mnt &&
+		unread=$(fast_table error) && late=$(fast_table late) && mount -t lnkfs -o commit=300 $vol $mnt &&
 		mkdir $mnt/dir && fast_links 1 8 && [ "$(fast_count)" -ge 3 ]
 }
 
@@ -78,6 +83,11 @@ ok "unmount" umount $mnt
 label="records cannot be read"
 table vol "$unread"
 ok "there is no mount" sh -c "! mount -t lnkfs $vol $mnt"
+# The log has been replayed then, and is not what it was.
+table vol "$late"
+for i in 1 2 3; do
+	ok "nor is there when the log has been replayed, try $i" sh -c "! mount -t lnkfs $vol $mnt"
+done
 heal
 ok "mount" mount -t lnkfs $vol $mnt
 ok "all is there" fast_there 30

@@ -20,12 +20,8 @@ static u8 *shadow[RECORDS + 1];	/* as it is after each record */
 static u8 *record[RECORDS];
 static u32 record_len[RECORDS];
 static u32 record_at[RECORDS];
+static struct lnkfs_fast_id record_id[RECORDS];
 static size_t bytes;
-
-static u64 area(void)
-{
-	return fs->journal_start + fs->journal_blocks - fs->fast_blocks;
-}
 
 static u8 *at_block(u8 *device, u64 block)
 {
@@ -90,7 +86,12 @@ static void make_record(u32 n, u32 room)
 	}
 	CHECK(w.count > 2);
 	record_at[n] = n ? record_at[n - 1] + (record_len[n - 1] >> fs->block_bits) : 1;
-	record_len[n] = lnkfs_fast_end(&w, area() + record_at[n], TID, n);
+	record_id[n] = (struct lnkfs_fast_id){
+		.tid = TID,
+		.number = n,
+		.before = n ? record_id[n - 1].sum : 0,
+	};
+	record_len[n] = lnkfs_fast_end(&w, lnkfs_fast_area(fs) + record_at[n], &record_id[n]);
 }
 
 static void log_super(u32 start, u32 sequence)
@@ -103,7 +104,8 @@ static void log_super(u32 start, u32 sequence)
 
 static void write_record(u32 n)
 {
-	memcpy(at_block(vol.dev.mem, area() + record_at[n]), record[n], record_len[n]);
+	memcpy(at_block(vol.dev.mem, lnkfs_fast_area(fs) + record_at[n]), record[n],
+	       record_len[n]);
 }
 
 /* A volume that crashed when the records had been written, its log empty since @sequence. */
@@ -115,6 +117,14 @@ static void crash(u32 sequence)
 	for (i = 0; i < RECORDS; i++)
 		write_record(i);
 	log_super(0, sequence);
+}
+
+/* They were being applied. */
+static void mark_replay(void)
+{
+	u64 area = lnkfs_fast_area(fs);
+
+	lnkfs_fast_head_make(fs, at_block(vol.dev.mem, area), area, TID);
 }
 
 static void begin(u32 bits)
@@ -241,6 +251,8 @@ static void test_replay(void)
 /* Records of transactions that the log holds, or has held, are nothing. */
 static void test_obsolete(void)
 {
+	u32 i;
+
 	begin(12);
 	crash(TID + 1);
 	expect(0, 0);
@@ -248,26 +260,130 @@ static void test_obsolete(void)
 	crash(TID - 2);
 	expect(0, 0);
 	CHECK(same(before));
-	/* unless somebody was just applying them */
-	crash(TID + 3);
-	lnkfs_fast_head_make(fs, at_block(vol.dev.mem, area()), area(), TID);
-	expect(RECORDS, 0);
-	CHECK(same(shadow[RECORDS]));
+	/* unless somebody was just applying them, however often that was tried */
+	for (i = 0; i < 5; i++) {
+		crash(TID - 1 + i);
+		mark_replay();
+		expect(RECORDS, 0);
+		CHECK(same(shadow[RECORDS]));
+	}
 	end();
+}
+
+/* The volume has been opened, and cannot say what counts; it can be put in order. */
+static void expect_damaged(u32 count)
+{
+	struct lnkfs_log log;
+
+	CHECK_EQ(open_log(&log), -EFSCORRUPTED);
+	CHECK(log.fast_damaged);
+	CHECK(lnkfs_log_pending(&log));
+	CHECK_EQ(log.fast, count);
+	CHECK_EQ(lnkfs_log_collect(&log, fs), 0);
+	CHECK_EQ(lnkfs_log_replay(&log, &vol.dev), 0);
+	CHECK_EQ(lnkfs_log_reset(&log, fs), 0);
+	CHECK(same(count ? shadow[count] : before));
+	lnkfs_log_free(&log);
+	CHECK_EQ(open_log(&log), 0);
+	CHECK(!lnkfs_log_pending(&log));
+	lnkfs_log_free(&log);
 }
 
 /* What was being applied is not there: nobody can know what was promised. */
 static void test_gone(void)
 {
-	struct lnkfs_log log;
-
 	begin(12);
 	crash(TID - 1);
-	lnkfs_fast_head_make(fs, at_block(vol.dev.mem, area()), area(), TID);
-	at_block(vol.dev.mem, area() + 1)[9] ^= 1;
-	CHECK_EQ(open_log(&log), -EFSCORRUPTED);
-	lnkfs_log_free(&log);
+	mark_replay();
+	at_block(vol.dev.mem, lnkfs_fast_area(fs) + 1)[9] ^= 1;
+	expect_damaged(0);
 	end();
+}
+
+/* Nor can it when the head is damaged, whatever it said. */
+static void test_head(void)
+{
+	u32 at;
+
+	begin(12);
+	for (at = 0; at < sizeof(struct lnkfs_fast_head); at++) {
+		crash(at % 2 ? TID - 1 : TID + 1);
+		mark_replay();
+		at_block(vol.dev.mem, lnkfs_fast_area(fs))[at] ^= 4;
+		expect_damaged(at % 2 ? RECORDS : 0);
+	}
+	end();
+}
+
+/* A record that is right, of the right number, but not of this sequence of records. */
+static void test_chain(void)
+{
+	u8 scratch[4096], old[4096], new[4096], *other = malloc(LNKFS_FAST_RECORD_MAX);
+	struct lnkfs_fast_id id = { .tid = TID, .number = 3 };
+	struct lnkfs_fast_writer w;
+	struct lnkfs_log log;
+	int off;
+	u64 at;
+	u32 len;
+
+	REQUIRE(other);
+	begin(12);
+	at = lnkfs_fast_area(fs) + record_at[3];
+	for (off = -1; off <= 1; off++) {
+		memcpy(old, at_block(shadow[3], fs->journal_start - 1), sizeof(old));
+		memcpy(new, old, sizeof(new));
+		new[8] ^= 1;
+		lnkfs_fast_begin(&w, fs, other, LNKFS_FAST_RECORD_MAX, scratch);
+		REQUIRE(!lnkfs_fast_add(&w, fs->journal_start - 1, LNKFS_B_RAW, false, old, new));
+		id.before = record_id[2].sum + (u32)off;
+		len = lnkfs_fast_end(&w, at, &id);
+		crash(TID - 1);
+		memcpy(at_block(vol.dev.mem, at), other, len);
+		CHECK_EQ(open_log(&log), 0);
+		CHECK_EQ(log.fast, off ? 3 : 4);
+		CHECK_EQ(lnkfs_log_collect(&log, fs), 0);
+		CHECK_EQ(log.bad_blocks, 0);
+		CHECK_EQ(lnkfs_log_replay(&log, &vol.dev), 0);
+		CHECK_EQ(same(shadow[3]), off != 0);
+		lnkfs_log_free(&log);
+	}
+	free(other);
+	end();
+}
+
+/* When do the records of a transaction count? */
+static void test_due(void)
+{
+	/* the first one of the log, the first that is not whole, empty, being applied */
+	static const struct {
+		int first;
+		int next;
+		bool empty;
+		bool marked;
+		int due;
+	} cases[] = {
+		{ -5, 0, false, false, 1 }, { 0, 0, false, false, 1 }, { -5, -1, false, false, 0 },
+		{ -5, 1, false, false, 0 }, { 1, 1, false, false, 0 },
+		{ 0, 0, true, false, 1 }, { -1, -1, true, false, 1 }, { -2, -2, true, false, 0 },
+		{ 1, 1, true, false, 0 },
+		/* before the log is replayed, and when it is new */
+		{ -5, 0, false, true, 1 }, { 1, 1, false, true, 1 }, { 7, 7, false, true, 1 },
+		/* applied, by another transaction or its own; committed after all */
+		{ 1, 2, false, true, 1 }, { 0, 1, false, true, 0 }, { -5, 1, false, true, 0 },
+		{ -5, 9, false, true, 0 },
+		{ -1, -1, true, true, 1 }, { 0, 0, true, true, 1 }, { 3, 3, true, true, 1 },
+		/* the log is damaged */
+		{ -5, -1, false, true, -EFSCORRUPTED }, { -2, -2, true, true, -EFSCORRUPTED },
+	};
+	static const u32 tids[] = { TID, 0, ~0u, 0x80000000 };
+	u32 i, k;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (k = 0; k < ARRAY_SIZE(tids); k++)
+			CHECK_EQ(lnkfs_fast_due(tids[k], tids[k] + (u32)cases[i].first,
+						tids[k] + (u32)cases[i].next, cases[i].empty,
+						cases[i].marked), cases[i].due);
+	}
 }
 
 /* A right commit block, somewhere in the log. */
@@ -300,7 +416,7 @@ static void damaged_log(u32 bad)
 	for (i = 0; i < 3; i++)
 		put_commit(js, 1 + i, TID - 3 + i);
 	at_block(vol.dev.mem, fs->journal_start + 3 - bad)[40] ^= 1;
-	lnkfs_fast_head_make(fs, at_block(vol.dev.mem, area()), area(), TID);
+	mark_replay();
 }
 
 /* They were to be applied, but jbd2 could not replay what they follow. */
@@ -343,14 +459,15 @@ static void test_torn(void)
 		step = used / 9;
 		for (pos = n; pos < used; pos += step) {
 			crash(TID - 1);
-			at_block(vol.dev.mem, area() + record_at[n])[pos] ^= 0x10;
+			at_block(vol.dev.mem, lnkfs_fast_area(fs) + record_at[n])[pos] ^= 0x10;
 			expect(n, 0);
 			CHECK(same(shadow[n]));
 		}
 	}
 	/* written behind another transaction's, and numbered wrongly */
 	crash(TID - 1);
-	memcpy(at_block(vol.dev.mem, area() + record_at[3]), record[4], record_len[4]);
+	memcpy(at_block(vol.dev.mem, lnkfs_fast_area(fs) + record_at[3]), record[4],
+	       record_len[4]);
 	expect(3, 0);
 	CHECK(same(shadow[3]));
 	end();
@@ -403,7 +520,8 @@ static void test_forged(void)
 	struct lnkfs_fast_record *r;
 	struct lnkfs_fast_item item;
 	u8 image[4096], data[4096];
-	u32 n, i, tid, number, pos, seed = 1, end_of;
+	u32 n, i, pos, seed = 1, end_of;
+	struct lnkfs_fast_id id;
 	enum lnkfs_btype type;
 	int ret;
 
@@ -422,8 +540,8 @@ static void test_forged(void)
 		r->r_header.h_checksum = cpu_to_le32(
 			lnkfs_crc_around(fs->csum_seed, data,
 					 offsetof(struct lnkfs_block_header, h_checksum), end_of));
-		REQUIRE(lnkfs_fast_check(fs, data, sizeof(data), area() + record_at[n % RECORDS],
-					 &tid, &number));
+		REQUIRE(lnkfs_fast_check(fs, data, sizeof(data),
+					 lnkfs_fast_area(fs) + record_at[n % RECORDS], &id));
 		for (pos = 0; (ret = lnkfs_fast_next(fs, data, &pos, &item)) > 0;) {
 			memset(image, 0, sizeof(image));
 			lnkfs_fast_apply(fs, &item, image);
@@ -441,6 +559,9 @@ static const struct tap_test tests[] = {
 	{ "records bring a volume to where they were made", test_replay },
 	{ "records that a commit has overtaken", test_obsolete },
 	{ "records that are gone while they are applied", test_gone },
+	{ "a damaged head", test_head },
+	{ "records of another sequence", test_chain },
+	{ "when records count", test_due },
 	{ "records behind what is damaged in the log", test_damaged },
 	{ "torn records", test_torn },
 	{ "records for other blocks", test_misfit },

@@ -308,6 +308,43 @@ def lost_journal():
     result(run.returncode == 0, "and it gets another", (run.returncode, run.stdout))
 
 
+def torn_commit(free, place):
+    """It is written when all that it commits is durable: its head is enough, as for jbd2."""
+    shutil.copyfile("logged", "vol")
+    with open("vol", "r+b") as f:
+        f.seek(place * BS + 512)
+        f.write(b"x" * 512)
+    run = fsck("-p", "vol")
+    result(run.returncode == 0 and "3 transactions replayed" in run.stdout and
+           block_of("vol", free + 2) == C, "a commit block that is torn behind its head", run)
+
+
+def fast_head():
+    """Nobody knows then if fast commits were being applied; the log is as good as ever."""
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "-O", "fast_commit", "fast", "40M"],
+                   check=True)
+    free, _ = three_transactions("fast")
+    sb = block_of("fast", 1)
+    start, blocks, area = struct.unpack_from("<QII", sb, 0xa0)
+    with open("fast", "r+b") as f:
+        f.seek((start + blocks - area) * BS + 9)
+        f.write(b"x")
+    before = contents("fast")
+    text = "journal: the head of the fast commits is damaged"
+    for opts, more in ("-n", "not replayed"), ("-p", "RUN fsck MANUALLY"):
+        run = fsck(opts, "fast")
+        result(run.returncode == 4 and text in run.stdout and more in run.stdout,
+               f"fast commits, damaged head: {opts}", (run.returncode, run.stdout))
+    result(contents("fast") == before, "fast commits, damaged head: the volume is untouched")
+    run = fsck("-y", "fast")
+    result(run.returncode == 1 and text in run.stdout and "3 transactions replayed" in run.stdout,
+           "fast commits, damaged head: -y", (run.returncode, run.stdout))
+    result([block_of("fast", free + i) for i in range(3)] == [bytes(BS), B, C],
+           "fast commits, damaged head: what the log has is replayed")
+    run = fsck("-fn", "fast")
+    result(run.returncode == 0, "fast commits, damaged head: mended", (run.returncode, run.stdout))
+
+
 def main():
     subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "logged", "40M"], check=True)
     free, places = three_transactions("logged")
@@ -318,8 +355,11 @@ def main():
     result([block_of("vol", free + i) for i in range(3)] == [bytes(BS), B, C], "and replayed")
     for name in "descriptor", "revoke", "commit":
         place = places[name, 2]
-        damaged(f"{name} block, its checksum", free, place, 900)
+        # What is behind the head of a commit block does not count.
+        damaged(f"{name} block, its checksum", free, place, 0x39 if name == "commit" else 900)
         damaged(f"{name} block, its head", free, place, 1)
+    torn_commit(free, places["commit", 3])
+    fast_head()
     old_backups()
     clean_with_log()
     clean_with_error()

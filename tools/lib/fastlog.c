@@ -8,11 +8,6 @@
 #include "journal.h"
 #include "log.h"
 
-static u64 area_block(const struct lnkfs_fs *fs)
-{
-	return fs->journal_start + fs->journal_blocks - fs->fast_blocks;
-}
-
 /*
  * Read what may be a record: as much as its first block says. What is behind the last record
  * is not needed, and may be unreadable.
@@ -20,58 +15,70 @@ static u64 area_block(const struct lnkfs_fs *fs)
 static int load(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 at)
 {
 	u8 *data = log->fast_data + (size_t)at * log->block_size;
-	const struct lnkfs_fast_record *r = (const void *)data;
-	u64 off = (area_block(fs) + at) * log->block_size;
+	u64 off = (lnkfs_fast_area(fs) + at) * log->block_size;
 	u32 blocks;
 	int err;
 
 	if (at >= log->fast_blocks)
 		return 0;
 	err = lnkfs_dev_read(log->dev, off, data, log->block_size);
-	blocks = DIV_ROUND_UP(min_t(u32, le32_to_cpu(r->r_bytes), LNKFS_FAST_RECORD_MAX),
-			      log->block_size);
-	blocks = min(blocks, log->fast_blocks - at);
-	if (err || le32_to_cpu(r->r_header.h_magic) != LNKFS_MAGIC_FAST || blocks <= 1)
+	blocks = lnkfs_fast_blocks(fs, data, log->fast_blocks - at);
+	if (err || blocks == 1)
 		return err;
 	return lnkfs_dev_read(log->dev, off + log->block_size, data + log->block_size,
 			      (size_t)(blocks - 1) * log->block_size);
 }
 
 /* A record of the area, which has been read; 0: there is none. */
-static u32 record_at(const struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 at, u32 *tid,
-		     u32 *number)
+static u32 record_at(const struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 at,
+		     struct lnkfs_fast_id *id)
 {
 	u32 room = min_t(u32, LNKFS_FAST_RECORD_MAX, (log->fast_blocks - at) * log->block_size);
 
 	if (at >= log->fast_blocks)
 		return 0;
 	return lnkfs_fast_check(fs, log->fast_data + (size_t)at * log->block_size, room,
-				area_block(fs) + at, tid, number) / log->block_size;
+				lnkfs_fast_area(fs) + at, id) / log->block_size;
 }
 
-/* Transactions that the first record may belong to, as in lnkfs_fast_open(). */
-static bool pending(const struct lnkfs_log *log, u32 tid)
+/* The head of the area, and the first record. */
+static int scan_begin(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 *len,
+		      struct lnkfs_fast_id *id, const char **why)
 {
-	u32 next = log->sequence + log->commits;
+	u64 area = lnkfs_fast_area(fs);
+	u32 mark;
+	int err;
 
-	return tid == next || (!log->start && tid == next + 1);
+	err = lnkfs_dev_read(log->dev, area * log->block_size, log->fast_data, log->block_size);
+	if (!err)
+		err = load(log, fs, 1);
+	if (err)
+		return err;
+	*len = record_at(log, fs, 1, id);
+	log->fast_there = *len && lnkfs_fast_follows(id, NULL);
+	if (log->fast_there)
+		log->fast_tid = id->tid;
+	if (lnkfs_fast_head_read(fs, log->fast_data, area, &mark)) {
+		*why = "the head of the fast commits is damaged";
+		log->fast_damaged = true;
+	} else if (mark && (!log->fast_there || log->fast_tid != mark)) {
+		*why = "fast commits that were being applied are gone";
+		log->fast_damaged = true;
+	} else {
+		log->fast_marked = mark;
+	}
+	return 0;
 }
 
 /*
- * Records that were to be applied, of a transaction later than the first that the log does
- * not hold whole: the log has been damaged since they were written, and what they follow is
- * lost. So are they. (Once the log has been replayed and made empty, its numbers are higher.)
+ * The log ends before records that were being applied: it has been damaged since, and what
+ * they follow is lost. So are they.
  */
-static bool behind_damage(struct lnkfs_log *log)
+static void behind_damage(struct lnkfs_log *log)
 {
-	u32 next = log->sequence + log->commits;
-
-	if (!log->fast_marked || !log->start || (s32)(log->fast_tid - next) <= 0)
-		return false;
 	if (!log->damaged || (s32)(log->fast_tid - log->newest) > 0)
 		log->newest = log->fast_tid;
 	log->damaged = true;
-	return true;
 }
 
 /**
@@ -80,12 +87,14 @@ static bool behind_damage(struct lnkfs_log *log)
  * @fs: its volume, which has it inside
  * @why: set to a phrase when something is wrong
  *
- * Return: 0 with @log->fast, -ENOMEM, -EFSCORRUPTED, or what reading says.
+ * Return: 0 with @log->fast, -ENOMEM, or what reading says; -EFSCORRUPTED with
+ * @log->fast_damaged and @log->fast, those that would count if nothing was being applied.
  */
 int lnkfs_log_fast_scan(struct lnkfs_log *log, const struct lnkfs_fs *fs, const char **why)
 {
-	u32 at = 1, tid = 0, number, n, mark, len;
-	int err;
+	u32 next = log->sequence + log->commits, at = 1, len;
+	struct lnkfs_fast_id id, last;
+	int err, due = 0;
 
 	log->fast_blocks = fs->fast_blocks;
 	if (!log->fast_blocks)
@@ -93,31 +102,23 @@ int lnkfs_log_fast_scan(struct lnkfs_log *log, const struct lnkfs_fs *fs, const 
 	log->fast_data = calloc(log->fast_blocks, log->block_size);
 	if (!log->fast_data)
 		return -ENOMEM;
-	err = lnkfs_dev_read(log->dev, area_block(fs) * log->block_size, log->fast_data,
-			     log->block_size);
-	if (!err)
-		err = load(log, fs, at);
-	if (err)
-		return err;
-	mark = lnkfs_fast_head_read(fs, log->fast_data, area_block(fs));
-	log->fast_marked = mark;
-	len = record_at(log, fs, at, &log->fast_tid, &number);
-	if (mark && (!len || number || log->fast_tid != mark)) {
-		*why = "fast commits that were being applied are gone";
-		return -EFSCORRUPTED;
-	}
-	log->fast_there = len && !number;
-	if (!log->fast_there || (!mark && !pending(log, log->fast_tid)) || behind_damage(log))
-		return 0;
-	for (n = 0; len && tid == (n ? log->fast_tid : 0) && number == n; n++) {
+	err = scan_begin(log, fs, &len, &id, why);
+	if (!err && log->fast_there)
+		due = lnkfs_fast_due(log->fast_tid, log->sequence, next, !log->start,
+				     log->fast_marked);
+	if (due < 0)
+		behind_damage(log);
+	while (!err && due > 0) {
+		log->fast++;
+		last = id;
 		at += len;
 		err = load(log, fs, at);
-		if (err)
-			return err;
-		len = record_at(log, fs, at, &tid, &number);
+		len = record_at(log, fs, at, &id);
+		due = len && lnkfs_fast_follows(&id, &last);
 	}
-	log->fast = n;
-	return 0;
+	if (err)
+		return err;
+	return log->fast_damaged ? -EFSCORRUPTED : 0;
 }
 
 static void free_images(struct lnkfs_log *log)
@@ -150,46 +151,77 @@ static int image_of(struct lnkfs_log *log, const struct lnkfs_fast_item *item,
 	if (!im->data)
 		return -ENOMEM;
 	log->nr_images++;
-	im->last = *item;
+	im->right = false;
 	*image = im;
+	if (item->fresh)
+		return 0;
 	err = lnkfs_dev_read(log->dev, off, im->data, log->block_size);
 	return err ? err : lnkfs_log_patch(log, off, im->data, log->block_size);
 }
 
-static int apply_record(struct lnkfs_log *log, const struct lnkfs_fs *fs, const u8 *record)
+/* Apply a record; returns how long it is, in blocks. */
+static int apply_record(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 at)
 {
+	const u8 *record = log->fast_data + (size_t)at * log->block_size;
 	struct lnkfs_log_image *image;
 	struct lnkfs_fast_item item;
+	struct lnkfs_fast_id id;
 	u32 pos = 0;
 	int ret;
 
 	for (;;) {
 		ret = lnkfs_fast_next(fs, record, &pos, &item);
-		if (ret <= 0)
-			return ret;
-		ret = image_of(log, &item, &image);
-		if (ret)
+		if (!ret)
+			return (int)record_at(log, fs, at, &id);
+		if (ret > 0)
+			ret = image_of(log, &item, &image);
+		if (ret < 0)
 			return ret;
 		lnkfs_fast_apply(fs, &item, image->data);
 		image->last = item;
+		image->changed = true;
 	}
 }
 
-/* Apply the first @count records. */
-static int apply_records(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 count)
+/* Which blocks are what they are to become, if that was the last record? */
+static u32 count_wrong(struct lnkfs_log *log, const struct lnkfs_fs *fs, u8 *scratch)
 {
-	u32 at = 1, tid, number, i;
 	enum lnkfs_btype type;
-	int err = 0;
+	u32 i, wrong = 0;
 
-	free_images(log);
-	for (; count && !err; count--) {
-		err = apply_record(log, fs, log->fast_data + (size_t)at * log->block_size);
-		at += record_at(log, fs, at, &tid, &number);
+	for (i = 0; i < log->nr_images; i++) {
+		struct lnkfs_log_image *im = &log->images[i];
+
+		if (im->changed) {
+			memcpy(scratch, im->data, log->block_size);
+			im->right = !lnkfs_fast_finish(fs, &im->last, scratch, &type);
+			im->changed = false;
+		}
+		wrong += !im->right;
 	}
-	for (i = 0; i < log->nr_images && !err; i++)
-		err = lnkfs_fast_finish(fs, &log->images[i].last, log->images[i].data, &type);
-	return err;
+	return wrong;
+}
+
+/* Apply the first @count records; how many of them make sense? */
+static int apply_records(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 count, u32 *good)
+{
+	u8 *scratch = malloc(log->block_size);
+	u32 at = 1, n;
+	int ret = 0;
+
+	if (!scratch)
+		return -ENOMEM;
+	free_images(log);
+	for (*good = 0, n = 1; n <= count; n++) {
+		ret = apply_record(log, fs, at);
+		if (ret < 0)
+			break;
+		at += (u32)ret;
+		if (!count_wrong(log, fs, scratch))
+			*good = n;
+	}
+	free(scratch);
+	return ret < 0 && ret != -EFSCORRUPTED ? ret : 0;
 }
 
 /**
@@ -204,37 +236,38 @@ static int apply_records(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 c
  */
 int lnkfs_log_fast_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 {
-	int err = 0;
-	u32 count;
+	enum lnkfs_btype type;
+	u32 good, i;
+	int err;
 
 	if (log->fast && !log->images)
 		log->images = calloc(LNKFS_FAST_CHANGED_MAX, sizeof(*log->images));
 	if (log->fast && !log->images)
 		return -ENOMEM;
-	for (count = log->fast; count; count--) {
-		err = apply_records(log, fs, count);
-		if (err != -EFSCORRUPTED && err != -EFSBADCRC)
-			return err;
-		log->bad_blocks++;
-		free_images(log);
+	err = apply_records(log, fs, log->fast, &good);
+	if (!err && good < log->fast) {
+		log->bad_blocks += log->fast - good;
+		err = apply_records(log, fs, good, &good);
 	}
-	return 0;
+	for (i = 0; i < log->nr_images && !err; i++)
+		err = lnkfs_fast_finish(fs, &log->images[i].last, log->images[i].data, &type);
+	return err;
 }
 
 /**
- * lnkfs_log_fast_end() - what was to be applied is on the volume
- * @log: log that is empty now, its device open for writing
+ * lnkfs_log_fast_end() - nothing is being applied any more
+ * @log: log, its device open for writing
  * @fs: its volume
  *
  * Return: 0, -ENOMEM, or what writing says; durable.
  */
 int lnkfs_log_fast_end(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 {
-	u64 block = area_block(fs);
+	u64 block = lnkfs_fast_area(fs);
 	u8 *data;
 	int err;
 
-	if (!log->fast_marked)
+	if (!log->fast_marked && !log->fast_damaged)
 		return 0;
 	data = malloc(log->block_size);
 	if (!data)

@@ -468,7 +468,7 @@ bool lnkfs_volume_log_empty(struct lnkfs_volume *v, const char *journal)
 					v->fs.journal_blocks - v->fs.fast_blocks,
 					v->fs.block_size, &why) &&
 			!log.start && !log.err && !lnkfs_log_fast_scan(&log, &v->fs, &why) &&
-			!log.fast;
+			!lnkfs_log_pending(&log);
 		lnkfs_log_free(&log);
 		return empty;
 	}

@@ -115,16 +115,21 @@ static bool tail_right(const struct lnkfs_log *log, u8 *data)
 	return crc == be32_to_cpu(sum);
 }
 
-static bool commit_right(const struct lnkfs_log *log, u8 *data)
+/*
+ * A commit block is written when all that it commits is durable. So one of which only the head
+ * is there, with zeroes behind, counts, as for jbd2 from 6.10 on.
+ */
+static bool commit_right(const struct lnkfs_log *log, const u8 *data)
 {
-	struct log_commit *c = (void *)data;
-	__be32 sum = c->c_chksum[0];
-	u32 crc;
+	const u32 at = offsetof(struct log_commit, c_chksum);
+	u32 sum = be32_to_cpu(((const struct log_commit *)data)->c_chksum[0]), bytes, crc;
+	static const u8 zeroes[1 << LNKFS_MAX_BLOCK_BITS];
 
-	c->c_chksum[0] = 0;
-	crc = lnkfs_crc32c(log->seed, data, log->block_size);
-	c->c_chksum[0] = sum;
-	return crc == be32_to_cpu(sum);
+	if (sum == lnkfs_crc_around(log->seed, data, at, log->block_size))
+		return true;
+	bytes = JBD2_COMMIT_HEAD_BYTES;
+	crc = lnkfs_crc_around(log->seed, data, at, bytes);
+	return sum == lnkfs_crc32c(crc, zeroes, log->block_size - bytes);
 }
 
 /* The type of the block at hand if it belongs to a transaction, else 0. */
@@ -394,12 +399,9 @@ struct collect {
 /* Could the volume have journaled this block? */
 static bool may_replay(const struct collect *c, u64 block)
 {
-	const struct lnkfs_fs *fs = c->fs;
-
-	if (block == (u64)LNKFS_SUPER_OFFSET >> fs->block_bits)
+	if (block == (u64)LNKFS_SUPER_OFFSET >> c->fs->block_bits)
 		return c->log->super;
-	return block < fs->blocks &&
-	       (block < fs->journal_start || block - fs->journal_start >= fs->journal_blocks);
+	return lnkfs_may_journal(c->fs, block);
 }
 
 /* Make room for one more element; what it grows is returned, or NULL. */
@@ -666,6 +668,7 @@ int lnkfs_log_write_head(struct lnkfs_log *log, void *data, u64 offset)
 int lnkfs_log_reset(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 {
 	u32 last = log->damaged ? log->newest : log->sequence + log->commits;
+	bool before = !log->fast;
 	u8 *data = malloc(log->block_size);
 	struct jbd2_super *js = (void *)data;
 	int err;
@@ -673,6 +676,9 @@ int lnkfs_log_reset(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 	if (!data)
 		return -ENOMEM;
 	err = log_block(log, 0, data);
+	/* As long as the log has not been emptied it says why they do not count. */
+	if (!err && before)
+		err = lnkfs_log_fast_end(log, fs);
 	if (!err) {
 		js->s_start = 0;
 		/*
@@ -685,7 +691,7 @@ int lnkfs_log_reset(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 		js->s_errno = 0;
 		err = lnkfs_log_write_head(log, data, log->offset);
 	}
-	if (!err)
+	if (!err && !before)
 		err = lnkfs_log_fast_end(log, fs);
 	free(data);
 	return err;

@@ -26,10 +26,14 @@ struct lnkfs_log_entry {
 /**
  * struct lnkfs_log_image - a block that fast commits change
  * @last: their last change of it
+ * @changed: by the last record
+ * @right: it is what that change says
  * @data: the block as it is after the log and them
  */
 struct lnkfs_log_image {
 	struct lnkfs_fast_item last;
+	bool changed;
+	bool right;
 	u8 *data;
 };
 
@@ -72,6 +76,7 @@ struct lnkfs_log_revoke {
  * @fast_blocks: blocks of the area for fast commits, its head included; 0: there is none
  * @fast_data: what is in it
  * @fast_marked: its head says that they are being applied
+ * @fast_damaged: the head is damaged, or what it speaks of
  * @fast_there: there are some, if only of an old transaction
  * @fast_tid: their transaction
  * @fast: how many have to be applied, in the end (lnkfs_log_fast_scan())
@@ -104,6 +109,7 @@ struct lnkfs_log {
 	u32 fast_blocks;
 	u8 *fast_data;
 	bool fast_marked;
+	bool fast_damaged;
 	bool fast_there;
 	u32 fast_tid;
 	u32 fast;
@@ -112,12 +118,12 @@ struct lnkfs_log {
 };
 
 /**
- * lnkfs_log_pending() - is there anything to be replayed?
+ * lnkfs_log_pending() - is there anything to be replayed, or to be put in order?
  * @log: a log opened by lnkfs_volume_log_open()
  */
 static inline bool lnkfs_log_pending(const struct lnkfs_log *log)
 {
-	return log->start || log->fast;
+	return log->start || log->fast || log->fast_marked || log->fast_damaged;
 }
 
 /**

@@ -49,6 +49,8 @@ struct log_revoke_head {
 };
 _Static_assert(sizeof(struct log_revoke_head) == 16, "jbd2 revoke head");
 
+#define JBD2_COMMIT_HEAD_BYTES	64	/* struct log_commit, and what pads it to 8 bytes */
+
 struct log_commit {
 	/* 00 */ struct log_header c_header;
 	/* 0c */ __u8	c_chksum_type;

@@ -404,6 +404,9 @@ static int resize_in_place(struct tune *t, const struct area *old, const struct 
 		err = zero_blocks(v, new->start, old->start - new->start);
 	if (!err && new_end > old_end)
 		err = zero_blocks(v, old_end, new_end - old_end);
+	/* The head of the area for fast commits is where the log may have been. */
+	if (!err && v->fs.fast_blocks && new_end != old_end)
+		err = zero_blocks(v, new_end - v->fs.fast_blocks, 1);
 	if (!err)
 		err = lnkfs_dev_sync(&v->dev);
 	if (!err && !head_last)
