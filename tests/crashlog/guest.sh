@@ -4,7 +4,8 @@
 # In the guest of the crash-state test.
 #
 # usage: guest.sh record SEED COUNT	the volume DISK0, its log to DISK1
-#        guest.sh mount BYTES		mount each of the volumes that stand in DISK0
+#        guest.sh mount BYTES LOG	mount each of the volumes that stand in DISK0, what is
+#					written meanwhile to DISK1, LOG bytes for each
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,21 +32,36 @@ record() # SEED COUNT
 	fsck.lnkfs -fn "$DISK0" || die "the volume is not clean"
 }
 
-mount_all() # BYTES
+device() # NAME SECTORS TARGET PARAMETERS
+{
+	"$here/crashdm" create "$@" || die "cannot make a device"
+}
+
+remove() # NAME...
+{
+	for name; do
+		"$here/crashdm" remove "$name" || die "cannot remove a device"
+	done
+}
+
+mount_all() # BYTES LOG
 {
 	n=0
 	sectors=$(($1 / 512))
+	room=$(($2 / 512))
 	all=$(blockdev --getsz "$DISK0")
-	modprobe dm-mod
+	modprobe -a dm-mod dm-log-writes || die "no dm-log-writes"
 	while [ $(((n + 1) * sectors)) -le "$all" ]; do
-		dm=$("$here/crashdm" create state $sectors linear "$DISK0 $((n * sectors))") ||
-			die "cannot make a device"
+		vol=$(device state $sectors linear "$DISK0 $((n * sectors))") || exit
+		log=$(device log $room linear "$DISK1 $((n * room))") || exit
+		dm=$(device crashlog $sectors log-writes "$vol $log") || exit
 		if mount -t lnkfs "$dm" $mnt; then
 			"$here/crashtree" $mnt >/out/$n.tree || echo "walking failed" >>/out/$n.tree
 			umount $mnt || die "cannot unmount"
 		fi
-		fsck.lnkfs -fn "$dm" >/out/$n.fsck 2>&1 && echo sound >>/out/$n.fsck
-		"$here/crashdm" remove state || die "cannot remove a device"
+		remove crashlog
+		fsck.lnkfs -fn "$vol" >/out/$n.fsck 2>&1 && echo sound >>/out/$n.fsck
+		remove state log
 		n=$((n + 1))
 	done
 	echo "$n volumes"
@@ -56,5 +72,5 @@ modprobe quota_v2
 insmod /lnkfs/lnkfs.ko || die "cannot load the module"
 case $1 in
 record) record "$2" "$3" ;;
-mount) mount_all "$2" ;;
+mount) mount_all "$2" "$3" ;;
 esac

@@ -616,12 +616,46 @@ static void check_file(struct crash_state *st, const struct work *w, const struc
 
 /* ---- the whole ---- */
 
+/* Are the files what they can be, if the names are those after @k operations? */
+static void check_files(struct crash_state *st, const struct work *w, const struct proc *p, u32 k)
+{
+	struct model m = model_at(p, k);
+	u32 i;
+
+	for (i = 0; i < m.nr_file; i++)
+		if (m.file[i].nlink && S_ISREG(m.file[i].mode))
+			check_file(st, w, p, &m.file[i], k);
+	model_free(&m);
+}
+
+/*
+ * The names may be the same at several moments: a file was replaced and replaced again, by one
+ * that got the number of the first. It is enough that one of these fits.
+ */
+static void check_moments(struct crash_state *st, const struct work *w, const struct proc *p,
+			  u32 low, u32 high, u64 sum)
+{
+	struct crash_state look = *st;
+	u32 k, last = low;
+
+	look.quiet = true;
+	for (k = low; k <= high; k++) {
+		if (p->sum[k] != sum)
+			continue;
+		last = k;
+		look.failures = 0;
+		check_files(&look, w, p, k);
+		if (!look.failures)
+			return;
+	}
+	check_files(st, w, p, last);
+}
+
 static void check_proc(struct crash_state *st, const struct work *w, u32 n)
 {
 	const struct proc *p = &w->proc[n];
-	u32 low = durable(w, p, st->mark), high = begun(p, st->mark), k, i;
+	u32 low = durable(w, p, st->mark), high = begun(p, st->mark), k;
 	struct walk walk = { .st = st };
-	struct model m;
 	char top[8];
 
 	snprintf(top, sizeof(top), "p%u", n);
@@ -629,15 +663,10 @@ static void check_proc(struct crash_state *st, const struct work *w, u32 n)
 	crash_list(st, "/", walk_name, &walk);
 	for (k = low; k <= high && p->sum[k] != walk.list.sum; k++)
 		;
-	if (k > high) {
+	if (k > high)
 		explain(st, p, low, high, &walk.list);
-	} else {
-		m = model_at(p, k);
-		for (i = 0; i < m.nr_file; i++)
-			if (m.file[i].nlink && S_ISREG(m.file[i].mode))
-				check_file(st, w, p, &m.file[i], k);
-		model_free(&m);
-	}
+	else
+		check_moments(st, w, p, low, high, walk.list.sum);
 	free_items(&walk.list);
 }
 

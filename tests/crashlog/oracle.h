@@ -49,12 +49,14 @@
  * @name: the state's name, by which it can be made again
  * @img: the volume, its journal replayed, open for reading through tools/lib
  * @failures: complaints so far (crash_fail())
+ * @quiet: they are counted, but not shown
  */
 struct crash_state {
 	u32 mark;
 	const char *name;
 	struct lnkfs_image *img;
 	u32 failures;
+	bool quiet;
 };
 
 /**
@@ -76,6 +78,7 @@ struct oracle {
 /* Add yours to the list in replay.c. */
 extern const struct oracle model_oracle;
 extern const struct oracle ace_oracle;
+extern const struct oracle same_oracle;
 
 /* Ends the program: the test itself has failed. */
 void die(const char *fmt, ...) __printf(1, 2) __attribute__((noreturn));

@@ -20,7 +20,7 @@ void crash_fail(struct crash_state *st, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (st->failures++ >= ENOUGH)
+	if (st->failures++ >= ENOUGH || st->quiet)
 		return;
 	printf("mark %u: ", st->mark);
 	va_start(ap, fmt);
