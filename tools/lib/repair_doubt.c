@@ -110,10 +110,15 @@ static void block_inodes(const struct lnkfs_repair *r, u64 block, u64 *from, u64
 	*to = low;
 }
 
-/* Is an inode block in doubt: found by its looks, or had by somebody else, too? */
-static bool block_in_doubt(const struct lnkfs_rgroup *g, u32 off)
+/*
+ * Is an inode block in doubt: found by its looks, or had by somebody else, too? Not the one of
+ * the root, whatever is left of it: the superblock names it.
+ */
+static bool block_in_doubt(const struct lnkfs_repair *r, const struct lnkfs_rgroup *g, u32 off)
 {
-	if (!lnkfs_test_bit(off, g->imap))
+	u64 block = lnkfs_group_first(r->fs, (u32)(g - r->group)) + off;
+
+	if (!lnkfs_test_bit(off, g->imap) || block == lnkfs_ino_block(r->fs, r->fs->root_ino))
 		return false;
 	return (g->found && lnkfs_test_bit(off, g->found)) ||
 	       (g->meta && lnkfs_test_bit(off, g->meta)) ||
@@ -130,7 +135,7 @@ static bool doubtful_blocks(struct lnkfs_repair *r,
 	for (group = 0; group < r->fs->groups; group++) {
 		size = lnkfs_group_size(r->fs, group);
 		for (off = 0; r->group[group].imap && off < size; off++) {
-			if (!block_in_doubt(&r->group[group], off))
+			if (!block_in_doubt(r, &r->group[group], off))
 				continue;
 			what(r, lnkfs_group_first(r->fs, group) + off);
 			any = true;
