@@ -803,12 +803,16 @@ static int fast_replay(struct lnkfs_sb_info *sbi, journal_t *journal, u32 *recor
 		ret = fast_read(sbi, at, &id);
 		if (ret < 0)
 			err = ret;
-		if (ret <= 0 || !lnkfs_fast_follows(&id, *records ? &last : NULL))
+		if (ret <= 0 || !lnkfs_fast_follows(&id, *records ? &last : NULL) ||
+		    id.tid != sbi->fast->found)
 			break;
 		last = id;
 		err = fast_apply(sbi, image, &nr);
 		at += (u32)ret;
 	}
+	/* There was one. */
+	if (!err && !*records)
+		err = -EFSCORRUPTED;
 	if (!err)
 		err = fast_finish(sbi, image, nr);
 	if (!err)
@@ -817,12 +821,18 @@ static int fast_replay(struct lnkfs_sb_info *sbi, journal_t *journal, u32 *recor
 	return err;
 }
 
-/* Has jbd2 found what was seen before? It goes on with the second number behind that. */
-static bool fast_agreed(const struct lnkfs_sb_info *sbi)
+/*
+ * Has jbd2 found what was seen before? It goes on with the second number behind that. If that
+ * is more, the records' transaction has been committed after all, or has been applied.
+ */
+static int fast_agreed(const struct lnkfs_sb_info *sbi)
 {
 	const struct lnkfs_fast *fast = sbi->fast;
+	tid_t next = sbi->journal->j_transaction_sequence - 1;
 
-	return fast->empty || sbi->journal->j_transaction_sequence == fast->next + 1;
+	if (fast->empty || next == fast->next)
+		return 1;
+	return tid_gt(next, fast->next) ? 0 : -EFSCORRUPTED;
 }
 
 /**
@@ -839,13 +849,12 @@ int lnkfs_fast_replay(struct lnkfs_sb_info *sbi)
 {
 	struct lnkfs_fast *fast = sbi->fast;
 	u32 records = 0;
-	int err = 0;
+	int err;
 
 	if (!fast || !fast->pending)
 		return 0;
-	if (!fast_agreed(sbi))
-		err = -EFSCORRUPTED;
-	if (!err)
+	err = fast_agreed(sbi);
+	if (err > 0)
 		err = fast_replay(sbi, sbi->journal, &records);
 	if (!err)
 		err = fast_mark(sbi, 0);

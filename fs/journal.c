@@ -91,15 +91,23 @@ static bool lnkfs_log_super_sound(const struct lnkfs_sb_info *sbi,
 	return !(incompat & ~LNKFS_LOG_FEATURES) && !jsb->s_feature_ro_compat;
 }
 
-/* Blocks that a descriptor block and those that it names take. */
-static u32 lnkfs_log_tags(const struct lnkfs_sb_info *sbi, const void *data)
+/*
+ * Blocks that a descriptor block and those that it names take. @own: set if one of these is a
+ * block of the journal: jbd2 would write it over what it is reading.
+ */
+static u32 lnkfs_log_tags(const struct lnkfs_sb_info *sbi, const void *data, bool *own)
 {
 	u32 end = sbi->fs.block_size - sizeof(struct jbd2_journal_block_tail);
 	u32 pos = sizeof(journal_header_t), blocks = 1;
 	const journal_block_tag3_t *tag;
+	u64 block;
 
 	for (; pos + sizeof(*tag) <= end; blocks++) {
 		tag = data + pos;
+		block = (u64)be32_to_cpu(tag->t_blocknr_high) << 32 | be32_to_cpu(tag->t_blocknr);
+		if (block >= sbi->fs.journal_start &&
+		    block - sbi->fs.journal_start < sbi->fs.journal_blocks)
+			*own = true;
 		if (tag->t_flags & cpu_to_be32(JBD2_FLAG_LAST_TAG))
 			return blocks + 1;
 		pos += sizeof(*tag) + (tag->t_flags & cpu_to_be32(JBD2_FLAG_SAME_UUID) ? 0 : 16);
@@ -148,6 +156,7 @@ static bool lnkfs_tail_right(const struct lnkfs_sb_info *sbi, u32 seed, const vo
  * @sealed: the log has checksums
  * @seed: what they begin with
  * @right: none has been wrong so far
+ * @own: the log would be written over the journal
  */
 struct lnkfs_log_walk {
 	u32 at;
@@ -155,6 +164,7 @@ struct lnkfs_log_walk {
 	bool sealed;
 	u32 seed;
 	bool right;
+	bool own;
 };
 
 /*
@@ -167,6 +177,7 @@ static int lnkfs_log_step(const struct lnkfs_sb_info *sbi, struct lnkfs_log_walk
 	struct buffer_head *bh = __bread(sbi->log_bdev, sbi->log_start + w->at,
 					 sbi->fs.block_size);
 	const journal_header_t *h;
+	bool own = false;
 	int step = 0;
 	u32 type;
 
@@ -183,9 +194,10 @@ static int lnkfs_log_step(const struct lnkfs_sb_info *sbi, struct lnkfs_log_walk
 			else
 				w->right = false;
 		} else if (type == JBD2_DESCRIPTOR_BLOCK || type == JBD2_REVOKE_BLOCK) {
-			step = type == JBD2_REVOKE_BLOCK ? 1 : (int)lnkfs_log_tags(sbi, h);
+			step = type == JBD2_REVOKE_BLOCK ? 1 : (int)lnkfs_log_tags(sbi, h, &own);
 			if (w->sealed && !lnkfs_tail_right(sbi, w->seed, h))
 				w->right = false;
+			w->own |= own && w->right;
 		}
 	}
 	brelse(bh);
@@ -222,6 +234,10 @@ static int lnkfs_log_plausible(const struct lnkfs_sb_info *sbi, const journal_su
 			pr_err("lnkfs (%s): cannot read the journal\n", sbi->sb->s_id);
 		if (step <= 0)
 			return step;
+		if (w.own) {
+			pr_err("lnkfs (%s): the journal names blocks of its own\n", sbi->sb->s_id);
+			return -EFSCORRUPTED;
+		}
 		if (!w.sealed) {
 			pr_err("lnkfs (%s): the journal has no checksums\n", sbi->sb->s_id);
 			return -EFSCORRUPTED;

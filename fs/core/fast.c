@@ -46,16 +46,17 @@ u64 lnkfs_fast_area(const struct lnkfs_fs *fs)
  * nothing move the numbers on. Not if the log has their transaction, which has committed after
  * all, or is the one that applies them.
  *
- * Return: 1; 0; -EFSCORRUPTED when they are being applied, but the log ends before that.
+ * Return: 1; 0; -EFSCORRUPTED when the log ends before that: a record is written when all
+ * transactions before its own are durable, so it has been damaged since.
  */
 int lnkfs_fast_due(u32 tid, u32 first, u32 next, bool empty, bool marked)
 {
 	s32 ahead = (s32)(tid - next);
 
-	if (!marked)
-		return !ahead || (empty && ahead == 1);
 	if (ahead > (empty ? 1 : 0))
 		return -EFSCORRUPTED;
+	if (!marked)
+		return ahead >= 0;
 	return empty || !ahead || (s32)(tid - first) < 0;
 }
 

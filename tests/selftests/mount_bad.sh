@@ -240,6 +240,12 @@ crafted_logs()
 	is "no end behind a wrong commit block" EUCLEAN "$(try rw)"
 	is "no end behind a wrong commit block: the log says so" yes \
 		"$(said "the journal has no end")"
+
+	is "a log over itself is made" 0 "$($sysop logitself "$dev" $at "$bs")"
+	quiet
+	is "a log over itself" EUCLEAN "$(try rw)"
+	is "a log over itself: the log says so" yes \
+		"$(said "the journal names blocks of its own")"
 }
 
 mark=0

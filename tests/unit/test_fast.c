@@ -362,9 +362,9 @@ static void test_due(void)
 		bool marked;
 		int due;
 	} cases[] = {
-		{ -5, 0, false, false, 1 }, { 0, 0, false, false, 1 }, { -5, -1, false, false, 0 },
+		{ -5, 0, false, false, 1 }, { 0, 0, false, false, 1 }, { -5, -1, false, false, -EFSCORRUPTED },
 		{ -5, 1, false, false, 0 }, { 1, 1, false, false, 0 },
-		{ 0, 0, true, false, 1 }, { -1, -1, true, false, 1 }, { -2, -2, true, false, 0 },
+		{ 0, 0, true, false, 1 }, { -1, -1, true, false, 1 }, { -2, -2, true, false, -EFSCORRUPTED },
 		{ 1, 1, true, false, 0 },
 		/* before the log is replayed, and when it is new */
 		{ -5, 0, false, true, 1 }, { 1, 1, false, true, 1 }, { 7, 7, false, true, 1 },

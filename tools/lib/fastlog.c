@@ -46,28 +46,30 @@ static int scan_begin(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 *len
 		      struct lnkfs_fast_id *id, const char **why)
 {
 	u64 area = lnkfs_fast_area(fs);
-	u32 mark;
-	int err;
+	u32 mark = 0;
+	int err, err2;
 
 	err = lnkfs_dev_read(log->dev, area * log->block_size, log->fast_data, log->block_size);
-	if (!err)
-		err = load(log, fs, 1);
-	if (err)
-		return err;
-	*len = record_at(log, fs, 1, id);
+	if (!err && lnkfs_fast_head_read(fs, log->fast_data, area, &mark)) {
+		*why = "the head of the fast commits is damaged";
+		log->fast_damaged = true;
+	}
+	err2 = load(log, fs, 1);
+	*len = err2 ? 0 : record_at(log, fs, 1, id);
 	log->fast_there = *len && lnkfs_fast_follows(id, NULL);
 	if (log->fast_there)
 		log->fast_tid = id->tid;
-	if (lnkfs_fast_head_read(fs, log->fast_data, area, &mark)) {
-		*why = "the head of the fast commits is damaged";
+	if (err == -EIO || err2 == -EIO) {
+		*why = "the fast commits cannot be read";
 		log->fast_damaged = true;
-	} else if (mark && (!log->fast_there || log->fast_tid != mark)) {
+		return 0;
+	}
+	if (mark && (!log->fast_there || log->fast_tid != mark)) {
 		*why = "fast commits that were being applied are gone";
 		log->fast_damaged = true;
-	} else {
-		log->fast_marked = mark;
 	}
-	return 0;
+	log->fast_marked = mark && !log->fast_damaged;
+	return err ? err : err2;
 }
 
 /*
@@ -113,8 +115,13 @@ int lnkfs_log_fast_scan(struct lnkfs_log *log, const struct lnkfs_fs *fs, const 
 		last = id;
 		at += len;
 		err = load(log, fs, at);
-		len = record_at(log, fs, at, &id);
+		len = err ? 0 : record_at(log, fs, at, &id);
 		due = len && lnkfs_fast_follows(&id, &last);
+		if (err == -EIO) {
+			*why = "the fast commits cannot be read";
+			log->fast_damaged = true;
+			err = 0;
+		}
 	}
 	if (err)
 		return err;
@@ -259,21 +266,25 @@ int lnkfs_log_fast_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs)
  * @log: log, its device open for writing
  * @fs: its volume
  *
+ * Where the area is damaged its first record goes, too: writing may mend what cannot be read.
+ *
  * Return: 0, -ENOMEM, or what writing says; durable.
  */
 int lnkfs_log_fast_end(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 {
+	u32 blocks = log->fast_damaged ? 2 : 1;
 	u64 block = lnkfs_fast_area(fs);
 	u8 *data;
 	int err;
 
 	if (!log->fast_marked && !log->fast_damaged)
 		return 0;
-	data = malloc(log->block_size);
+	data = calloc(blocks, log->block_size);
 	if (!data)
 		return -ENOMEM;
 	lnkfs_fast_head_make(fs, data, block, 0);
-	err = lnkfs_dev_write(log->dev, block * log->block_size, data, log->block_size);
+	err = lnkfs_dev_write(log->dev, block * log->block_size, data,
+			      (size_t)blocks * log->block_size);
 	free(data);
 	return err ? err : lnkfs_dev_sync(log->dev);
 }

@@ -24,6 +24,8 @@ static int make_log(struct lnkfs_dev *dev, u32 bits, u64 start, u32 blocks, u32 
 	int err;
 
 	err = lnkfs_dev_zero(dev, start << bits, (u64)blocks << bits);
+	if (!err)
+		err = lnkfs_dev_sync(dev);
 	if (err)
 		return err;
 	js = calloc(1, size);
