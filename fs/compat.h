@@ -13,14 +13,14 @@
 #include <linux/jbd2.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
-/* jbd2 takes a commit block of which only the head is right (6.10). */
-#define LNKFS_JBD2_PARTIAL_COMMIT	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0))
-
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #include <linux/unaligned.h>
 #else
 #include <asm/unaligned.h>
 #endif
+
+/* jbd2 takes a commit block of which only the head is right (6.10). */
+#define LNKFS_JBD2_PARTIAL_COMMIT	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0))
 
 /* Idmapped mounts: the type of the first argument of many inode operations. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)

@@ -105,9 +105,7 @@ static u32 lnkfs_log_tags(const struct lnkfs_sb_info *sbi, const void *data, boo
 	for (; pos + sizeof(*tag) <= end; blocks++) {
 		tag = data + pos;
 		block = (u64)be32_to_cpu(tag->t_blocknr_high) << 32 | be32_to_cpu(tag->t_blocknr);
-		if (block >= sbi->fs.journal_start &&
-		    block - sbi->fs.journal_start < sbi->fs.journal_blocks)
-			*own = true;
+		*own |= lnkfs_in_journal(&sbi->fs, block);
 		if (tag->t_flags & cpu_to_be32(JBD2_FLAG_LAST_TAG))
 			return blocks + 1;
 		pos += sizeof(*tag) + (tag->t_flags & cpu_to_be32(JBD2_FLAG_SAME_UUID) ? 0 : 16);

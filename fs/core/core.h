@@ -376,6 +376,7 @@ struct lnkfs_fast_item {
 	const u8 *bytes;
 };
 
+bool lnkfs_in_journal(const struct lnkfs_fs *fs, u64 block);
 bool lnkfs_may_journal(const struct lnkfs_fs *fs, u64 block);
 u64 lnkfs_fast_area(const struct lnkfs_fs *fs);
 int lnkfs_fast_due(u32 tid, u32 first, u32 next, bool empty, bool marked);

@@ -9,6 +9,16 @@
 #define WORD	sizeof(u64)
 
 /**
+ * lnkfs_in_journal() - is a block one of the journal's?
+ * @fs: volume; an external journal has none on it
+ * @block: any number
+ */
+bool lnkfs_in_journal(const struct lnkfs_fs *fs, u64 block)
+{
+	return block >= fs->journal_start && block - fs->journal_start < fs->journal_blocks;
+}
+
+/**
  * lnkfs_may_journal() - can an operation on the volume change a block by way of the journal?
  * @fs: volume
  * @block: any number
@@ -18,7 +28,7 @@
 bool lnkfs_may_journal(const struct lnkfs_fs *fs, u64 block)
 {
 	return block < fs->blocks && block != (u64)LNKFS_SUPER_OFFSET >> fs->block_bits &&
-	       (block < fs->journal_start || block - fs->journal_start >= fs->journal_blocks);
+	       !lnkfs_in_journal(fs, block);
 }
 
 /**

@@ -630,13 +630,13 @@ static void check_files(struct crash_state *st, const struct work *w, const stru
 
 /*
  * The names may be the same at several moments: a file was replaced and replaced again, by one
- * that got the number of the first. It is enough that one of these fits.
+ * that got the number of the first. It is enough that one of these fits. False: at none.
  */
-static void check_moments(struct crash_state *st, const struct work *w, const struct proc *p,
+static bool check_moments(struct crash_state *st, const struct work *w, const struct proc *p,
 			  u32 low, u32 high, u64 sum)
 {
 	struct crash_state look = *st;
-	u32 k, last = low;
+	u32 k, last = high + 1;
 
 	look.quiet = true;
 	for (k = low; k <= high; k++) {
@@ -646,27 +646,26 @@ static void check_moments(struct crash_state *st, const struct work *w, const st
 		look.failures = 0;
 		check_files(&look, w, p, k);
 		if (!look.failures)
-			return;
+			return true;
 	}
+	if (last > high)
+		return false;
 	check_files(st, w, p, last);
+	return true;
 }
 
 static void check_proc(struct crash_state *st, const struct work *w, u32 n)
 {
 	const struct proc *p = &w->proc[n];
-	u32 low = durable(w, p, st->mark), high = begun(p, st->mark), k;
+	u32 low = durable(w, p, st->mark), high = begun(p, st->mark);
 	struct walk walk = { .st = st };
 	char top[8];
 
 	snprintf(top, sizeof(top), "p%u", n);
 	walk.only = top;
 	crash_list(st, "/", walk_name, &walk);
-	for (k = low; k <= high && p->sum[k] != walk.list.sum; k++)
-		;
-	if (k > high)
+	if (!check_moments(st, w, p, low, high, walk.list.sum))
 		explain(st, p, low, high, &walk.list);
-	else
-		check_moments(st, w, p, low, high, walk.list.sum);
 	free_items(&walk.list);
 }
 

@@ -661,11 +661,6 @@ static int add_inode_block(struct lnkfs_repair *r, u32 group, u32 off, struct ma
 	return 0;
 }
 
-static bool in_journal(const struct lnkfs_fs *fs, u64 block)
-{
-	return block >= fs->journal_start && block < fs->journal_start + fs->journal_blocks;
-}
-
 static int make_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *data)
 {
 	u32 off, used = 0, overhead = lnkfs_group_overhead(r->fs, group);
@@ -687,7 +682,7 @@ static int make_maps(struct lnkfs_repair *r, u32 group, struct maps *m, void *da
 		bool inodes = marked(g->imap, off);
 
 		if (off < size && off >= overhead && !inodes && !marked(g->meta, off) &&
-		    !marked(g->data, off) && !in_journal(r->fs, first + off))
+		    !marked(g->data, off) && !lnkfs_in_journal(r->fs, first + off))
 			continue;
 		lnkfs_set_bit(off, m->bits[0]->m_bits);
 		used += off < size;
