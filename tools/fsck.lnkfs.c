@@ -213,7 +213,7 @@ static int replay(struct lnkfs_volume *v, struct lnkfs_log *log)
 	int err = lnkfs_log_replay(log, &v->dev);
 
 	/* After that, since the log may hold a superblock; and durable before it is empty. */
-	if (!err && (log->err || log->damaged || log->bad_blocks))
+	if (!err && (log->err || log->damaged || log->bad_blocks || log->fast_damaged))
 		err = lnkfs_volume_mark_error(v);
 	if (!err)
 		err = lnkfs_log_reset(log, &v->fs);

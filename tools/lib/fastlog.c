@@ -73,8 +73,8 @@ static int scan_begin(struct lnkfs_log *log, const struct lnkfs_fs *fs, u32 *len
 }
 
 /*
- * The log ends before records that were being applied: it has been damaged since, and what
- * they follow is lost. So are they.
+ * The log ends before the transaction of records: it has been damaged since, and what they
+ * follow is lost. So are they.
  */
 static void behind_damage(struct lnkfs_log *log)
 {

@@ -123,7 +123,7 @@ struct lnkfs_log {
  */
 static inline bool lnkfs_log_pending(const struct lnkfs_log *log)
 {
-	return log->start || log->fast || log->fast_marked || log->fast_damaged;
+	return log->start || log->fast || log->fast_marked || log->fast_damaged || log->damaged;
 }
 
 /**
