@@ -33,10 +33,18 @@ struct one {
 	char *text;
 };
 
+/**
+ * struct all - the ledger
+ * @one: the sequences
+ * @nr: how many
+ * @base: steps that all of them have at first
+ * @sync: the volume was mounted with sync (OSYNC)
+ */
 struct all {
 	struct one *one;
 	u32 nr;
 	u32 base;
+	bool sync;
 };
 
 /* ---- the ledger ---- */
@@ -75,6 +83,14 @@ static void *ace_load(const char *path)
 	fclose(f);
 	if (!all->nr)
 		die("%s is empty", path);
+	return all;
+}
+
+static void *ace_load_sync(const char *path)
+{
+	struct all *all = ace_load(path);
+
+	all->sync = true;
 	return all;
 }
 
@@ -170,9 +186,18 @@ static void promise(struct bounds *b, const struct ace_model *m, const struct ac
 	}
 }
 
-/* @returned: steps of the sequence that had returned; one more may have begun. */
-static void find_bounds(struct bounds *b, struct one *o, u32 base, u32 returned)
+/* With "sync" each step is durable when it returns, but for what a mapping has stored. */
+static void promise_sync(struct bounds *b, const struct ace_step *s, u32 index)
 {
+	raise_min(b, index + 1, index);
+	if (s->code != ACE_MWRITE && s->obj < ACE_OBJECTS)
+		b->synced[s->obj] |= 1u << index;
+}
+
+/* @returned: steps of the sequence that had returned; one more may have begun. */
+static void find_bounds(struct bounds *b, const struct all *all, struct one *o, u32 returned)
+{
+	const u32 base = all->base;
 	struct ace_model m;
 	u32 i;
 
@@ -186,8 +211,11 @@ static void find_bounds(struct bounds *b, struct one *o, u32 base, u32 returned)
 	for (i = 0; i < base + returned; i++) {
 		if (!ace_apply(&m, &o->seq.step[i], i))
 			die("impossible: %s", o->text);
-		if (i >= base)
-			promise(b, &m, &o->seq.step[i], i);
+		if (i < base)
+			continue;
+		promise(b, &m, &o->seq.step[i], i);
+		if (all->sync)
+			promise_sync(b, &o->seq.step[i], i);
 	}
 }
 
@@ -466,7 +494,7 @@ static void complain(struct compare *c, u64 dir)
 	}
 }
 
-static void check_one(struct crash_state *st, struct one *o, u32 base, u32 returned)
+static void check_one(struct crash_state *st, const struct all *all, struct one *o, u32 returned)
 {
 	static struct compare c;
 	struct crash_stat stat;
@@ -474,7 +502,7 @@ static void check_one(struct crash_state *st, struct one *o, u32 base, u32 retur
 	char path[32];
 	u32 steps;
 
-	find_bounds(&b, o, base, returned);
+	find_bounds(&b, all, o, returned);
 	c.st = st;
 	c.b = &b;
 	snprintf(path, sizeof(path), "/q%u", o->number);
@@ -496,20 +524,27 @@ static void ace_check(void *priv, struct crash_state *st)
 
 	if (!o)
 		return;
-	check_one(st, o, all->base, begun(all, o, st->mark) - 1);
+	check_one(st, all, o, begun(all, o, st->mark) - 1);
 	/* Those before it have ended, those of another batch have been removed. */
 	for (i = 1; i <= LOOK_BACK && o - i >= all->one; i++) {
 		struct one *p = o - i;
 
 		if (p->first + (p->seq.nr - all->base) + 1 != p[1].first)
 			break;
-		check_one(st, p, all->base, p->seq.nr - all->base);
+		check_one(st, all, p, p->seq.nr - all->base);
 	}
 }
 
 const struct oracle ace_oracle = {
 	.name = "ace",
 	.load = ace_load,
+	.wants = ace_wants,
+	.check = ace_check,
+};
+
+const struct oracle ace_sync_oracle = {
+	.name = "ace-sync",
+	.load = ace_load_sync,
 	.wants = ace_wants,
 	.check = ace_check,
 };

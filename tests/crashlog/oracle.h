@@ -78,6 +78,7 @@ struct oracle {
 /* Add yours to the list in replay.c. */
 extern const struct oracle model_oracle;
 extern const struct oracle ace_oracle;
+extern const struct oracle ace_sync_oracle;
 extern const struct oracle same_oracle;
 
 /* Ends the program: the test itself has failed. */

@@ -18,7 +18,8 @@
 static const char usage_text[] =
 	"usage: replay [OPTIONS] BASE LOG LEDGER\n"
 	"  BASE is the volume before the first entry of LOG.\n"
-	"  -o ORACLE	who says what must be there: model (the default), ace, same\n"
+	"  -o ORACLE	who says what must be there: model (the default), ace,\n"
+	"		ace-sync, same\n"
 	"  -s SEED	which parts of writes are tried (1)\n"
 	"  -p PARTS	parts of the writes before each flush (8)\n"
 	"  -n COUNT	check only so many of the states\n"
@@ -30,7 +31,9 @@ static const char usage_text[] =
 	"  -x WHAT	a disk that is broken: fua, flush (loses such writes), order\n"
 	"		(a commit is there before what it commits)\n";
 
-static const struct oracle *const oracles[] = { &model_oracle, &ace_oracle, &same_oracle };
+static const struct oracle *const oracles[] = {
+	&model_oracle, &ace_oracle, &ace_sync_oracle, &same_oracle
+};
 
 /**
  * struct totals - figures that the processes share
