@@ -5,8 +5,9 @@
  * transaction has changed, by whomever, since its record before: so a crash leaves the state
  * of one moment, as after a commit, and nothing has to be known of the operations.
  *
- * What changed is found by comparison: as long as somebody calls fsync the contents of each
- * block are kept that the running transaction is the first to declare (lnkfs_fast_track()).
+ * What changed is found by comparison: as long as somebody calls fsync, or does synchronous
+ * operations, the contents of each block are kept that the running transaction is the first to
+ * declare (lnkfs_fast_track()).
  * A transaction that changes too many blocks, or frees metadata (what the log has of those is
  * to be revoked), is committed as ever.
  *
@@ -527,6 +528,31 @@ int lnkfs_fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush)
 		ret = fast_commit(sbi, tid, flush);
 	mutex_unlock(&fast->write_lock);
 	return ret;
+}
+
+/**
+ * lnkfs_fast_likely() - will lnkfs_fast_commit() do without a commit?
+ * @sbi: volume with fast commits
+ * @tid: transaction of a handle
+ *
+ * Context: does not sleep.
+ */
+bool lnkfs_fast_likely(const struct lnkfs_sb_info *sbi, tid_t tid)
+{
+	return READ_ONCE(sbi->fast->tid) == tid && !READ_ONCE(sbi->fast->lost);
+}
+
+/**
+ * lnkfs_fast_want() - there was a commit that might have been a fast one
+ * @sbi: volume with fast commits
+ *
+ * Context: may sleep; not inside a handle.
+ */
+void lnkfs_fast_want(struct lnkfs_sb_info *sbi)
+{
+	mutex_lock(&sbi->fast->write_lock);
+	fast_want(sbi);
+	mutex_unlock(&sbi->fast->write_lock);
 }
 
 /**

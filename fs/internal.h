@@ -400,6 +400,8 @@ void lnkfs_fast_lost(handle_t *handle, struct lnkfs_sb_info *sbi);
 void lnkfs_fast_quiesce(struct lnkfs_sb_info *sbi);
 void lnkfs_fast_forget(struct lnkfs_sb_info *sbi);
 int lnkfs_fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush);
+void lnkfs_fast_want(struct lnkfs_sb_info *sbi);
+bool lnkfs_fast_likely(const struct lnkfs_sb_info *sbi, tid_t tid);
 u64 lnkfs_fast_count(struct lnkfs_sb_info *sbi);
 int lnkfs_fast_open(struct lnkfs_sb_info *sbi, tid_t first, tid_t next, bool empty);
 bool lnkfs_fast_pending(const struct lnkfs_sb_info *sbi);

@@ -511,15 +511,44 @@ handle_t *lnkfs_begin_inode(struct inode *inode, u32 credits, u32 revokes)
 	return err ? ERR_PTR(err) : lnkfs_begin(inode->i_sb, credits, revokes);
 }
 
+/* The volume, if the handle has to wait for its transaction and fast commits may do for that. */
+static struct super_block *lnkfs_end_fast(handle_t *handle)
+{
+	struct super_block *sb;
+
+	if (!handle->h_sync || handle->h_ref > 1 || is_handle_aborted(handle) ||
+	    current->flags & PF_MEMALLOC)
+		return NULL;
+	sb = handle->h_transaction->t_journal->j_private;
+	return LNKFS_SB(sb)->fast ? sb : NULL;
+}
+
 /**
  * lnkfs_end() - end a handle
  * @handle: the handle
+ *
+ * After lnkfs_sync_handle() what it did is durable on return. A commit is left to jbd2, which
+ * waits a little for others that want one, too.
  *
  * Return: 0, or -EIO when the journal was aborted meanwhile.
  */
 int lnkfs_end(handle_t *handle)
 {
-	return jbd2_journal_stop(handle);
+	struct super_block *sb = lnkfs_end_fast(handle);
+	tid_t tid = sb ? handle->h_transaction->t_tid : 0;
+	bool likely = sb && lnkfs_fast_likely(LNKFS_SB(sb), tid);
+	int err;
+
+	if (likely)
+		handle->h_sync = 0;
+	err = jbd2_journal_stop(handle);
+	if (!sb || err)
+		return err;
+	if (!likely) {
+		lnkfs_fast_want(LNKFS_SB(sb));
+		return 0;
+	}
+	return lnkfs_fast_commit(LNKFS_SB(sb), tid, false) ? lnkfs_wait_tid(sb, tid) : 0;
 }
 
 /**

@@ -45,7 +45,7 @@ static const char usage_text[] =
 	"  -O [^]FEATURE,...   what the volume has (^: has not): backref, inodes know\n"
 	"                      their names (default); quota, the usage of users,\n"
 	"                      groups and projects is kept; fast_commit, fsync of\n"
-	"                      small changes is one write\n"
+	"                      small changes is one write (default if there is room)\n"
 	"  -O journal_dev      make a journal device, no filesystem\n"
 	"  -q                  print nothing but errors\n"
 	"  -U UUID             UUID (default: random)\n"
@@ -186,7 +186,7 @@ static void parse_features(struct options *o, char *text)
 		else if (!strcmp(name, "backref"))
 			o->format.no_backref = !on;
 		else if (!strcmp(name, "fast_commit"))
-			o->format.fast_commit = on;
+			o->format.fast_commit = on ? LNKFS_FAST_ALWAYS : 0;
 		else if (!strcmp(one, "journal_dev"))
 			o->journal_dev = true;
 		else
@@ -769,7 +769,11 @@ static void format_device(const struct options *o, struct lnkfs_volume *v,
 int main(int argc, char **argv)
 {
 	struct options o = {
-		.format = { .fast_symlink_max = ~0u, .reserved_permille = DEFAULT_PERMILLE },
+		.format = {
+			.fast_symlink_max = ~0u,
+			.reserved_permille = DEFAULT_PERMILLE,
+			.fast_commit = LNKFS_FAST_IF_ROOM,
+		},
 	};
 	struct lnkfs_super_block sb;
 	static struct lnkfs_journal_dev journal;

@@ -116,7 +116,6 @@ static void check_wishes(const struct tune *t)
 {
 	const struct lnkfs_fs *fs = &t->v.fs;
 	u64 journal = t->journal_bytes >> fs->block_bits;
-	u32 least = LNKFS_MIN_JOURNAL_BLOCKS + fs->fast_blocks;
 	const char *missing;
 
 	if ((t->set_reserved || t->set_permille) && reserve_wanted(t) > fs->blocks / 2)
@@ -125,10 +124,17 @@ static void check_wishes(const struct tune *t)
 	missing = lnkfs_defopt_orphaned(t->opts_on, types_wanted(t));
 	if (missing)
 		tune_fail(missing, "the volume has no quota files for it (-O quota)");
-	if (t->journal_bytes && journal < least)
-		tune_fail(t->device, "journal too small (%u blocks are the least)", least);
+	if (t->journal_bytes && journal < LNKFS_MIN_JOURNAL_BLOCKS)
+		tune_fail(t->device, "journal too small (%u blocks are the least)",
+			  LNKFS_MIN_JOURNAL_BLOCKS);
 	if (journal > fs->group_blocks)
 		tune_fail(t->device, "journal too large (it must fit into one group)");
+	if (t->fast_on && (t->journal || (lnkfs_ext_journal(&t->v) && !journal)))
+		tune_fail("fast_commit", "needs a journal inside the volume (-J size=)");
+	if (t->fast_on && !lnkfs_fast_room(fs, journal ? (u32)journal : fs->journal_blocks))
+		tune_fail(t->device, fs->fast_blocks ?
+			  "journal too small for fast commits (-O ^fast_commit does without)" :
+			  "journal too small for fast commits (-J size= makes it larger)");
 	if (t->journal_now && !lnkfs_ext_journal(&t->v))
 		tune_fail(t->journal_now, "the volume has its journal inside");
 }
@@ -164,12 +170,18 @@ static void drop_fulfilled(struct tune *t)
 	t->backref_off &= t->v.fs.backref;
 	if (t->journal_bytes >> t->v.fs.block_bits == t->v.fs.journal_blocks)
 		t->journal_bytes = 0;
+	/* A journal of another length has another area for them. */
+	if (t->journal_bytes && t->v.fs.fast_blocks && !t->fast_off)
+		t->fast_off = t->fast_on = true;
+	else
+		t->fast_on &= !t->v.fs.fast_blocks;
+	t->fast_off &= t->v.fs.fast_blocks != 0;
 }
 
 static bool changes_blocks(const struct tune *t)
 {
-	return t->quota_on || t->quota_off || t->backref_on || t->backref_off ||
-	       t->journal_bytes || t->journal;
+	return t->quota_on || t->quota_off || t->backref_on || t->backref_off || t->fast_on ||
+	       t->fast_off || t->journal_bytes || t->journal;
 }
 
 /* Blocks can be changed only where all is in order. */
@@ -291,8 +303,12 @@ static int change_blocks(struct tune *t)
 		err = remove_quota(t);
 	if (!err && t->quota_on)
 		err = make_quota(t);
+	if (!err && t->fast_off)
+		err = tune_fast(t, false);
 	if (!err && (t->journal || t->journal_bytes))
 		err = tune_journal(t);
+	if (!err && t->fast_on)
+		err = tune_fast(t, true);
 	return err;
 }
 
@@ -339,7 +355,8 @@ static bool wants_change(const struct tune *t)
 {
 	return t->label || t->set_uuid || t->set_reserved || t->set_permille || t->opts_on ||
 	       t->opts_off || t->errors || t->set_mounts || t->set_checked || t->quota_on ||
-	       t->quota_off || t->backref_on || t->backref_off || t->journal_bytes || t->journal;
+	       t->quota_off || t->backref_on || t->backref_off || t->fast_on || t->fast_off ||
+	       t->journal_bytes || t->journal;
 }
 
 static void open_volume(struct tune *t)

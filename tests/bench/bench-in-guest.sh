@@ -23,7 +23,7 @@ make_volume() # PEER
 	case $1 in
 	tmpfs) ;;
 	lnkfs) mkfs.lnkfs -q -f "$dev" ;;
-	lnkfs-fast) mkfs.lnkfs -q -f -O fast_commit "$dev" ;;
+	lnkfs-commits) mkfs.lnkfs -q -f -O ^fast_commit "$dev" ;;
 	# nothing is left to be done by the kernel after the first mount
 	ext4)  mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$dev" ;;
 	xfs)   mkfs.xfs -q -f "$dev" ;;
@@ -163,7 +163,7 @@ fio_jobs()
 modprobe -aq crc32c-intel jbd2 libcrc32c
 for peer in $BENCH_PEERS; do
 	case $peer in
-	lnkfs|lnkfs-fast) grep -qw lnkfs /proc/filesystems || insmod /lnkfs/lnkfs.ko ;;
+	lnkfs|lnkfs-commits) grep -qw lnkfs /proc/filesystems || insmod /lnkfs/lnkfs.ko ;;
 	*)     modprobe -q "$peer" || grep -qw "$peer" /proc/filesystems ;;
 	esac || { echo "bench: this kernel has no $peer" >&2; exit 1; }
 done

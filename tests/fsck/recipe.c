@@ -758,7 +758,7 @@ void recipe_make(const struct recipe *r, struct img *img)
 	struct lnkfs_format f = {
 		.block_bits = r->bits,
 		.fast_symlink_max = r->fast_max,
-		.fast_commit = r->fast,
+		.fast_commit = r->fast ? LNKFS_FAST_ALWAYS : 0,
 		.label = "a label",
 		.uuid = "user's own uuid",
 		.meta_uuid = "its metadata uid",

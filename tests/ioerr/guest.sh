@@ -189,6 +189,7 @@ scenario()
 		-k) k=-k ;;
 		external) mkfs=(-J "device=$journal") ;;
 		fast) mkfs=(-O fast_commit) ;;
+		commits) mkfs=(-O ^fast_commit) ;;
 		esac
 	done
 	seed=$((seed + 1))

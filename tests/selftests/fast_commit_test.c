@@ -43,6 +43,13 @@ static bool has_link(const char *dir, int n)
 	return len == (ssize_t)strlen(want) && !memcmp(target, want, (size_t)len);
 }
 
+static bool is_link(const char *name)
+{
+	struct stat st;
+
+	return !lstat(name, &st) && S_ISLNK(st.st_mode);
+}
+
 static int crash(void)
 {
 	uint32_t how = LNKFS_SHUTDOWN_NOW;
@@ -348,6 +355,41 @@ TEST_F(fast, read_only)
 	EXPECT_TRUE(has_link("d", 1));
 	ASSERT_OK(vol_again(&self->v, 0, NULL));
 	EXPECT_TRUE(has_link("d", 1));
+}
+
+/* Operations that are synchronous by mount option: the same without fsync. */
+TEST_F(fast, dirsync)
+{
+	long long sectors, sequence, count;
+	char name[32];
+	int i;
+
+	ASSERT_OK(vol_again(&self->v, MS_DIRSYNC, NULL));
+	ASSERT_OK(mkdir("d", 0755));
+	for (i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "d/warm%d", i);
+		ASSERT_OK(symlink("target", name));
+	}
+	sectors = dev_counted(self->v.dev, DEV_SECTORS_WRITTEN);
+	sequence = sysfs_number(&self->v, "journal_sequence");
+	count = records(&self->v);
+	for (i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "d/%d", i);
+		ASSERT_OK(symlink("target", name));
+	}
+	ASSERT_OK(rename("d/9", "d/10"));
+	/* As in one_write. */
+	if (sysfs_number(&self->v, "journal_sequence") == sequence) {
+		EXPECT_EQ(count + 11, records(&self->v));
+		EXPECT_GE(11 * 4096, (dev_counted(self->v.dev, DEV_SECTORS_WRITTEN) - sectors) * 512);
+	}
+	ASSERT_OK(crash_and_mount(&self->v));
+	for (i = 0; i < 9; i++) {
+		snprintf(name, sizeof(name), "d/%d", i);
+		EXPECT_TRUE(is_link(name));
+	}
+	EXPECT_FALSE(is_link("d/9"));
+	EXPECT_TRUE(is_link("d/10"));
 }
 
 /* Freezing empties the log, whose numbers then go on in another way. */

@@ -215,6 +215,8 @@ work() # use the journal that there is
 }
 least=$((1280 * BS / 1024))
 ok "work with the journal that mkfs made" work a
+ok "a journal without fast commits" tune.lnkfs -O ^fast_commit "$dev"
+ok "serves" work b
 for kib in $((least + 256)) $((least * 2)) $((least + 64)) $least; do
 	ok "a journal of $kib KiB" tune.lnkfs -J "size=${kib}k" "$dev"
 	ok "serves" work b

@@ -132,7 +132,7 @@ static void begin(u32 bits)
 	struct lnkfs_format f = {
 		.block_bits = bits,
 		.fast_symlink_max = ~0u,
-		.fast_commit = true,
+		.fast_commit = LNKFS_FAST_ALWAYS,
 		.meta_uuid = "test meta uuid..",
 		.hash_seed = "test hash seed..",
 		.now = 1,

@@ -174,7 +174,8 @@ def journal_of(image):
 
 def old_backups():
     """The journal in use is the one that the primary superblock names."""
-    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "fresh", "40M"], check=True)
+    subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "-O", "^fast_commit", "fresh",
+                    "40M"], check=True)
     subprocess.run([TOOLS + "/mkfs.lnkfs", "-q", "-b", "1024", "-O", "journal_dev", "log", "4M"],
                    check=True)
     for what, args in (("elsewhere", ("-J", "size=5M")), ("shorter", ("-J", "size=1500k"))):

@@ -137,12 +137,18 @@ for b in 1000 512 8192 0 -1 4kk ""; do
 done
 works "journal size in MiB" -f -J size=8 a.img
 is "journal blocks" "$(field a.img 168 4)" 2048
-works "journal size with a suffix" -f -J size=6144K a.img
+works "journal size with a suffix" -f -J size=6144K -O ^fast_commit a.img
 is "journal blocks" "$(field a.img 168 4)" 1536
 start=$(field a.img 160 8)
 is "journal superblock" "$(od -An -tx1 -j $((start * 4096)) -N 8 a.img | tr -d ' ')" c03b399800000004
 is "journal length" "$(od -An -tu4 --endian=big -j $((start * 4096 + 16)) -N 4 a.img | tr -d ' ')" 1536
-is "no fast commits by default" "$(field a.img 172 4) $(field a.img 20 4)" "0 0"
+is "no fast commits" "$(field a.img 172 4) $(field a.img 20 4)" "0 0"
+works "no room for fast commits, not asked for" -f -J size=5M a.img
+is "no fast commits, all of the journal" \
+	"$(field a.img 172 4) $(field a.img 168 4) $(field a.img 20 4)" "0 1280 0"
+works "room for fast commits by default" -f -J size=6144K a.img
+is "their blocks, of the journal's, feature" \
+	"$(field a.img 172 4) $(field a.img 168 4) $(field a.img 20 4)" "192 1536 4"
 refuses "journal too small" "journal too small" -f -J size=4 a.img
 works "room for fast commits" -f -O fast_commit -J size=8 a.img
 is "their blocks, of the journal's, feature" \

@@ -44,6 +44,14 @@ value() # FILE KEY: what -l says
 	"$TOOLS/tune.lnkfs" -l "$1" | sed -n "s/^$2: *//p"
 }
 
+fast() # FILE: its features, blocks for fast commits, and of the log
+{
+	local at
+	at=$(($(field "$1" 160 8) * bs + 16))
+	echo "$(value "$1" Features)/$(field "$1" 172 4)/$(od -An -tu4 -j $at -N 4 --endian=big "$1" |
+		tr -d ' ')"
+}
+
 # The backup in group 1 agrees with the superblock in all but its place, its
 # checksum, its state.
 backup_agrees() # FILE BLOCKSIZE
@@ -127,7 +135,7 @@ echo "TAP version 13"
 for bs in 1024 4096; do
 	size=$((bs == 1024 ? 20 : 140))M
 	least=$((1280 * bs / 1024))
-	format vol $size -b $bs -d src -J size=$((least * 2))k
+	format vol $size -b $bs -d src -J size=$((least * 2))k -O ^fast_commit
 	works "label" -L "a label" vol
 	is "label" "$(value vol Label)" "a label"
 	works "no label" -L "" vol
@@ -239,6 +247,33 @@ for bs in 1024 4096; do
 	works "longer journal, to the front" -J size=$((least + 40))k vol
 	is "start" "$(field vol 160 8)" $((start - 40 * 1024 / bs))
 
+	# Blocks of the journal for fast commits.
+	format vol $size -b $bs -d src -J size=$((least * 2))k
+	fast=$((bs == 4096 ? 256 : 320))
+	is "fast commits by default" "$(fast vol)" "backref fast_commit/$fast/$((2560 - fast))"
+	works "no fast commits" -O ^fast_commit vol
+	is "feature, their blocks, the log's" "$(fast vol)" "backref/0/2560"
+	works "fast commits again" -O fast_commit vol
+	is "feature, their blocks, the log's" "$(fast vol)" "backref fast_commit/$fast/$((2560 - fast))"
+	works "they are there already" -O fast_commit vol
+	works "longer journal with fast commits" -J size=$((least * 3))k vol
+	more=$((bs == 4096 ? 256 : 480))
+	is "feature, their blocks, the log's" "$(fast vol)" "backref fast_commit/$more/$((3840 - more))"
+	works "shorter journal with fast commits" -J size=$((1536 * bs / 1024))k vol
+	is "feature, their blocks, the log's" "$(fast vol)" "backref fast_commit/192/1344"
+	refuses "$bs: no room for the log beside them" 1 \
+		"vol: journal too small for fast commits (-O ^fast_commit does without)" \
+		-J size=${least}k vol
+	refuses "$bs: fast commits, and a journal outside" 1 \
+		"fast_commit: needs a journal inside the volume (-J size=)" \
+		-O fast_commit -J device=log3 vol
+	works "shorter journal without them" -O ^fast_commit -J size=${least}k vol
+	is "feature, their blocks, the log's" "$(fast vol)" "backref/0/1280"
+	refuses "$bs: no room for fast commits" 1 \
+		"vol: journal too small for fast commits (-J size= makes it larger)" -O fast_commit vol
+	works "longer journal with them" -O fast_commit -J size=$((least * 2))k vol
+	is "feature, their blocks, the log's" "$(fast vol)" "backref fast_commit/$fast/$((2560 - fast))"
+
 	# External journals.
 	format log 8M -O journal_dev -b $bs
 	format log2 8M -O journal_dev -b $bs
@@ -255,6 +290,8 @@ for bs in 1024 4096; do
 	format vol2 $size -b $bs -J device=log
 	[ "$(value vol2 Features)" = "backref ext_journal" ]
 	result $? "$bs: the devices that were left serve another volume"
+	refuses "$bs: fast commits and an external journal" 1 \
+		"fast_commit: needs a journal inside the volume (-J size=)" -O fast_commit vol2
 	refuses "$bs: a journal of another volume" 1 \
 		"log: this journal belongs to another volume; mkfs.lnkfs -f -O journal_dev frees it" \
 		-J device=log vol

@@ -106,6 +106,12 @@ echo "TAP version 13"
 for bs in 1024 4096; do
 	least=$((1280 * bs / 1024))
 	before -J size=$((least * 2))k
+	stops "no fast commits" 1 -O ^fast_commit
+	stops "shorter journal with fast commits" 1 -J size=$((least + least / 2))k
+	stops "shorter journal without them" 1 -O ^fast_commit -J size=${least}k
+	"$TOOLS/tune.lnkfs" -O ^fast_commit before
+	stops "fast commits" 1 -O fast_commit
+	stops "longer journal with fast commits" 1 -O fast_commit -J size=$((least * 2 + 100))k
 	stops "label and more" 1 -L label -U random -m 3 -o discard
 	stops "shorter journal" 1 -J size=$((least + 100))k
 	stops "longer journal, to the front" 1 -J size=$((least * 2 + 100))k

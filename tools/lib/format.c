@@ -101,17 +101,30 @@ static int plan_size(const struct lnkfs_format *f, u64 device_bytes, u32 *bits, 
 	return 0;
 }
 
-/*
- * Room for the fast commits of a transaction: an eighth of the journal, up to 1 MiB. @len: of
- * the journal, which the smallest one has it in addition to.
+/**
+ * lnkfs_fast_room() - blocks for the fast commits of a transaction
+ * @fs: volume
+ * @journal: blocks of its journal, at least LNKFS_MIN_JOURNAL_BLOCKS
+ *
+ * Return: an eighth of the journal, up to 1 MiB; 0 when that would leave too little.
  */
+u32 lnkfs_fast_room(const struct lnkfs_fs *fs, u32 journal)
+{
+	u32 area = min_t(u32, journal / 8, (1u << 20) >> fs->block_bits);
+
+	return journal - area >= LNKFS_MIN_JOURNAL_BLOCKS ? area : 0;
+}
+
+/* Room for fast commits. @len: of the journal, which the smallest one has it in addition to. */
 static u32 fast_area(const struct lnkfs_format *f, const struct lnkfs_fs *fs, u64 *len)
 {
-	u32 area = min_t(u32, (u32)*len / 8, (1u << 20) >> fs->block_bits);
+	u32 area = lnkfs_fast_room(fs, (u32)*len);
 
-	if (*len - area >= LNKFS_MIN_JOURNAL_BLOCKS)
+	if (area)
 		return area;
-	if (f->journal_bytes || *len + area > max_journal(fs))
+	area = (u32)*len / 8;
+	if (f->fast_commit != LNKFS_FAST_ALWAYS || f->journal_bytes ||
+	    *len + area > max_journal(fs))
 		return 0;
 	*len += area;
 	return area;
@@ -123,7 +136,7 @@ static const char *plan_journal(const struct lnkfs_format *f, const struct lnkfs
 	u64 len = f->journal_bytes >> fs->block_bits;
 	u32 group = journal_group(fs), fast;
 
-	if (f->ext_journal && f->fast_commit)
+	if (f->ext_journal && f->fast_commit == LNKFS_FAST_ALWAYS)
 		return "fast commits need a journal inside the volume";
 	if (f->ext_journal) {
 		sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_EXT_JOURNAL);
@@ -137,10 +150,10 @@ static const char *plan_journal(const struct lnkfs_format *f, const struct lnkfs
 		return "journal too small (1280 blocks are the least)";
 	if (len > max_journal(fs))
 		return "journal too large (it must fit into one group)";
-	if (f->fast_commit) {
-		fast = fast_area(f, fs, &len);
-		if (!fast)
-			return "journal too small for fast commits";
+	fast = f->fast_commit ? fast_area(f, fs, &len) : 0;
+	if (f->fast_commit == LNKFS_FAST_ALWAYS && !fast)
+		return "journal too small for fast commits";
+	if (fast) {
 		sb->s_feature_incompat |= cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT);
 		sb->s_fc_blocks = cpu_to_le32(fast);
 	}

@@ -8,6 +8,12 @@
 #include "quota_image.h"
 #include "volume.h"
 
+u32 lnkfs_fast_room(const struct lnkfs_fs *fs, u32 journal);
+
+/* Fast commits if the journal that there would be has room for them, or else an error. */
+#define LNKFS_FAST_IF_ROOM	1
+#define LNKFS_FAST_ALWAYS	2
+
 /**
  * struct lnkfs_format - what a new volume should be; zero means the default
  *	unless said otherwise
@@ -31,7 +37,8 @@
  * @gid: its group
  * @quota_types: quota files to make: bits 1 << LNKFS_QUOTA_*
  * @no_backref: inodes do not know their names
- * @fast_commit: fsync may do without a commit
+ * @fast_commit: fsync and the like may do without a commit: LNKFS_FAST_IF_ROOM,
+ *	LNKFS_FAST_ALWAYS, or 0
  * @no_root: make no root directory (unit tests of the layers below)
  * @progress: called with done and total groups, or NULL
  */
@@ -56,7 +63,7 @@ struct lnkfs_format {
 	u32 gid;
 	u32 quota_types;
 	bool no_backref;
-	bool fast_commit;
+	u8 fast_commit;
 	bool no_root;
 	void (*progress)(u64 done, u64 total);
 };

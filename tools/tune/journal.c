@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tune.lnkfs -J: another size or another place for the journal.
+ * tune.lnkfs -J: another size or another place for the journal; room for fast commits in it.
  *
  * The old journal is empty. The new one is made where nothing is, then the
  * superblock changes over to it, then the old one's blocks are freed. Blocks are taken
@@ -400,13 +400,13 @@ static int resize_in_place(struct tune *t, const struct area *old, const struct 
 	opened = !err;
 	if (opened)
 		err = lnkfs_volume_log_open(v, NULL, 0, &log, &why);
+	/* It may be shorter than its place. */
+	if (!err)
+		old_end = old->start + log.maxlen;
 	if (!err && new->start < old->start)
 		err = zero_blocks(v, new->start, old->start - new->start);
 	if (!err && new_end > old_end)
 		err = zero_blocks(v, old_end, new_end - old_end);
-	/* The head of the area for fast commits is where the log may have been. */
-	if (!err && v->fs.fast_blocks && new_end != old_end)
-		err = zero_blocks(v, new_end - v->fs.fast_blocks, 1);
 	if (!err)
 		err = lnkfs_dev_sync(&v->dev);
 	if (!err && !head_last)
@@ -417,8 +417,8 @@ static int resize_in_place(struct tune *t, const struct area *old, const struct 
 		err = lnkfs_log_resize(&log, offset, new->len);
 	if (opened)
 		lnkfs_log_free(&log);
-	if (!err && new_end < old_end)
-		err = free_blocks(t, new_end, old_end - new_end);
+	if (!err && new_end < old->start + old->len)
+		err = free_blocks(t, new_end, old->start + old->len - new_end);
 	return err;
 }
 
@@ -485,4 +485,61 @@ int tune_journal(struct tune *t)
 		return ret ? ret : resize_in_place(t, &old, &new);
 	ret = take_anywhere(v, len, &new);
 	return ret ? ret : make_inside(t, &old, &new);
+}
+
+/* The superblocks, and those who read them, know of so many blocks for fast commits. */
+static int say_fast(struct tune *t, u32 blocks)
+{
+	const u32 feature = cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT);
+	struct lnkfs_volume *v = &t->v;
+
+	v->sb.s_feature_incompat &= ~feature;
+	if (blocks)
+		v->sb.s_feature_incompat |= feature;
+	v->sb.s_fc_blocks = cpu_to_le32(blocks);
+	v->fs.fast_blocks = blocks;
+	return tune_write_supers(t);
+}
+
+/**
+ * tune_fast() - take blocks of the journal for fast commits, or give them back to the log
+ * @t: volume marked as having an error, until all is done; its journal is inside
+ * @on: take; else give back those that there are
+ *
+ * The log never has a block in it that is neither its own nor zeroed.
+ *
+ * Return: 0, -ENOMEM, or what reading and writing say.
+ */
+int tune_fast(struct tune *t, bool on)
+{
+	struct lnkfs_volume *v = &t->v;
+	u32 len = v->fs.journal_blocks, old = on ? 0 : v->fs.fast_blocks;
+	u32 new = on ? lnkfs_fast_room(&v->fs, len) : 0;
+	u64 offset = v->fs.journal_start << v->fs.block_bits;
+	struct lnkfs_log log;
+	const char *why;
+	int err;
+
+	err = tune_commit(t);
+	if (err)
+		return err;
+	err = lnkfs_volume_log_open(v, NULL, 0, &log, &why);
+	if (!err)
+		log.fast_blocks = new;
+	if (!err && new)
+		err = zero_blocks(v, v->fs.journal_start + len - new, 1);
+	if (!err && new)
+		err = lnkfs_dev_sync(&v->dev);
+	if (!err && new)
+		err = lnkfs_log_resize(&log, offset, len);
+	if (!err)
+		err = say_fast(t, new);
+	if (!err && old)
+		err = zero_blocks(v, v->fs.journal_start + len - old, old);
+	if (!err && old)
+		err = lnkfs_dev_sync(&v->dev);
+	if (!err && old)
+		err = lnkfs_log_resize(&log, offset, len);
+	lnkfs_log_free(&log);
+	return err;
 }

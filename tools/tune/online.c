@@ -77,7 +77,8 @@ static bool wants_more(const struct tune *t)
 {
 	return t->set_uuid || t->set_reserved || t->set_permille || t->opts_on || t->opts_off ||
 	       t->errors || t->set_mounts || t->set_checked || t->quota_on || t->quota_off ||
-	       t->backref_on || t->backref_off || t->journal_bytes || t->journal;
+	       t->backref_on || t->backref_off || t->fast_on || t->fast_off ||
+	       t->journal_bytes || t->journal;
 }
 
 /**

@@ -29,7 +29,7 @@ static const char usage_text[] =
 	"  -L, --label LABEL           up to 63 bytes\n"
 	"  -l, --list                  show the superblock\n"
 	"  -m, --reserved-percent N    share of the blocks kept for root, up to 50\n"
-	"  -O [^]FEATURE[,...]         backref, quota, project\n"
+	"  -O [^]FEATURE[,...]         backref, fast_commit, quota, project\n"
 	"  -o [^]OPTION[,...]          default mount options: discard, nobarrier,\n"
 	"                              symperm, usrquota, grpquota, prjquota\n"
 	"  -Q [^]TYPE[,...]            quota files: usrquota, grpquota, prjquota\n"
@@ -109,7 +109,6 @@ static const struct {
 	{ "ext_journal", "-J device= puts the journal on another device",
 	  "-J size= takes the journal back into the volume" },
 	{ "journal_dev", "only mkfs.lnkfs makes journal devices", NULL },
-	{ "fast_commit", "not in this version", NULL },
 	{ "metadata_csum", NULL, "metadata always has checksums" },
 	{ "64bit", NULL, "block numbers always have 64 bits" },
 	{ "extent", NULL, "files always have extents" },
@@ -152,6 +151,9 @@ static void parse_features(struct tune *t, char *text)
 		} else if (!strcmp(one, "backref")) {
 			t->backref_on = on;
 			t->backref_off = !on;
+		} else if (!strcmp(one, "fast_commit")) {
+			t->fast_on = on;
+			t->fast_off = !on;
 		} else if (!fixed_feature(one, on)) {
 			tune_fail(one, "unknown feature");
 		}
@@ -346,5 +348,7 @@ void tune_parse(struct tune *t, int argc, char **argv, bool *list)
 	}
 	if (argc != optind + 1)
 		usage();
+	if (t->journal && t->fast_on)
+		tune_fail("fast_commit", "needs a journal inside the volume (-J size=)");
 	t->device = argv[optind];
 }

@@ -33,6 +33,8 @@
  * @quota_off: quota files to remove
  * @backref_on: make back references
  * @backref_off: remove them
+ * @fast_on: have room for fast commits
+ * @fast_off: have none
  * @batch: blocks to change before a commit, once that is known
  * @undone: what was begun did not fit and has been undone
  * @journal_bytes: size of an internal journal to have, or 0
@@ -61,6 +63,8 @@ struct tune {
 	u32 quota_off;
 	bool backref_on;
 	bool backref_off;
+	bool fast_on;
+	bool fast_off;
 	u32 batch;
 	bool undone;
 	u64 journal_bytes;
@@ -88,6 +92,7 @@ int tune_commit(struct tune *t);
 int tune_step(void *tune);
 u64 tune_writes(const struct tune *t);
 int tune_journal(struct tune *t);
+int tune_fast(struct tune *t, bool on);
 void tune_journal_done(struct tune *t);
 
 #endif /* LNKFS_TUNE_H */
