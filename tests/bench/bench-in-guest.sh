@@ -40,7 +40,7 @@ group() # GROUP [NAME=VALUE...]
 		[ "$1" != io ] || [ "$peer" != tmpfs ] || continue
 		step "$* $peer"
 		if ! make_volume "$peer" ||
-		   ! "$in/phases" "$peer" "${peer%-fast}" "$dev" "$mnt" "$@"; then
+		   ! "$in/phases" "$peer" "${peer%-commits}" "$dev" "$mnt" "$@"; then
 			failed=1
 			printf 'N\t%s\t%s\t%s\t%s\n' "$peer" "$*" "$1" "failed"
 			umount "$mnt" 2>/dev/null
@@ -54,7 +54,7 @@ command_on() # PEER LABEL COUNT COMMAND...
 	local peer=$1 label=$2 n=$3
 	shift 3
 	step "$label $peer"
-	"$in/phases" "$peer" "${peer%-fast}" "$dev" "$mnt" command n="$n" label="$label" cold=1 -- "$@" && return
+	"$in/phases" "$peer" "${peer%-commits}" "$dev" "$mnt" command n="$n" label="$label" cold=1 -- "$@" && return
 	failed=1
 	printf 'N\t%s\tcommand\t%s\tfailed\n' "$peer" "$label"
 	[ "$peer" = tmpfs ] || umount "$mnt" 2>/dev/null
