@@ -178,12 +178,6 @@ static void drop_fulfilled(struct tune *t)
 	t->fast_off &= t->v.fs.fast_blocks != 0;
 }
 
-static bool changes_blocks(const struct tune *t)
-{
-	return t->quota_on || t->quota_off || t->backref_on || t->backref_off || t->fast_on ||
-	       t->fast_off || t->journal_bytes || t->journal;
-}
-
 /* Blocks can be changed only where all is in order. */
 static void require_clean(struct tune *t)
 {
@@ -353,10 +347,7 @@ static int change_marked(struct tune *t)
 
 static bool wants_change(const struct tune *t)
 {
-	return t->label || t->set_uuid || t->set_reserved || t->set_permille || t->opts_on ||
-	       t->opts_off || t->errors || t->set_mounts || t->set_checked || t->quota_on ||
-	       t->quota_off || t->backref_on || t->backref_off || t->fast_on || t->fast_off ||
-	       t->journal_bytes || t->journal;
+	return t->label || tune_wants_more(t);
 }
 
 static void open_volume(struct tune *t)
@@ -403,7 +394,7 @@ static int change(struct tune *t)
 	open_volume(t);
 	drop_fulfilled(t);
 	check_wishes(t);
-	if (changes_blocks(t)) {
+	if (tune_changes_blocks(t)) {
 		require_clean(t);
 		ret = change_marked(t);
 		tune_journal_done(t);

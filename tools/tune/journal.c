@@ -359,6 +359,18 @@ static int free_blocks(struct tune *t, u64 start, u64 len)
 	return err ? err : tune_commit(t);
 }
 
+/* The superblock, and those who read it, know of so many blocks for fast commits. */
+static void set_fast(struct lnkfs_volume *v, u32 blocks)
+{
+	const u32 feature = cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT);
+
+	v->sb.s_feature_incompat &= ~feature;
+	if (blocks)
+		v->sb.s_feature_incompat |= feature;
+	v->sb.s_fc_blocks = cpu_to_le32(blocks);
+	v->fs.fast_blocks = blocks;
+}
+
 /* Have the superblocks say where the journal is; from then on it is there. */
 static int change_over(struct tune *t, const struct area *to)
 {
@@ -371,9 +383,7 @@ static int change_over(struct tune *t, const struct area *to)
 	if (t->journal) {
 		sb->s_feature_incompat |= ext;
 		/* Fast commits are for journals inside. */
-		sb->s_feature_incompat &= ~cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT);
-		sb->s_fc_blocks = 0;
-		v->fs.fast_blocks = 0;
+		set_fast(v, 0);
 	}
 	memcpy(sb->s_journal_uuid, t->journal ? new_dev.sb.s_uuid : none, sizeof(none));
 	sb->s_journal_dev = cpu_to_le32(t->journal ? lnkfs_journal_dev_number(&new_dev) : 0);
@@ -487,20 +497,6 @@ int tune_journal(struct tune *t)
 	return ret ? ret : make_inside(t, &old, &new);
 }
 
-/* The superblocks, and those who read them, know of so many blocks for fast commits. */
-static int say_fast(struct tune *t, u32 blocks)
-{
-	const u32 feature = cpu_to_le32(LNKFS_INCOMPAT_FAST_COMMIT);
-	struct lnkfs_volume *v = &t->v;
-
-	v->sb.s_feature_incompat &= ~feature;
-	if (blocks)
-		v->sb.s_feature_incompat |= feature;
-	v->sb.s_fc_blocks = cpu_to_le32(blocks);
-	v->fs.fast_blocks = blocks;
-	return tune_write_supers(t);
-}
-
 /**
  * tune_fast() - take blocks of the journal for fast commits, or give them back to the log
  * @t: volume marked as having an error, until all is done; its journal is inside
@@ -532,8 +528,10 @@ int tune_fast(struct tune *t, bool on)
 		err = lnkfs_dev_sync(&v->dev);
 	if (!err && new)
 		err = lnkfs_log_resize(&log, offset, len);
-	if (!err)
-		err = say_fast(t, new);
+	if (!err) {
+		set_fast(v, new);
+		err = tune_write_supers(t);
+	}
 	if (!err && old)
 		err = zero_blocks(v, v->fs.journal_start + len - old, old);
 	if (!err && old)

@@ -72,15 +72,6 @@ bool tune_find_mount(const char *device, char *mnt, size_t len, int *fd)
 	return found;
 }
 
-/* Is a change asked for that only an unmounted volume can take? */
-static bool wants_more(const struct tune *t)
-{
-	return t->set_uuid || t->set_reserved || t->set_permille || t->opts_on || t->opts_off ||
-	       t->errors || t->set_mounts || t->set_checked || t->quota_on || t->quota_off ||
-	       t->backref_on || t->backref_off || t->fast_on || t->fast_off ||
-	       t->journal_bytes || t->journal;
-}
-
 /**
  * tune_online() - change a mounted volume
  * @t: what to change
@@ -94,7 +85,7 @@ int tune_online(const struct tune *t, const char *mnt, int fd)
 	char label[FSLABEL_MAX] = "";
 	int err = 0;
 
-	if (wants_more(t)) {
+	if (tune_wants_more(t)) {
 		tune_complain(t->device, "mounted on %s: only the label can be changed there", mnt);
 		err = EBUSY;
 	} else if (fd == -ESTALE) {

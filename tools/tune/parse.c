@@ -352,3 +352,25 @@ void tune_parse(struct tune *t, int argc, char **argv, bool *list)
 		tune_fail("fast_commit", "needs a journal inside the volume (-J size=)");
 	t->device = argv[optind];
 }
+
+/**
+ * tune_changes_blocks() - is something asked for that changes more than the superblock?
+ * @t: wishes
+ */
+bool tune_changes_blocks(const struct tune *t)
+{
+	return t->quota_on || t->quota_off || t->backref_on || t->backref_off || t->fast_on ||
+	       t->fast_off || t->journal_bytes || t->journal;
+}
+
+/**
+ * tune_wants_more() - is a change asked for that only an unmounted volume can take?
+ * @t: wishes
+ *
+ * That is all but the label.
+ */
+bool tune_wants_more(const struct tune *t)
+{
+	return t->set_uuid || t->set_reserved || t->set_permille || t->opts_on || t->opts_off ||
+	       t->errors || t->set_mounts || t->set_checked || tune_changes_blocks(t);
+}

@@ -78,6 +78,8 @@ int tune_write_supers(struct tune *t);
 
 /* parse.c */
 void tune_parse(struct tune *t, int argc, char **argv, bool *list);
+bool tune_changes_blocks(const struct tune *t);
+bool tune_wants_more(const struct tune *t);
 
 /* list.c */
 void tune_list(const struct lnkfs_super_block *sb);
