@@ -108,12 +108,9 @@ static struct dentry *lnkfs_get_parent(struct dentry *child)
 /* An NFS server promises that what it answered survives. */
 static int lnkfs_commit_metadata(struct inode *inode)
 {
-	struct lnkfs_sb_info *sbi = LNKFS_SB(inode->i_sb);
-	tid_t tid = READ_ONCE(LNKFS_I(inode)->sync_tid);
-
-	if (!sbi->journal || !lnkfs_fast_commit(sbi, tid, false))
+	if (!LNKFS_SB(inode->i_sb)->journal)
 		return 0;
-	return lnkfs_wait_tid(inode->i_sb, tid);
+	return lnkfs_sync_tid(inode->i_sb, READ_ONCE(LNKFS_I(inode)->sync_tid));
 }
 
 const struct export_operations lnkfs_export_ops = {

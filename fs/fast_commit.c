@@ -7,9 +7,8 @@
  *
  * What changed is found by comparison: as long as somebody calls fsync, or does synchronous
  * operations, the contents of each block are kept that the running transaction is the first to
- * declare (lnkfs_fast_track()).
- * A transaction that changes too many blocks, or frees metadata (what the log has of those is
- * to be revoked), is committed as ever.
+ * declare (lnkfs_fast_track()). A transaction that changes too many blocks, or frees metadata
+ * (what the log has of those is to be revoked), is committed as ever.
  *
  * The transaction stays open, and its commit makes its records obsolete. After a crash they
  * are applied to what the log says, in a transaction of their own (lnkfs_fast_replay()).

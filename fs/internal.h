@@ -385,6 +385,7 @@ handle_t *lnkfs_begin_inode(struct inode *inode, u32 credits, u32 revokes);
 int lnkfs_end(handle_t *handle);
 int lnkfs_force_commit(struct super_block *sb);
 int lnkfs_wait_tid(struct super_block *sb, tid_t tid);
+int lnkfs_sync_tid(struct super_block *sb, tid_t tid);
 bool lnkfs_retry_alloc(struct super_block *sb, int err, int *tries);
 bool lnkfs_retry_name(struct super_block *sb, int err, int *tries);
 int lnkfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);

@@ -512,15 +512,15 @@ handle_t *lnkfs_begin_inode(struct inode *inode, u32 credits, u32 revokes)
 }
 
 /* The volume, if the handle has to wait for its transaction and fast commits may do for that. */
-static struct super_block *lnkfs_end_fast(handle_t *handle)
+static struct lnkfs_sb_info *lnkfs_end_fast(handle_t *handle)
 {
-	struct super_block *sb;
+	struct lnkfs_sb_info *sbi;
 
 	if (!handle->h_sync || handle->h_ref > 1 || is_handle_aborted(handle) ||
 	    current->flags & PF_MEMALLOC)
 		return NULL;
-	sb = handle->h_transaction->t_journal->j_private;
-	return LNKFS_SB(sb)->fast ? sb : NULL;
+	sbi = LNKFS_SB(handle->h_transaction->t_journal->j_private);
+	return sbi->fast ? sbi : NULL;
 }
 
 /**
@@ -534,21 +534,21 @@ static struct super_block *lnkfs_end_fast(handle_t *handle)
  */
 int lnkfs_end(handle_t *handle)
 {
-	struct super_block *sb = lnkfs_end_fast(handle);
-	tid_t tid = sb ? handle->h_transaction->t_tid : 0;
-	bool likely = sb && lnkfs_fast_likely(LNKFS_SB(sb), tid);
+	struct lnkfs_sb_info *sbi = lnkfs_end_fast(handle);
+	tid_t tid = sbi ? handle->h_transaction->t_tid : 0;
+	bool likely = sbi && lnkfs_fast_likely(sbi, tid);
 	int err;
 
 	if (likely)
 		handle->h_sync = 0;
 	err = jbd2_journal_stop(handle);
-	if (!sb || err)
+	if (!sbi || err)
 		return err;
 	if (!likely) {
-		lnkfs_fast_want(LNKFS_SB(sb));
+		lnkfs_fast_want(sbi);
 		return 0;
 	}
-	return lnkfs_fast_commit(LNKFS_SB(sb), tid, false) ? lnkfs_wait_tid(sb, tid) : 0;
+	return lnkfs_sync_tid(sbi->sb, tid);
 }
 
 /**
@@ -632,6 +632,19 @@ int lnkfs_wait_tid(struct super_block *sb, tid_t tid)
 	if (lnkfs_journal_dead(sbi) && !err)
 		err = -EIO;
 	return err;
+}
+
+/**
+ * lnkfs_sync_tid() - have what a transaction has done durable, by a fast commit or its own
+ * @sb: volume with a journal
+ * @tid: the transaction
+ *
+ * Context: not inside a handle.
+ * Return: 0, or -EIO when the journal has been aborted.
+ */
+int lnkfs_sync_tid(struct super_block *sb, tid_t tid)
+{
+	return lnkfs_fast_commit(LNKFS_SB(sb), tid, false) ? lnkfs_wait_tid(sb, tid) : 0;
 }
 
 /**
