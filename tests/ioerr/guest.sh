@@ -178,10 +178,11 @@ no_hang() # as a command of its own: wait needs this shell
 	result $status "the processes end, and saw only errors that may be"
 }
 
-# scenario NAME BSIZE ERRORS FAULT ro|rw|lost|any [-k] [external]
+# scenario NAME BSIZE ERRORS FAULT ro|rw|lost|any [-k] [external|fast]
 scenario()
 {
-	local name="$1, $2-byte blocks, errors=$3" bs=$2 errors=$3 what=$4 state=$5 load mkfs=() k='' a opts
+	local name="$1, $2-byte blocks, errors=$3" bs=$2 errors=$3 what=$4 state=$5 load k='' a opts
+	local mkfs=(-O ^fast_commit)
 	chosen "$name" || return 0
 	shift 5
 	for a in "$@"; do
@@ -189,7 +190,6 @@ scenario()
 		-k) k=-k ;;
 		external) mkfs=(-J "device=$journal") ;;
 		fast) mkfs=(-O fast_commit) ;;
-		commits) mkfs=(-O ^fast_commit) ;;
 		esac
 	done
 	seed=$((seed + 1))
