@@ -26,12 +26,14 @@
  * @bh: its buffer
  * @type: what it is
  * @fresh: it was all zeroes, and no record has it
+ * @declared: it has been since the last record
  * @next: the next one of the hash chain
  */
 struct lnkfs_fast_slot {
 	struct buffer_head *bh;
 	enum lnkfs_btype type;
 	bool fresh;
+	bool declared;
 	u8 next;
 };
 
@@ -128,7 +130,7 @@ static void fast_turn(struct lnkfs_fast *fast, tid_t tid)
 	WRITE_ONCE(fast->tid, tid);
 }
 
-/* Has the block been declared before? It may have become something else. */
+/* Has the block been declared before? It is again, and may have become something else. */
 static bool fast_known(struct lnkfs_fast *fast, const struct buffer_head *bh,
 		       enum lnkfs_btype type)
 {
@@ -137,6 +139,7 @@ static bool fast_known(struct lnkfs_fast *fast, const struct buffer_head *bh,
 	for (i = fast->hash[hash_ptr(bh, FAST_HASH_BITS)]; i != FAST_NONE; i = fast->slot[i].next) {
 		if (fast->slot[i].bh == bh) {
 			fast->slot[i].type = type;
+			fast->slot[i].declared = true;
 			return true;
 		}
 	}
@@ -155,7 +158,7 @@ static void fast_keep(struct lnkfs_sb_info *sbi, struct buffer_head *bh, enum ln
 		return;
 	}
 	get_bh(bh);
-	fast->slot[i] = (struct lnkfs_fast_slot){ bh, type, fresh, *chain };
+	fast->slot[i] = (struct lnkfs_fast_slot){ bh, type, fresh, true, *chain };
 	*chain = (u8)i;
 	fast->nr++;
 	memcpy(fast_old(sbi, i), bh->b_data, bh->b_size);
@@ -403,10 +406,14 @@ static int fast_gather(struct lnkfs_sb_info *sbi, struct lnkfs_fast_writer *w)
 	for (i = 0; i < fast->nr && !err; i++) {
 		struct lnkfs_fast_slot *s = &fast->slot[i];
 
+		/* Nobody changes a block without saying so in the same handle. */
+		if (!s->declared)
+			continue;
 		n = w->count;
 		err = lnkfs_fast_add(w, s->bh->b_blocknr, s->type, s->fresh, fast_old(sbi, i),
 				     s->bh->b_data);
 		s->fresh &= w->count == n;
+		s->declared = false;
 	}
 	return err;
 }
