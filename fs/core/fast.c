@@ -102,9 +102,21 @@ static u64 word_at(const void *data, u32 at)
 	return *(const u64 *)((const u8 *)data + at);
 }
 
+/* Four words at once: most of a block is as it was. */
+static bool four_same(const void *old, const void *new, u32 at)
+{
+	return !((word_at(old, at) ^ word_at(new, at)) |
+		 (word_at(old, at + WORD) ^ word_at(new, at + WORD)) |
+		 (word_at(old, at + 2 * WORD) ^ word_at(new, at + 2 * WORD)) |
+		 (word_at(old, at + 3 * WORD) ^ word_at(new, at + 3 * WORD)));
+}
+
 /* The end of a run of words from @at on, which are all different, or all the same. */
 static u32 run_end(const void *old, const void *new, u32 at, u32 size, bool different)
 {
+	if (!different)
+		while (at + 4 * WORD <= size && four_same(old, new, at))
+			at += 4 * WORD;
 	while (at < size && (word_at(old, at) != word_at(new, at)) == different)
 		at += WORD;
 	return at;

@@ -93,12 +93,18 @@ void lnkfs_header_init(const struct lnkfs_fs *fs, void *data, enum lnkfs_btype t
  */
 u32 lnkfs_crc_around(u32 seed, const void *data, u32 at, u32 len)
 {
-	const __le32 zero = 0;
+	__le32 head[2] = { 0, 0 };
 	u32 crc;
 
-	crc = lnkfs_crc32c(seed, data, at);
-	crc = lnkfs_crc32c(crc, &zero, sizeof(zero));
-	at += sizeof(zero);
+	if (at == sizeof(head[0])) {
+		/* most of what is on disk begins so: a call saved */
+		memcpy(head, data, at);
+		crc = lnkfs_crc32c(seed, head, sizeof(head));
+	} else {
+		crc = lnkfs_crc32c(seed, data, at);
+		crc = lnkfs_crc32c(crc, head, sizeof(head[0]));
+	}
+	at += sizeof(head[0]);
 	return lnkfs_crc32c(crc, (const u8 *)data + at, len - at);
 }
 
@@ -115,12 +121,16 @@ static const struct lnkfs_slot *slot_at(const void *data, u32 slot)
 
 static u32 slot_crc(const struct lnkfs_fs *fs, const void *data, u64 block, u32 slot, u32 count)
 {
-	__le64 number = cpu_to_le64((block << fs->slot_bits) + slot);
-	u32 seed = lnkfs_crc32c(fs->csum_seed, &number, sizeof(number));
+	struct {
+		__le64 number;
+		struct lnkfs_slot slot;
+	} head = { cpu_to_le64((block << fs->slot_bits) + slot), *slot_at(data, slot) };
+	u32 crc;
 
-	return lnkfs_crc_around(seed, slot_at(data, slot),
-				offsetof(struct lnkfs_slot, sl_checksum),
-				count * LNKFS_SLOT_SIZE);
+	head.slot.sl_checksum = 0;
+	crc = lnkfs_crc32c(fs->csum_seed, &head, sizeof(head));
+	return lnkfs_crc32c(crc, (const u8 *)data + slot * LNKFS_SLOT_SIZE + sizeof(head.slot),
+			    count * LNKFS_SLOT_SIZE - (u32)sizeof(head.slot));
 }
 
 /*
