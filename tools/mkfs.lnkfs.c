@@ -450,10 +450,14 @@ static void print_plan(const struct options *o, const struct lnkfs_super_block *
 		printf("  label     %s\n", (const char *)sb->s_label);
 	printf("  UUID      %s\n", uuid);
 	if (o->journal)
-		printf("  journal   %s\n", o->journal);
+		printf("  journal   %s", o->journal);
 	else
-		printf("  journal   %s\n", exact((u64)le32_to_cpu(sb->s_journal_blocks) <<
-						 sb->s_block_bits, text, sizeof(text)));
+		printf("  journal   %s", exact((u64)le32_to_cpu(sb->s_journal_blocks) <<
+					       sb->s_block_bits, text, sizeof(text)));
+	if (sb->s_fc_blocks)
+		printf(", %s of it for fast commits", exact((u64)le32_to_cpu(sb->s_fc_blocks) <<
+							    sb->s_block_bits, text, sizeof(text)));
+	putchar('\n');
 	if (o->journal_dev)
 		return;
 	printf("  reserved  %" PRIu64 " blocks\n", reserved);

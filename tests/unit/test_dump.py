@@ -127,7 +127,10 @@ def references(bs):
            f"{bs}: a tree of {blocks} blocks and {len(rows)} names", rows[:3])
     mkfs("refs", "80M", "-b", str(bs), "-O", "^backref", "-d", "tree")
     plain = shown("refs", "inode", "/f0")
-    result(shown("refs")["superblock"]["features"] == "none" and "names" not in plain and
+    head = shown("refs")["superblock"]
+    result(("fast_commit" in head["features"]) == ("fast_commit_blocks" in head) == (bs == 1024),
+           f"{bs}: features", head)
+    result("backref" not in head["features"] and "names" not in plain and
            "parent" not in plain["inode"] and
            "names" not in shown("refs", "groups")["groups"][0], f"{bs}: without back references",
            plain)

@@ -6,8 +6,8 @@
 
 #include "defopts.h"
 #include "dump.h"
+#include "featnames.h"
 
-static const char *const ro_compat_bits[] = { "quota", "backref" };
 static const char *const state_bits[] = { "clean", "error" };
 static const char *const bg_bits[] = { "block-uninit", "inode-uninit", "orphans" };
 static const char *const errors_names[] = { NULL, "continue", "remount-ro", "panic" };
@@ -108,8 +108,7 @@ int dump_super(struct dump *d)
 	out_hex(o, "feature_compat", le32_to_cpu(sb->s_feature_compat));
 	out_hex(o, "feature_incompat", le32_to_cpu(sb->s_feature_incompat));
 	out_hex(o, "feature_ro_compat", le32_to_cpu(sb->s_feature_ro_compat));
-	out_bits(o, "features", le32_to_cpu(sb->s_feature_ro_compat), ro_compat_bits,
-		 ARRAY_SIZE(ro_compat_bits));
+	out_bits(o, "features", lnkfs_feature_bits(sb), lnkfs_feature_names, LNKFS_FEATURES);
 	out_bits(o, "state", le16_to_cpu(sb->s_state), state_bits, ARRAY_SIZE(state_bits));
 	if (sb->s_errors < ARRAY_SIZE(errors_names) && errors_names[sb->s_errors])
 		out_text(o, "errors", errors_names[sb->s_errors]);

@@ -9,6 +9,7 @@
 
 #include "../lnkctl/text.h"
 #include "defopts.h"
+#include "featnames.h"
 #include "tune.h"
 
 static void line(const char *key, const char *value)
@@ -76,13 +77,11 @@ static void bits_line(const char *key, u32 bits, const char *const *names, u32 c
 /* The three feature words as one, by the names of -O. */
 static void list_features(const struct lnkfs_super_block *sb)
 {
-	static const char *const names[] = { "quota", "backref", "journal_dev", "ext_journal",
-					     "fast_commit" };
 	u32 incompat = le32_to_cpu(sb->s_feature_incompat);
 	u32 ro_compat = le32_to_cpu(sb->s_feature_ro_compat);
 	u32 compat = le32_to_cpu(sb->s_feature_compat);
 
-	bits_line("Features:", (ro_compat & 3) | (incompat & 7) << 2, names, ARRAY_SIZE(names));
+	bits_line("Features:", lnkfs_feature_bits(sb), lnkfs_feature_names, LNKFS_FEATURES);
 	if (incompat & ~7u || ro_compat & ~3u || compat)
 		printf("%-26s%#x incompat, %#x ro_compat, %#x compat\n", "Unknown features:",
 		       incompat & ~7u, ro_compat & ~3u, compat);
