@@ -4,7 +4,7 @@
 import math
 from xml.sax.saxutils import escape
 
-COLOURS = {"tmpfs": "#9a9a9a", "lnkfs": "#c8321e", "ext4": "#3a6ea5", "xfs": "#5b9a3f",
+COLOURS = {"tmpfs": "#9a9a9a", "lnkfs": "#c8321e", "lnkfs-commits": "#e39a8c", "ext4": "#3a6ea5", "xfs": "#5b9a3f",
            "btrfs": "#c9a227", "f2fs": "#2f9c95"}
 WIDTH, HEIGHT = 760, 340
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 60, 40

@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 import plot  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEERS = ["tmpfs", "lnkfs", "ext4", "xfs", "btrfs", "f2fs"]
+PEERS = ["tmpfs", "lnkfs", "lnkfs-commits", "ext4", "xfs", "btrfs", "f2fs"]
 FIELDS = ["ops", "wall", "busy", "reads", "read", "writes", "written", "flushes"]
 UNITS = {
     "insn": "instructions",
@@ -50,7 +50,7 @@ SECTIONS = [
      [(p, "insn") for p in ("symlink", "warm readlink", "warm stat", "cold stat", "replace",
                             "rm")]),
     ("Each symlink and fsync of the directory", "links * dir=same *",
-     [("symlink fsync", u) for u in ("writes", "written", "flushes")]),
+     [("symlink fsync", u) for u in ("insn", "writes", "written", "flushes")]),
     ("Hard links: instructions for each", "hard *",
      [(p, "insn") for p in ("link", "link.sync", "unlink", "unlink.sync")]),
     ("Hard links: bytes written, mount to unmount, for each", "hard *",
@@ -246,10 +246,12 @@ def print_tables(rows, cells, info, notes, out):
         peers = peers_of(part)
         labels = [label_of(r) for r in part]
         width = max(map(len, labels)) + 2
-        print("\n%s\n%s%s%9s" % (title, " " * width, "".join("%9s" % p for p in peers), "goal"),
-              file=out)
+        room = [max(9, len(p) + 1) for p in peers]
+        print("\n%s\n%s%s%9s" % (title, " " * width, "".join(
+            "%*s" % (n, p) for n, p in zip(room, peers)), "goal"), file=out)
         for label, r in zip(labels, part):
-            print("%-*s%s%9s %s" % (width, label, "".join("%9s" % figure(r.values.get(p)) for p in peers),
+            values = [figure(r.values.get(p)) for p in peers]
+            print("%-*s%s%9s %s" % (width, label, "".join("%*s" % v for v in zip(room, values)),
                                     figure(r.goal) if r.goal is not None else "",
                                     "missed" if r.missed else "ok" if r.goal is not None else ""),
                   file=out)
