@@ -64,6 +64,7 @@ struct lnkfs_fast_slot {
  * @begun: counts looks at the running transaction
  * @done: the last one whose outcome is durable
  * @flushed: the last one after which data were flushed, too
+ * @unflushed: what was written before may not be durable; the next outcome makes it so
  * @count: records since the mount
  */
 struct lnkfs_fast {
@@ -94,6 +95,7 @@ struct lnkfs_fast {
 	atomic_t begun;
 	int done;
 	int flushed;
+	bool unflushed;
 	u64 count;
 };
 
@@ -127,7 +129,8 @@ static void fast_turn(struct lnkfs_fast *fast, tid_t tid)
 	fast_drop(fast);
 	WRITE_ONCE(fast->wanted, fast->wanted - 1);
 	WRITE_ONCE(fast->lost, !fast->wanted || !tid_gt(tid, fast->after));
-	WRITE_ONCE(fast->tid, tid);
+	/* Pairs with lnkfs_fast_track(), which must not take what was lost before for this one. */
+	smp_store_release(&fast->tid, tid);
 }
 
 /* Has the block been declared before? It is again, and may have become something else. */
@@ -183,7 +186,7 @@ void lnkfs_fast_track(handle_t *handle, struct lnkfs_sb_info *sbi, struct buffer
 	tid_t tid = handle->h_transaction->t_tid;
 
 	if (!READ_ONCE(fast->wanted) ||
-	    (READ_ONCE(fast->tid) == tid && READ_ONCE(fast->lost)))
+	    (smp_load_acquire(&fast->tid) == tid && READ_ONCE(fast->lost)))
 		return;
 	spin_lock(&fast->lock);
 	if (fast->wanted && fast->tid != tid)
@@ -248,6 +251,32 @@ void lnkfs_fast_quiesce(struct lnkfs_sb_info *sbi)
 	mutex_lock(&fast->write_lock);
 	lnkfs_fast_forget(sbi);
 	mutex_unlock(&fast->write_lock);
+}
+
+/**
+ * lnkfs_fast_hold() - no record is being written until lnkfs_fast_release()
+ * @sbi: mounted volume
+ *
+ * Context: may sleep; neither a handle nor jbd2's barrier is held.
+ */
+void lnkfs_fast_hold(struct lnkfs_sb_info *sbi)
+{
+	if (sbi->fast)
+		mutex_lock(&sbi->fast->write_lock);
+}
+
+/**
+ * lnkfs_fast_release() - the end of lnkfs_fast_hold()
+ * @sbi: mounted volume
+ * @unflushed: what has been written so far, commits among it, may be in the device's cache,
+ *	which a record does not empty by itself
+ */
+void lnkfs_fast_release(struct lnkfs_sb_info *sbi, bool unflushed)
+{
+	if (!sbi->fast)
+		return;
+	sbi->fast->unflushed |= unflushed;
+	mutex_unlock(&sbi->fast->write_lock);
 }
 
 /* Room for what is kept; without it there are no fast commits. */
@@ -371,25 +400,23 @@ static int fast_mark(struct lnkfs_sb_info *sbi, tid_t replay)
 }
 
 /*
- * Is a transaction the one that runs, and has all of it been followed? @before: set to the
- * one that is being committed, or 0. @flush: set when data came into use in it. It may be
- * being committed, and gone, as soon as the lock is: no barrier keeps jbd2 from that.
+ * Is a transaction the one that runs, and has all of it been followed? @behind: another one is
+ * being committed. @flush: set when data came into use in it. It may be being committed, and
+ * gone, as soon as the lock is: no barrier keeps jbd2 from that.
  */
-static bool fast_runs(struct lnkfs_sb_info *sbi, tid_t tid, tid_t *before, bool *flush)
+static bool fast_runs(struct lnkfs_sb_info *sbi, tid_t tid, bool *behind, bool *flush)
 {
 	struct lnkfs_fast *fast = sbi->fast;
 	journal_t *journal = sbi->journal;
 	transaction_t *running;
 	bool runs;
 
-	*before = 0;
 	read_lock(&journal->j_state_lock);
 	running = journal->j_running_transaction;
 	runs = running && running->t_tid == tid;
 	if (runs && READ_ONCE(running->t_need_data_flush))
 		*flush = true;
-	if (journal->j_committing_transaction)
-		*before = journal->j_committing_transaction->t_tid;
+	*behind = journal->j_committing_transaction;
 	read_unlock(&journal->j_state_lock);
 	return runs && !is_journal_aborted(journal) && READ_ONCE(fast->tid) == tid &&
 	       !READ_ONCE(fast->lost);
@@ -428,12 +455,12 @@ static int fast_look(struct lnkfs_sb_info *sbi, tid_t tid, struct lnkfs_fast_wri
 		     bool *flush, int *look)
 {
 	journal_t *journal = sbi->journal;
-	tid_t before;
+	bool behind;
 	int ret = 0;
 
 	jbd2_journal_lock_updates(journal);
 	*look = atomic_inc_return(&sbi->fast->begun);
-	if (fast_runs(sbi, tid, &before, flush) && !before) {
+	if (fast_runs(sbi, tid, &behind, flush) && !behind) {
 		ret = !fast_gather(sbi, w);
 		/* What has been compared counts as written, and is not going to be. */
 		if (!ret)
@@ -470,16 +497,17 @@ static int fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush)
 {
 	struct lnkfs_fast *fast = sbi->fast;
 	struct lnkfs_fast_writer w;
-	tid_t before;
+	bool behind;
 	int look, err;
 
-	if (!fast_runs(sbi, tid, &before, &flush)) {
+	if (!fast_runs(sbi, tid, &behind, &flush)) {
 		fast_want(sbi);
 		return 1;
 	}
 	/* A record counts only behind what was committed before. */
-	if (before && jbd2_log_wait_commit(sbi->journal, before))
+	if (behind && jbd2_log_wait_commit(sbi->journal, tid - 1))
 		return 1;
+	flush |= fast->unflushed;
 	if (fast->last.tid != tid) {
 		fast->last = (struct lnkfs_fast_id){ .tid = tid, .number = ~0u };
 		fast->used = 0;
@@ -495,8 +523,10 @@ static int fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush)
 		return 1;
 	}
 	fast->done = look;
-	if (flush)
+	if (flush) {
 		fast->flushed = look;
+		fast->unflushed = false;
+	}
 	spin_lock(&fast->lock);
 	if (fast->wanted)
 		WRITE_ONCE(fast->wanted, FAST_WANTED);
@@ -625,7 +655,7 @@ static int fast_open(struct lnkfs_sb_info *sbi, u32 *replay)
 	int ret;
 
 	if (!bh)
-		return -EIO;
+		goto unreadable;
 	ret = lnkfs_fast_head_read(&sbi->fs, bh->b_data, fast->start, replay);
 	brelse(bh);
 	if (ret) {
@@ -634,11 +664,15 @@ static int fast_open(struct lnkfs_sb_info *sbi, u32 *replay)
 	}
 	ret = fast_read(sbi, 0, &id);
 	if (ret < 0)
-		return ret;
+		goto unreadable;
 	fast->there = ret && lnkfs_fast_follows(&id, NULL);
 	if (fast->there)
 		fast->found = id.tid;
 	return 0;
+
+unreadable:
+	pr_err("lnkfs (%s): the fast commits cannot be read\n", sbi->sb->s_id);
+	return -EIO;
 }
 
 /**

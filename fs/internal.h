@@ -399,6 +399,8 @@ void lnkfs_fast_track(handle_t *handle, struct lnkfs_sb_info *sbi, struct buffer
 		      enum lnkfs_btype type, bool fresh);
 void lnkfs_fast_lost(handle_t *handle, struct lnkfs_sb_info *sbi);
 void lnkfs_fast_quiesce(struct lnkfs_sb_info *sbi);
+void lnkfs_fast_hold(struct lnkfs_sb_info *sbi);
+void lnkfs_fast_release(struct lnkfs_sb_info *sbi, bool unflushed);
 void lnkfs_fast_forget(struct lnkfs_sb_info *sbi);
 int lnkfs_fast_commit(struct lnkfs_sb_info *sbi, tid_t tid, bool flush);
 void lnkfs_fast_want(struct lnkfs_sb_info *sbi);

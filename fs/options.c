@@ -183,6 +183,19 @@ void lnkfs_keep_options(struct super_block *sb, struct lnkfs_mount_opts *mo)
 		   (lnkfs_quota_enforced(sb, LNKFS_SB(sb)->opts) & keep);
 }
 
+static void tell_journal(struct lnkfs_sb_info *sbi)
+{
+	journal_t *journal = sbi->journal;
+
+	write_lock(&journal->j_state_lock);
+	journal->j_commit_interval = HZ * (sbi->commit ? sbi->commit : JBD2_DEFAULT_MAX_COMMIT_AGE);
+	if (lnkfs_barrier(sbi))
+		journal->j_flags |= JBD2_BARRIER;
+	else
+		journal->j_flags &= ~JBD2_BARRIER;
+	write_unlock(&journal->j_state_lock);
+}
+
 /**
  * lnkfs_apply_options() - make the volume do what its options say
  * @sbi: volume, its journal opened
@@ -193,21 +206,16 @@ void lnkfs_keep_options(struct super_block *sb, struct lnkfs_mount_opts *mo)
  */
 void lnkfs_apply_options(struct lnkfs_sb_info *sbi, const struct lnkfs_mount_opts *mo)
 {
-	journal_t *journal = sbi->journal;
+	bool barrier = lnkfs_barrier(sbi);
 
 	sbi->errors = mo->errors ? mo->errors : sbi->super->s_errors;
 	sbi->commit = mo->commit;
+	lnkfs_fast_hold(sbi);
 	WRITE_ONCE(sbi->opts, (sbi->opts & ~LNKFS_OPTS_CHANGE) |
 			      (mo->opts & LNKFS_OPTS_CHANGE));
-	if (!journal)
-		return;
-	write_lock(&journal->j_state_lock);
-	journal->j_commit_interval = HZ * (mo->commit ? mo->commit : JBD2_DEFAULT_MAX_COMMIT_AGE);
-	if (lnkfs_barrier(sbi))
-		journal->j_flags |= JBD2_BARRIER;
-	else
-		journal->j_flags &= ~JBD2_BARRIER;
-	write_unlock(&journal->j_state_lock);
+	if (sbi->journal)
+		tell_journal(sbi);
+	lnkfs_fast_release(sbi, !barrier && lnkfs_barrier(sbi));
 }
 
 /**

@@ -392,6 +392,34 @@ TEST_F(fast, dirsync)
 	EXPECT_TRUE(is_link("d/10"));
 }
 
+/* What was written while nobody cared for the device's cache is made durable by the next record. */
+TEST_F(fast, barrier_again)
+{
+	long long flushes[3], sequence, count;
+	int i;
+
+	ASSERT_OK(vol_remount(&self->v, 0, "nobarrier"));
+	ASSERT_OK(mkdir("d", 0755));
+	ASSERT_OK(warm("d"));
+	flushes[0] = dev_counted(self->v.dev, DEV_FLUSHES);
+	sequence = sysfs_number(&self->v, "journal_sequence");
+	count = records(&self->v);
+	ASSERT_OK(add_link("d", 1));
+	EXPECT_EQ(flushes[0], dev_counted(self->v.dev, DEV_FLUSHES));
+	ASSERT_OK(vol_remount(&self->v, 0, "barrier"));
+	for (i = 0; i < 3; i++) {
+		flushes[i] = dev_counted(self->v.dev, DEV_FLUSHES);
+		ASSERT_OK(add_link("d", 2 + i));
+		flushes[i] = dev_counted(self->v.dev, DEV_FLUSHES) - flushes[i];
+	}
+	/* As in one_write. */
+	if (sysfs_number(&self->v, "journal_sequence") == sequence) {
+		EXPECT_EQ(count + 4, records(&self->v));
+		EXPECT_EQ(flushes[1] + 1, flushes[0]);
+		EXPECT_EQ(flushes[1], flushes[2]);
+	}
+}
+
 /* Freezing empties the log, whose numbers then go on in another way. */
 TEST_F(fast, after_a_freeze)
 {
