@@ -133,7 +133,8 @@ static u32 add_ranges(struct lnkfs_fast_writer *w, u32 at, const void *old, cons
 		from = run_end(old, new, to, size, false);
 		if (from == size)
 			return at;
-		to = run_end(old, new, from, size, true);
+		/* The first is not looked at again: a commit may have sealed the block since. */
+		to = run_end(old, new, from + WORD, size, true);
 		if (at + sizeof(range) + (to - from) > w->room)
 			return 0;
 		range.g_offset = cpu_to_le16((u16)from);
