@@ -131,7 +131,7 @@ static void lnkfs_newborn_size(struct lnkfs_newborn *nb, u32 target_len)
  * @dir: parent directory
  * @name: its name, or NULL when it is to have none
  * @mode: type and permissions
- * @target: of a symlink, or NULL
+ * @target_len: of a symlink, or 0
  *
  * Owner, permissions, inherited flags, ACLs and security labels are settled, and
  * the dquots of the inode and of its directory are in memory.
@@ -142,7 +142,7 @@ static void lnkfs_newborn_size(struct lnkfs_newborn *nb, u32 target_len)
  * -ENOMEM, or the error of a security module or of reading the directory's ACL.
  */
 int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct inode *dir,
-			const struct qstr *name, umode_t mode, const char *target)
+			const struct qstr *name, umode_t mode, u32 target_len)
 {
 	struct inode *inode = new_inode(dir->i_sb);
 	int err;
@@ -168,7 +168,7 @@ int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct ino
 	if (err)
 		lnkfs_release_newborn(nb);
 	else
-		lnkfs_newborn_size(nb, target ? strlen(target) : 0);
+		lnkfs_newborn_size(nb, target_len);
 	return err;
 }
 

@@ -578,7 +578,7 @@ struct lnkfs_newborn {
 };
 
 int lnkfs_prepare_inode(struct lnkfs_newborn *nb, lnkfs_idmap *idmap, struct inode *dir,
-			const struct qstr *name, umode_t mode, const char *target);
+			const struct qstr *name, umode_t mode, u32 target_len);
 int lnkfs_newborn_xattr(struct lnkfs_newborn *nb, u8 space, const char *name,
 			const void *value, size_t len);
 int lnkfs_store_new_xattrs(handle_t *handle, struct lnkfs_newborn *nb);

@@ -221,11 +221,10 @@ static int lnkfs_finish_create(handle_t *handle, struct inode *dir, struct dentr
 }
 
 /* Fill a fresh symlink inode; on an error it has been taken back. */
-static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *target,
+static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *target, u32 len,
 			    bool fast)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
-	u32 len = strlen(target);
 	struct lnkfs_charge charge;
 	int err = 0;
 
@@ -245,15 +244,15 @@ static int lnkfs_set_target(handle_t *handle, struct inode *inode, const char *t
 	return 0;
 }
 
-/* Create an inode of any type with its name; @target for symlinks only. */
+/* Create an inode of any type with its name; @target, of @len bytes, for symlinks only. */
 static int lnkfs_create_once(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
-			     umode_t mode, dev_t rdev, const char *target)
+			     umode_t mode, dev_t rdev, const char *target, u32 len)
 {
 	struct lnkfs_newborn nb;
 	handle_t *handle;
 	int err, err2;
 
-	err = lnkfs_prepare_inode(&nb, idmap, dir, &dentry->d_name, mode, target);
+	err = lnkfs_prepare_inode(&nb, idmap, dir, &dentry->d_name, mode, len);
 	if (err)
 		return err;
 	handle = lnkfs_begin_inode(dir, nb.credits + lnkfs_add_credits(dir),
@@ -264,7 +263,7 @@ static int lnkfs_create_once(lnkfs_idmap *idmap, struct inode *dir, struct dentr
 	}
 	err = lnkfs_new_inode(handle, dir, &nb, rdev);
 	if (!err && target)
-		err = lnkfs_set_target(handle, nb.inode, target, !nb.slow);
+		err = lnkfs_set_target(handle, nb.inode, target, len, !nb.slow);
 	if (!err)
 		err = lnkfs_store_new_xattrs(handle, &nb);
 	if (!err)
@@ -286,12 +285,12 @@ out:
 }
 
 static int lnkfs_create_one(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
-			    umode_t mode, dev_t rdev, const char *target)
+			    umode_t mode, dev_t rdev, const char *target, u32 len)
 {
 	int err, tries = 0;
 
 	do {
-		err = lnkfs_create_once(idmap, dir, dentry, mode, rdev, target);
+		err = lnkfs_create_once(idmap, dir, dentry, mode, rdev, target, len);
 	} while (lnkfs_retry_name(dir->i_sb, err, &tries));
 	return err;
 }
@@ -299,13 +298,13 @@ static int lnkfs_create_one(lnkfs_idmap *idmap, struct inode *dir, struct dentry
 static int lnkfs_create(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			umode_t mode, bool excl)
 {
-	return lnkfs_create_one(idmap, dir, dentry, mode, 0, NULL);
+	return lnkfs_create_one(idmap, dir, dentry, mode, 0, NULL, 0);
 }
 
 static int lnkfs_mknod(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 		       umode_t mode, dev_t rdev)
 {
-	return lnkfs_create_one(idmap, dir, dentry, mode, rdev, NULL);
+	return lnkfs_create_one(idmap, dir, dentry, mode, rdev, NULL, 0);
 }
 
 static int lnkfs_mkdir(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
@@ -313,18 +312,20 @@ static int lnkfs_mkdir(lnkfs_idmap *idmap, struct inode *dir, struct dentry *den
 {
 	if (dir->i_nlink >= LNKFS_FS(dir)->max_links)
 		return -EMLINK;
-	return lnkfs_create_one(idmap, dir, dentry, S_IFDIR | mode, 0, NULL);
+	return lnkfs_create_one(idmap, dir, dentry, S_IFDIR | mode, 0, NULL, 0);
 }
 
 static int lnkfs_symlink(lnkfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			 const char *target)
 {
+	size_t len = strlen(target);
+
 	/* symlink(2) says so itself; overlayfs passes on whatever a lower filesystem says. */
-	if (!*target)
+	if (!len)
 		return -ENOENT;
-	if (strlen(target) > LNKFS_SYMLINK_MAX)
+	if (len > LNKFS_SYMLINK_MAX)
 		return -ENAMETOOLONG;
-	return lnkfs_create_one(idmap, dir, dentry, S_IFLNK | 0777, 0, target);
+	return lnkfs_create_one(idmap, dir, dentry, S_IFLNK | 0777, 0, target, len);
 }
 
 /* Names of one project's inodes do not go into a tree of another. */
@@ -557,7 +558,7 @@ static int lnkfs_tmpfile_once(lnkfs_idmap *idmap, struct inode *dir, struct file
 	handle_t *handle;
 	int err, err2;
 
-	err = lnkfs_prepare_inode(&nb, idmap, dir, NULL, mode, NULL);
+	err = lnkfs_prepare_inode(&nb, idmap, dir, NULL, mode, 0);
 	if (err)
 		return err;
 	handle = lnkfs_begin(dir->i_sb, nb.credits + LNKFS_CREDITS_ORPHAN,
@@ -922,7 +923,7 @@ static int lnkfs_rename_once(lnkfs_idmap *idmap, struct lnkfs_rename_end *from,
 	INIT_LIST_HEAD(&nb.xattrs);
 	if (want_whiteout)
 		err = lnkfs_prepare_inode(&nb, idmap, from->dir, from->name,
-					  S_IFCHR | WHITEOUT_MODE, NULL);
+					  S_IFCHR | WHITEOUT_MODE, 0);
 	if (err)
 		return err;
 	handle = lnkfs_begin(from->dir->i_sb, lnkfs_rename_credits(from, to) + nb.credits,
