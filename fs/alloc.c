@@ -255,21 +255,63 @@ int lnkfs_alloc_blocks(struct inode *inode, u64 lblk, u64 len, struct lnkfs_ext 
 	}
 }
 
-/* Data are on the disk up to @end: the size on disk may say so. */
-static void lnkfs_grow_disk_size(struct inode *inode, loff_t end, bool extend)
+/*
+ * Data are on the disk up to @end: the size on disk may say so, but for what is past @size,
+ * that of the file a moment ago.
+ */
+static void lnkfs_grow_disk_size(struct inode *inode, loff_t end, loff_t size, bool extend)
 {
 	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	loff_t now;
 
 	if (extend && end > i_size_read(inode))
 		i_size_write(inode, end);
-	/* Under the lock: see lnkfs_zero_eof(). */
+	end = min(end, size);
+	/* Under the lock: see lnkfs_zero_eof(). Who cuts blocks off has still to say so. */
 	spin_lock(&li->raw_lock);
-	li->ci.size = max_t(u64, li->ci.size, min(end, i_size_read(inode)));
+	now = i_size_read(inode);
+	if (now < end && lnkfs_size_blocks(inode, now) == lnkfs_size_blocks(inode, end))
+		end = now;
+	li->ci.size = max_t(u64, li->ci.size, end);
 	spin_unlock(&li->raw_lock);
 }
 
 static u32 lnkfs_no_credits(struct lnkfs_fs *fs, struct lnkfs_cinode *ci)
 {
+	return 0;
+}
+
+/*
+ * One handle's worth of lnkfs_finish_write(): from *@lblk to @end, which @pos_end is in. Blocks
+ * past the end of the file stay unwritten, also when it has become smaller just now: a crash
+ * may come before the size on disk has.
+ */
+static int lnkfs_finish_step(handle_t *handle, struct inode *inode, u64 *lblk, u64 end,
+			     loff_t pos_end, unsigned int how)
+{
+	struct lnkfs_inode_info *li = LNKFS_I(inode);
+	loff_t size = i_size_read(inode);
+	u64 stop, done;
+	int err;
+
+	if (how & LNKFS_FIN_EXTEND)
+		size = max(size, pos_end);
+	stop = min(end, lnkfs_size_blocks(inode, max_t(u64, size, li->ci.size)));
+	if (*lblk >= stop) {
+		*lblk = end;
+		return 0;
+	}
+	done = stop - *lblk;
+	if (how & LNKFS_FIN_UNWRITTEN) {
+		err = lnkfs_ext_convert(handle, LNKFS_FS(inode), &li->ci, *lblk, stop - *lblk, &done);
+		atomic64_inc(&li->data_seq);
+		if (err)
+			return err;
+		lnkfs_da_written(inode, *lblk, *lblk + done);
+	}
+	*lblk += done;
+	lnkfs_grow_disk_size(inode, *lblk < end ? *lblk << inode->i_blkbits : pos_end, size,
+			     how & LNKFS_FIN_EXTEND);
 	return 0;
 }
 
@@ -292,10 +334,8 @@ int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, unsigned int ho
 	const bool unwritten = how & LNKFS_FIN_UNWRITTEN;
 	u64 lblk = pos >> inode->i_blkbits;
 	u64 end = lnkfs_size_blocks(inode, pos + len);
-	struct lnkfs_inode_info *li = LNKFS_I(inode);
 	int err = 0, err2, tries = 0;
 	handle_t *handle;
-	u64 done;
 
 	while (!err && lblk < end) {
 		handle = lnkfs_begin_map(inode, unwritten ? lnkfs_ext_convert_credits :
@@ -304,19 +344,7 @@ int lnkfs_finish_write(struct inode *inode, loff_t pos, u64 len, unsigned int ho
 			return PTR_ERR(handle);
 		handle->h_type = how & LNKFS_FIN_PROMISED ? LNKFS_H_PROMISED : LNKFS_H_DIRECT;
 		lnkfs_note_data(handle);
-		done = end - lblk;
-		if (unwritten) {
-			err = lnkfs_ext_convert(handle, LNKFS_FS(inode), &li->ci, lblk,
-						end - lblk, &done);
-			atomic64_inc(&li->data_seq);
-		}
-		if (!err) {
-			if (unwritten)
-				lnkfs_da_written(inode, lblk, lblk + done);
-			lblk += done;
-			lnkfs_grow_disk_size(inode, lblk < end ? lblk << inode->i_blkbits :
-					     pos + len, how & LNKFS_FIN_EXTEND);
-		}
+		err = lnkfs_finish_step(handle, inode, &lblk, end, pos + len, how);
 		err2 = lnkfs_end_map(handle, inode);
 		if (err2)
 			return err ? err : err2;

@@ -213,6 +213,75 @@ TEST_F(shutdown, cut_while_written)
 	EXPECT_LT(4 * CUT_FILES, grown);
 }
 
+#define CUT_LEN		(20 << 20)
+
+/* Bytes past @from that are not zero, once the file is as long as it was: or -1. */
+static long seen_again(int fd, off_t from)
+{
+	static char data[1 << 16];
+	long seen = 0;
+	ssize_t n, i;
+
+	if (ftruncate(fd, CUT_LEN))
+		return -1;
+	while ((n = pread(fd, data, sizeof(data), from)) > 0) {
+		for (i = 0; i < n; i++)
+			seen += data[i] != 0;
+		from += n;
+	}
+	return n ? -1 : seen;
+}
+
+/*
+ * A file is cut while it is being written, all of it, for the first time; others sync. After a
+ * crash it must not have blocks past its end that hold what has been cut off.
+ */
+TEST_F(shutdown, cut_before_it_was_written)
+{
+	char *data = malloc(CUT_LEN);
+	int fd, other, round, i;
+	struct stat st;
+	pid_t pid;
+
+	ASSERT_NE(NULL, data);
+	memset(data, 'd', CUT_LEN);
+	for (round = 0; round < 8; round++) {
+		ASSERT_LE(0, other = open("other", O_RDWR | O_CREAT, 0644));
+		ASSERT_LE(0, fd = open("f", O_RDWR | O_CREAT | O_TRUNC, 0644));
+		ASSERT_OK(fs_sync("."));
+		ASSERT_EQ(CUT_LEN, write(fd, data, CUT_LEN));
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+			_exit(ftruncate(fd, 4096) && errno != EIO);
+		}
+		do {
+			sched_yield();
+			ASSERT_OK(fstat(fd, &st));
+		} while (st.st_size != 4096);
+		for (i = 0; i < 1 + round; i++) {
+			ASSERT_EQ(1, pwrite(other, "x", 1, 0));
+			ASSERT_OK(fsync(other));
+		}
+		ASSERT_OK(shut("other", LNKFS_SHUTDOWN_NOW));
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		close(fd);
+		close(other);
+		ASSERT_OK(chdir("/"));
+		ASSERT_OK(umount2(self->v.mnt, 0));
+		EXPECT_EQ(0, vol_check(&self->v)) TH_LOG("round %d", round);
+		ASSERT_OK(vol_mount(&self->v, 0, NULL));
+		ASSERT_OK(chdir(self->v.mnt));
+		ASSERT_LE(0, fd = open("f", O_RDWR));
+		ASSERT_OK(fstat(fd, &st));
+		if (st.st_size <= 4096)
+			EXPECT_EQ(0, seen_again(fd, st.st_size)) TH_LOG("round %d", round);
+		close(fd);
+	}
+	free(data);
+}
+
 static int grow_by_truncate(int fd)
 {
 	return ftruncate(fd, 8192);
