@@ -372,13 +372,22 @@ static inline int lnkfs_release_unused(struct inode *inode, struct iomap *iomap,
 #define lnkfs_dquot		struct dquot
 #endif
 
-/* The most blocks that jbd2 lets a handle have. */
+/*
+ * The most blocks that jbd2 lets a handle have. Every transaction has some set aside for its own
+ * blocks (jbd2_descriptor_blocks_per_trans()); before 6.11 a handle that needs those, too, is
+ * let wait for ever.
+ */
 static inline unsigned int lnkfs_max_credits(const journal_t *journal)
 {
+	const unsigned int max = journal->j_max_transaction_buffers;
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-	return journal->j_max_transaction_buffers - journal->j_transaction_overhead_buffers;
+	return max - journal->j_transaction_overhead_buffers;
 #else
-	return journal->j_max_transaction_buffers;
+	const unsigned int tags = (journal->j_blocksize - sizeof(journal_header_t) - 16 -
+				   sizeof(struct jbd2_journal_block_tail) - 16) /
+				  sizeof(journal_block_tag3_t);
+
+	return max - 1 - DIV_ROUND_UP(max, tags);
 #endif
 }
 

@@ -704,4 +704,58 @@ TEST_F(volume, read_only)
 	EXPECT_ACL(some_acl, "d", ACCESS);
 }
 
+/* A volume whose journal is as small as any. */
+VOLUME_FIXTURE_WITH(small, 24, "-b 1024")
+
+/*
+ * What is inherited may be more than a transaction can have: an answer, and no wait for a larger
+ * one. (Kernels before 6.11 have a handle wait that is a few blocks too large.)
+ */
+TEST_F(small, inherits_very_much)
+{
+	static struct {
+		struct posix_acl_xattr_header h;
+		struct posix_acl_xattr_entry e[8000];
+	} a;
+	unsigned int count, i, refused = 0, made = 0;
+	int status, tries;
+	pid_t pid;
+
+	if (!on_lnkfs())
+		SKIP(return, "ext4 has no such ACLs");
+	a.h.a_version = htole32(POSIX_ACL_XATTR_VERSION);
+	ASSERT_OK(mkdir("d", 0755));
+	for (count = 2800; count < 4800; count += 60) {
+		for (i = 0; i < count; i++)
+			a.e[i] = (struct posix_acl_xattr_entry) {
+				.e_tag = htole16(i == 0 ? ACL_TAG_USER_OBJ :
+						 i == count - 1 ? ACL_TAG_OTHER :
+						 i == count - 2 ? ACL_TAG_MASK :
+						 i == count - 3 ? ACL_TAG_GROUP_OBJ : ACL_TAG_USER),
+				.e_perm = htole16(7),
+				.e_id = htole32(i && i < count - 3 ? i : ~0u),
+			};
+		if (setxattr("d", DEFAULT, &a, sizeof(a.h) + count * sizeof(a.e[0]), 0)) {
+			ASSERT_EQ(ENOSPC, errno) TH_LOG("%u entries", count);
+			continue;
+		}
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			_exit(mkdir("d/x", 0755) ? errno : 0);
+		for (tries = 0; !waitpid(pid, &status, WNOHANG); tries++) {
+			ASSERT_GT(12000, tries) TH_LOG("%u entries: still waiting", count);
+			usleep(5000);
+		}
+		status = WEXITSTATUS(status);
+		EXPECT_TRUE(!status || status == ENOSPC) TH_LOG("%u entries: %d", count, status);
+		refused += status == ENOSPC;
+		made += !status;
+		if (!status)
+			ASSERT_OK(rmdir("d/x"));
+	}
+	EXPECT_LT(0, made);
+	EXPECT_LT(0, refused);
+}
+
 TEST_HARNESS_MAIN
