@@ -528,6 +528,18 @@ static s64 lnkfs_kept_back(const struct lnkfs_sb_info *sbi, bool privileged)
 	return sbi->reserved + sbi->pool + (privileged ? 0 : sbi->root_reserve);
 }
 
+#define MEANWHILE	4096	/* blocks that others may take between question and answer */
+
+/*
+ * May the caller have what is set aside for root? Asked only where it makes a difference, and
+ * security modules need not tell: whoever writes a file has not asked for that.
+ */
+static bool lnkfs_privileged(const struct lnkfs_sb_info *sbi, s64 blocks)
+{
+	return READ_ONCE(sbi->free) - lnkfs_kept_back(sbi, false) < blocks + MEANWHILE &&
+	       ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
+}
+
 /*
  * What nodes for data must leave alone where nothing has been reserved for them: an eighth of
  * the pool is for those above the leaves.
@@ -567,7 +579,7 @@ int lnkfs_space_take(struct lnkfs_fs *fs, u32 blocks, unsigned int flags)
 {
 	struct lnkfs_sb_info *sbi = to_sbi(fs);
 	bool ordinary = !(flags & (LNKFS_BA_RESERVED | LNKFS_BA_META));
-	bool privileged = ordinary && capable(CAP_SYS_RESOURCE);
+	bool privileged = ordinary && lnkfs_privileged(sbi, blocks);
 	s64 kept = 0;
 	int err;
 
@@ -628,7 +640,7 @@ static int lnkfs_space_set_aside(struct lnkfs_sb_info *sbi, s64 blocks, s64 kept
  */
 int lnkfs_space_reserve(struct lnkfs_sb_info *sbi, s64 blocks)
 {
-	bool privileged = capable(CAP_SYS_RESOURCE);
+	bool privileged = lnkfs_privileged(sbi, blocks);
 	int err;
 
 	spin_lock(&sbi->space_lock);
