@@ -201,8 +201,11 @@ int lnkfs_prepare_fault(struct inode *inode, struct folio *folio)
 	if (ret)
 		return min(ret, 0);
 	if (!lnkfs_tree_room_but(inode, folio_size(folio),
-				 READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 8))
-		return -ENOSPC;
+				 READ_ONCE(LNKFS_SB(inode->i_sb)->pool) / 8)) {
+		/* What has been written for room may have been this. */
+		ret = lnkfs_next_unwritten(inode, &lblk, end, &ext);
+		return ret > 0 ? -ENOSPC : ret;
+	}
 	nofs = memalloc_nofs_save();
 	folio_lock(folio);
 	folio_wait_writeback(folio);
