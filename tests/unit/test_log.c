@@ -296,6 +296,75 @@ static void test_revoke(void)
 	volume_done(&vol);
 }
 
+static void put_home(u64 block, u8 byte, bool magic)
+{
+	const __be32 m = cpu_to_be32(0xc03b3998);
+	u8 data[4096];
+
+	memset(data, byte, vol.fs.block_size);
+	if (magic)
+		memcpy(data, &m, sizeof(m));
+	REQUIRE(!lnkfs_dev_write(&vol.dev, block * vol.fs.block_size, data, vol.fs.block_size));
+}
+
+/* Two transactions with a block, @bad: which of the copies are damaged. */
+static void log_two(u64 block, u8 newest, unsigned int bad)
+{
+	const u8 bytes[2] = { 5, newest };
+	unsigned int i;
+
+	at = 1;
+	sequence = 7;
+	for (i = 0; i < 2; i++) {
+		log_blocks(&block, &bytes[i], 1, bad & 1u << i);
+		log_commit();
+	}
+}
+
+/* Where it belongs a block may be newer than what is intact in the log. */
+static void test_damage_at_home(void)
+{
+	static const struct {
+		u8 bad, newest, home;
+		bool magic;
+		u32 lost, entries, sequence;
+	} cases[] = {
+		{ 2, 6, 6, false, 0, 0, 0 },	/* the newest is there */
+		{ 2, 0, 0, true, 0, 0, 0 },	/* it is, and it begins with jbd2's magic number */
+		{ 2, 6, 5, false, 1, 1, 7 },	/* the older one */
+		{ 2, 6, 4, false, 1, 1, 7 },	/* neither */
+		{ 3, 6, 6, false, 0, 0, 0 },
+		{ 3, 6, 5, false, 1, 0, 0 },
+		{ 3, 6, 4, false, 1, 0, 0 },
+		{ 1, 6, 4, false, 0, 1, 8 },	/* nobody needs the damaged one */
+	};
+	struct lnkfs_log log;
+	unsigned int i;
+	u64 a;
+
+	begin();
+	a = free_block(0);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		log_two(a, cases[i].newest, cases[i].bad);
+		put_home(a, cases[i].home, cases[i].magic);
+		CHECK_EQ(collect_log(&log), 0);
+		CHECK_EQ(log.bad_blocks, cases[i].lost);
+		CHECK_EQ(log.nr_entries, cases[i].entries);
+		if (log.nr_entries)
+			CHECK_EQ(log.entries[0].sequence, cases[i].sequence);
+		lnkfs_log_free(&log);
+	}
+	/* Damaged, and revoked. */
+	log_two(a, 6, 3);
+	log_revoke(a);
+	log_commit();
+	CHECK_EQ(collect_log(&log), 0);
+	CHECK_EQ(log.bad_blocks, 0);
+	CHECK_EQ(log.nr_entries, 0);
+	lnkfs_log_free(&log);
+	volume_done(&vol);
+}
+
 static void test_damage(void)
 {
 	const u8 byte = 9;
@@ -627,6 +696,7 @@ static const struct tap_test tests[] = {
 	{ "a log that wraps around", test_wrap },
 	{ "revoked blocks", test_revoke },
 	{ "damaged blocks, wrong targets", test_damage },
+	{ "damaged blocks, and what is where they belong", test_damage_at_home },
 	{ "damage in the middle of a log, and its torn end", test_middle },
 	{ "what older logs have left", test_stale },
 	{ "crafted logs without an end", test_no_end },

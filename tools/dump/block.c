@@ -308,7 +308,7 @@ static int log_descriptor(void *ctx, u32 sequence, u32 at)
 	return 0;
 }
 
-static int log_entry(void *ctx, const struct lnkfs_log_entry *e, bool good)
+static int log_entry(void *ctx, const struct lnkfs_log_entry *e)
 {
 	struct dump *d = ctx;
 	enum lnkfs_btype type = LNKFS_B_TYPES;
@@ -325,7 +325,7 @@ static int log_entry(void *ctx, const struct lnkfs_log_entry *e, bool good)
 	out_u64(&d->o, "at", e->at);
 	out_u64(&d->o, "block", e->block);
 	out_text(&d->o, "type", dump_type_name(type));
-	if (!good)
+	if (e->bad)
 		out_text(&d->o, "problem", "wrong checksum");
 	out_end(&d->o);
 	return 0;

@@ -344,11 +344,11 @@ struct newest {
 	bool found;
 };
 
-static int note_super(void *ctx, const struct lnkfs_log_entry *e, bool good)
+static int note_super(void *ctx, const struct lnkfs_log_entry *e)
 {
 	struct newest *n = ctx;
 
-	if (e->block == n->block && good) {
+	if (e->block == n->block && !e->bad) {
 		n->e = *e;
 		n->found = true;
 	}

@@ -275,12 +275,12 @@ int lnkfs_log_scan(struct lnkfs_log *log)
 	return err;
 }
 
-static bool data_right(const struct lnkfs_log *log, const u8 *data, u32 sequence, __be32 sum)
+static bool data_right(const struct lnkfs_log *log, const u8 *data, u32 sequence, u32 sum)
 {
 	__be32 seq = cpu_to_be32(sequence);
 	u32 crc = lnkfs_crc32c(log->seed, &seq, sizeof(seq));
 
-	return lnkfs_crc32c(crc, data, log->block_size) == be32_to_cpu(sum);
+	return lnkfs_crc32c(crc, data, log->block_size) == sum;
 }
 
 static int walk_descriptor(struct lnkfs_log *log, const u8 *data, u32 at, u32 sequence,
@@ -291,7 +291,6 @@ static int walk_descriptor(struct lnkfs_log *log, const u8 *data, u32 at, u32 se
 	struct lnkfs_log_entry e;
 	struct log_tag tag;
 	int err = 0;
-	bool good;
 
 	if (!copy)
 		return -ENOMEM;
@@ -307,10 +306,11 @@ static int walk_descriptor(struct lnkfs_log *log, const u8 *data, u32 at, u32 se
 		err = log_block(log, e.at, copy);
 		if (err)
 			break;
-		good = data_right(log, copy, sequence, tag.t_checksum);
-		log->bad_blocks += !good;
+		e.sum = be32_to_cpu(tag.t_checksum);
+		e.bad = !data_right(log, copy, sequence, e.sum);
+		log->bad_blocks += e.bad;
 		if (ops->entry)
-			err = ops->entry(ctx, &e, good);
+			err = ops->entry(ctx, &e);
 	}
 	free(copy);
 	return err;
@@ -394,6 +394,7 @@ int lnkfs_log_walk(struct lnkfs_log *log, const struct lnkfs_log_ops *ops, void 
 struct collect {
 	struct lnkfs_log *log;
 	const struct lnkfs_fs *fs;
+	u32 foreign;
 };
 
 /* Could the volume have journaled this block? */
@@ -417,16 +418,16 @@ static void *grow(void *array, u64 nr, u64 *max, size_t size)
 	return more;
 }
 
-static int collect_entry(void *ctx, const struct lnkfs_log_entry *e, bool good)
+static int collect_entry(void *ctx, const struct lnkfs_log_entry *e)
 {
-	const struct collect *c = ctx;
+	struct collect *c = ctx;
 	struct lnkfs_log *log = c->log;
 	struct lnkfs_log_entry *more;
 
-	if (!good)
-		return 0;
-	if (!may_replay(c, e->block))
-		return -EFSCORRUPTED;
+	if (!may_replay(c, e->block)) {
+		c->foreign += e->bad;
+		return e->bad ? 0 : -EFSCORRUPTED;
+	}
 	more = grow(log->entries, log->nr_entries, &log->max_entries, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
@@ -471,26 +472,82 @@ static int cmp_revoke(const void *pa, const void *pb)
 	return by_block(a->block, b->block, a->sequence, b->sequence);
 }
 
-/* Keep the newest copy of each block, and that only if no later revoke kills it. */
-static void keep_newest(struct lnkfs_log *log)
+/*
+ * Is a block, where it belongs, what a damaged copy of it was? jbd2 writes it there long before
+ * the log lets go of it.
+ */
+static int is_home(struct lnkfs_log *log, const struct lnkfs_fs *fs,
+		   const struct lnkfs_log_entry *e)
 {
+	struct lnkfs_volume *v = lnkfs_volume_of((struct lnkfs_fs *)fs);
+	u8 *data = malloc(log->block_size);
+	int ret;
+
+	if (!data)
+		return -ENOMEM;
+	ret = !lnkfs_dev_read(&v->dev, e->block * log->block_size, data, log->block_size);
+	if (ret && e->escaped)
+		memset(data, 0, sizeof(__be32));
+	ret = ret && data_right(log, data, e->sequence, e->sum);
+	free(data);
+	return ret;
+}
+
+/*
+ * Of the copies of a block from @first to @last on, and behind a revoke, the one to be written,
+ * or NULL. Where the newest are damaged it is an older one, and something is lost, unless the
+ * block has come home.
+ */
+static int choose(struct lnkfs_log *log, const struct lnkfs_fs *fs,
+		  const struct lnkfs_log_entry *first, const struct lnkfs_log_entry *last,
+		  const struct lnkfs_log_entry **chosen)
+{
+	const struct lnkfs_log_entry *e = last;
+	bool home = false;
+	int ret;
+
+	for (;;) {
+		ret = e->bad ? is_home(log, fs, e) : 0;
+		if (ret < 0)
+			return ret;
+		home = ret;
+		if (!e->bad || home || e == first)
+			break;
+		e--;
+	}
+	*chosen = e->bad ? NULL : e;
+	log->bad_blocks += last->bad && !(home && e == last);
+	return 0;
+}
+
+/* Keep the newest copy of each block, and that only if no later revoke kills it. */
+static int keep_newest(struct lnkfs_log *log, const struct lnkfs_fs *fs)
+{
+	const struct lnkfs_log_entry *first, *last, *chosen;
 	u64 i, r = 0, kept = 0;
+	int err;
 
 	for (i = 0; i < log->nr_entries; i++) {
-		const struct lnkfs_log_entry *e = &log->entries[i];
-
-		if (i + 1 < log->nr_entries && e[1].block == e->block)
-			continue;
-		while (r < log->nr_revokes && log->revokes[r].block < e->block)
+		first = last = &log->entries[i];
+		while (i + 1 < log->nr_entries && log->entries[i + 1].block == first->block)
+			last = &log->entries[++i];
+		while (r < log->nr_revokes && log->revokes[r].block < first->block)
 			r++;
-		while (r + 1 < log->nr_revokes && log->revokes[r + 1].block == e->block)
+		while (r + 1 < log->nr_revokes && log->revokes[r + 1].block == first->block)
 			r++;
-		if (r < log->nr_revokes && log->revokes[r].block == e->block &&
-		    (s32)(log->revokes[r].sequence - e->sequence) >= 0)
+		if (r < log->nr_revokes && log->revokes[r].block == first->block)
+			while (first <= last && (s32)(log->revokes[r].sequence - first->sequence) >= 0)
+				first++;
+		if (first > last)
 			continue;
-		log->entries[kept++] = *e;
+		err = choose(log, fs, first, last, &chosen);
+		if (err)
+			return err;
+		if (chosen)
+			log->entries[kept++] = *chosen;
 	}
 	log->nr_entries = kept;
+	return 0;
 }
 
 /* The first entry at or after a block. */
@@ -537,7 +594,8 @@ static int add_images(struct lnkfs_log *log)
  * @log: a log that has been scanned
  * @fs: the volume that it belongs to
  *
- * Blocks with a wrong checksum are left out and counted in @log->bad_blocks.
+ * Blocks with a wrong checksum are left out, and counted in @log->bad_blocks, but for what is
+ * not lost with them.
  *
  * Return: 0; -EFSCORRUPTED when the log names a block that the volume cannot
  * have journaled; -ENOMEM, or what reading says.
@@ -560,8 +618,10 @@ int lnkfs_log_collect(struct lnkfs_log *log, const struct lnkfs_fs *fs)
 		qsort(log->entries, log->nr_entries, sizeof(*log->entries), cmp_entry);
 	if (log->nr_revokes)
 		qsort(log->revokes, log->nr_revokes, sizeof(*log->revokes), cmp_revoke);
-	keep_newest(log);
-	err = lnkfs_log_fast_collect(log, fs);
+	log->bad_blocks = c.foreign;
+	err = keep_newest(log, fs);
+	if (!err)
+		err = lnkfs_log_fast_collect(log, fs);
 	return err ? err : add_images(log);
 }
 

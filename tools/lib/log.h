@@ -13,6 +13,8 @@
  * @at: block of the journal that holds it
  * @sequence: its transaction
  * @escaped: its first four bytes are jbd2's magic number and zeroed in the log
+ * @bad: the copy in the log has a wrong checksum
+ * @sum: the right one
  * @image: what it becomes by fast commits, or NULL: then it is in the log
  */
 struct lnkfs_log_entry {
@@ -20,6 +22,8 @@ struct lnkfs_log_entry {
 	u32 at;
 	u32 sequence;
 	bool escaped;
+	bool bad;
+	u32 sum;
 	const u8 *image;
 };
 
@@ -66,7 +70,8 @@ struct lnkfs_log_revoke {
  * @commits: transactions that are complete (lnkfs_log_scan())
  * @damaged: the next one is not, but was: it has been damaged (lnkfs_log_scan())
  * @newest: then, the last transaction there was; it and what is before it is lost
- * @bad_blocks: of @commits, blocks with a wrong checksum
+ * @bad_blocks: of @commits, blocks with a wrong checksum; once it has been collected, those of
+ *	them that are lost
  * @entries: what is to be written, by block (lnkfs_log_collect())
  * @nr_entries: how many
  * @max_entries: room
@@ -130,13 +135,13 @@ static inline bool lnkfs_log_pending(const struct lnkfs_log *log)
  * struct lnkfs_log_ops - what lnkfs_log_walk() calls; each may be NULL and
  *	returns 0 to go on
  * @descriptor: a descriptor block
- * @entry: a block to be written; @good: its checksum is right
+ * @entry: a block to be written
  * @revoke: a revoked block
  * @commit: a commit block; time in seconds and nanoseconds of the Unix epoch
  */
 struct lnkfs_log_ops {
 	int (*descriptor)(void *ctx, u32 sequence, u32 at);
-	int (*entry)(void *ctx, const struct lnkfs_log_entry *e, bool good);
+	int (*entry)(void *ctx, const struct lnkfs_log_entry *e);
 	int (*revoke)(void *ctx, u32 at, const struct lnkfs_log_revoke *r);
 	int (*commit)(void *ctx, u32 sequence, u32 at, u64 sec, u32 nsec);
 };

@@ -49,8 +49,8 @@ static int add_entry(struct lnkfs_repair *r, u64 dir, const char *name, u64 ino,
 	char text[LNKFS_NAME_LEN + 1];
 	struct lnkfs_node node;
 	struct lnkfs_name found;
+	u64 pos, blocks;
 	lnkfs_tx tx;
-	u64 pos;
 	u32 n;
 	int err;
 
@@ -64,12 +64,15 @@ static int add_entry(struct lnkfs_repair *r, u64 dir, const char *name, u64 ino,
 	}
 	if (err != -ENOENT)
 		return err;
+	blocks = node.ci.blocks;
 	lnkfs_tx_begin(&tx, r->v, 0);
 	err = lnkfs_dir_add(&tx, r->fs, &node.ci, text, (u32)strlen(text), ino, type, &pos);
-	if (!err)
-		err = lnkfs_inode_store(&tx, r->fs, &node.ci);
 	lnkfs_tx_end(&tx);
-	return err;
+	if (err)
+		return err;
+	/* Names may have left the record for a block, which has to be there first. */
+	return node.ci.blocks == blocks ? lnkfs_rinode_store(r, &node) :
+					  lnkfs_rinode_replace(r, &node);
 }
 
 static int mend_root(struct lnkfs_repair *r)
@@ -208,13 +211,11 @@ static u8 dirent_type(const struct lnkfs_rinode *info)
 /*
  * Is the directory that the superblock calls lost+found still that? It may have been
  * removed and made again since, which the superblock is not told, and its number may
- * be another's. One without a name has lost that; one with a name is in the root, and
- * nobody but root may look into it.
+ * be another's, with a name of its own. One without a name has lost that.
  */
-static bool is_still_lpf(const struct lnkfs_repair *r, const struct lnkfs_rinode *lpf)
+static bool is_still_lpf(const struct lnkfs_rinode *lpf)
 {
-	return is_dir(lpf) && (!(lpf->flags & RI_HOME) ||
-			       (lpf->parent == r->fs->root_ino && !(lpf->mode & 077)));
+	return is_dir(lpf) && !(lpf->flags & RI_HOME);
 }
 
 /*
@@ -228,7 +229,7 @@ static bool is_false_lpf(struct lnkfs_repair *r, const struct lnkfs_rinode *dir,
 
 	return dir->ino == r->fs->root_ino && name->len == sizeof(LPF_NAME) - 1 &&
 	       !memcmp(name->name, LPF_NAME, name->len) && lpf != name->ino &&
-	       is_still_lpf(r, lnkfs_rinode_find(r, lpf));
+	       is_still_lpf(lnkfs_rinode_find(r, lpf));
 }
 
 /* May @dir have this entry? Counts it, and sets its type right. */
